@@ -1,0 +1,36 @@
+//! The names of actions; those of the OWASP logging vocabulary where it has one.
+
+/// A request was answered at a door.
+pub const API_REQUEST: &str = "api_request";
+/// The body of an answer ended after its head was recorded.
+pub const API_RESPONSE_END: &str = "api_response_end";
+/// Someone signed in.
+pub const AUTHN_LOGIN_SUCCESS: &str = "authn_login_success";
+/// Someone failed to sign in.
+pub const AUTHN_LOGIN_FAIL: &str = "authn_login_fail";
+/// An access token was minted.
+pub const AUTHN_TOKEN_CREATED: &str = "authn_token_created";
+/// A refresh was refused.
+pub const AUTHN_TOKEN_REFRESH_FAIL: &str = "authn_token_refresh_fail";
+/// A refresh token that was already replaced was presented again.
+pub const AUTHN_TOKEN_REUSE: &str = "authn_token_reuse";
+/// A session, token or subject was revoked.
+pub const AUTHN_TOKEN_REVOKED: &str = "authn_token_revoked";
+/// Someone signed out.
+pub const AUTHN_LOGOUT: &str = "authn_logout";
+/// A password was set.
+pub const AUTHN_PASSWORD_CHANGE: &str = "authn_password_change";
+/// A one-time token was presented that is unknown, expired or used.
+pub const AUTHN_ONE_TIME_TOKEN_FAIL: &str = "authn_one_time_token_fail";
+/// A user was made.
+pub const USER_CREATED: &str = "user_created";
+/// A signing key was made.
+pub const CRYPT_KEY_CREATED: &str = "crypt_key_created";
+/// Stored events were read.
+pub const SENSITIVE_READ: &str = "sensitive_read";
+/// A source begins to number its events.
+pub const BOOT: &str = "boot";
+/// A source is alive; carries its last number and running hash.
+pub const HEARTBEAT: &str = "heartbeat";
+/// A source ends in order; nothing of it follows.
+pub const BYE: &str = "bye";

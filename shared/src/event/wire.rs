@@ -1,0 +1,195 @@
+//! The event on the wire: CloudEvents 1.0 in structured JSON, type `gatelog.<class>.v1`.
+//!
+//! The envelope's attributes hold id, time, source and number; `data` holds the [`Facts`]. A reader ignores members
+//! it does not know, so that version 1 may grow optional ones.
+
+use std::borrow::Cow;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::{Event, Facts, Source};
+use crate::clock::UtcMicros;
+
+/// The media type of one event.
+pub const CONTENT_TYPE: &str = "application/cloudevents+json";
+
+/// The largest event, in bytes. Larger ones are refused by the producer and are poison to the collector.
+pub const BYTES_MAX: usize = 64 * 1024;
+
+/// The version of [`Facts`] that is written.
+pub const VERSION: u32 = 1;
+
+const SPEC_VERSION: &str = "1.0";
+const DATA_CONTENT_TYPE: &str = "application/json";
+const SERVICE_LENGTH_MAX: usize = 64;
+const INSTANCE_LENGTH_MAX: usize = 128;
+
+/// The envelope with `data` of any form.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "GatelogEvent")]
+struct Envelope<'a, Data> {
+    /// The version of CloudEvents.
+    #[serde(borrow)]
+    specversion: Cow<'a, str>,
+    /// UUIDv7, made by the producer; the key of deduplication.
+    id: Uuid,
+    /// `/service/instance/boot`.
+    #[serde(borrow)]
+    source: Cow<'a, str>,
+    /// `gatelog.<class>.v<version>`.
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+    /// When it happened, by the producer's clock.
+    time: UtcMicros,
+    /// The number at the source as decimal digits, as CloudEvents' `sequence` extension has it.
+    #[serde(borrow)]
+    sequence: Cow<'a, str>,
+    /// The media type of `data`.
+    #[serde(borrow)]
+    datacontenttype: Cow<'a, str>,
+    /// What happened.
+    data: Data,
+}
+
+/// Why bytes are no event. The texts quote nothing of the bytes.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// More than [`BYTES_MAX`].
+    #[error("an event of {0} bytes is larger than the {BYTES_MAX} allowed")]
+    Oversized(usize),
+    /// Not JSON, or not of the envelope's or the version's form.
+    #[error("not an event: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// Another version of CloudEvents or of the event.
+    #[error("an event of an unknown version")]
+    UnknownVersion,
+    /// The type's class and the data's differ.
+    #[error("the type names another class than the data")]
+    ClassMismatch,
+    /// The source is not `/service/instance/boot`.
+    #[error("the source is not of the form /service/instance/boot")]
+    MalformedSource,
+    /// The number is not a positive decimal number.
+    #[error("the sequence is not a positive decimal number")]
+    MalformedSequence,
+    /// The id is not a version 7 UUID.
+    #[error("the id is not a UUID of version 7")]
+    IdVersion,
+}
+
+impl DecodeError {
+    /// A stable code for this reason.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Oversized(_) => "oversized",
+            Self::Malformed(_) => "malformed",
+            Self::UnknownVersion => "unknown_version",
+            Self::ClassMismatch => "class_mismatch",
+            Self::MalformedSource => "malformed_source",
+            Self::MalformedSequence => "malformed_sequence",
+            Self::IdVersion => "id_version",
+        }
+    }
+}
+
+/// The event would not fit into a message, or cannot be written as JSON.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// More than [`BYTES_MAX`].
+    #[error("an event of {0} bytes is larger than the {BYTES_MAX} allowed")]
+    Oversized(usize),
+    /// Not to be written as JSON.
+    #[error("an event cannot be written: {0}")]
+    Unwritable(#[from] serde_json::Error),
+}
+
+/// Writes an event. Equal events are equal bytes, which is what hashes cover.
+pub fn encode(event: &Event) -> Result<Vec<u8>, EncodeError> {
+    let envelope = Envelope {
+        specversion: SPEC_VERSION.into(),
+        id: event.id,
+        source: event.source.to_string().into(),
+        r#type: format!("gatelog.{}.v{VERSION}", event.facts.class).into(),
+        time: event.time,
+        sequence: event.seq.to_string().into(),
+        datacontenttype: DATA_CONTENT_TYPE.into(),
+        data: &event.facts,
+    };
+    let bytes = serde_json::to_vec(&envelope)?;
+    if bytes.len() > BYTES_MAX {
+        return Err(EncodeError::Oversized(bytes.len()));
+    }
+    Ok(bytes)
+}
+
+/// Reads an event of any published version.
+pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
+    if bytes.len() > BYTES_MAX {
+        return Err(DecodeError::Oversized(bytes.len()));
+    }
+    let envelope: Envelope<'_, &RawValue> = serde_json::from_slice(bytes)?;
+    let Some((class, "1")) = versioned_class(&envelope) else {
+        return Err(DecodeError::UnknownVersion);
+    };
+    let facts: Facts = serde_json::from_str(envelope.data.get())?;
+    if facts.class.as_str() != class {
+        return Err(DecodeError::ClassMismatch);
+    }
+    if envelope.id.get_version_num() != 7 {
+        return Err(DecodeError::IdVersion);
+    }
+    Ok(Event {
+        id: envelope.id,
+        time: envelope.time,
+        source: parse_source(&envelope.source).ok_or(DecodeError::MalformedSource)?,
+        seq: parse_sequence(&envelope.sequence).ok_or(DecodeError::MalformedSequence)?,
+        facts,
+    })
+}
+
+/// The JSON Schema of an event on the wire.
+pub fn json_schema() -> schemars::Schema {
+    schemars::schema_for!(Envelope<'static, Facts>)
+}
+
+fn versioned_class<'e>(envelope: &'e Envelope<'_, &RawValue>) -> Option<(&'e str, &'e str)> {
+    if envelope.specversion != SPEC_VERSION || envelope.datacontenttype != DATA_CONTENT_TYPE {
+        return None;
+    }
+    envelope.r#type.strip_prefix("gatelog.")?.split_once(".v")
+}
+
+fn parse_source(text: &str) -> Option<Source> {
+    let mut parts = text.strip_prefix('/')?.split('/');
+    let (service, instance, boot) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some()
+        || !is_name(service, SERVICE_LENGTH_MAX)
+        || !is_name(instance, INSTANCE_LENGTH_MAX)
+    {
+        return None;
+    }
+    Some(Source {
+        service: service.to_owned(),
+        instance: instance.to_owned(),
+        boot: Uuid::try_parse(boot).ok()?,
+    })
+}
+
+/// Whether `text` may name a service or an instance: letters, digits, `.`, `_` and `-`.
+pub fn is_instance_name(text: &str) -> bool {
+    is_name(text, INSTANCE_LENGTH_MAX)
+}
+
+fn is_name(text: &str, length_max: usize) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    !text.is_empty() && text.len() <= length_max && text.bytes().all(plain)
+}
+
+/// SQL keeps the number as a signed 64-bit integer, so larger ones are refused.
+fn parse_sequence(text: &str) -> Option<u64> {
+    let seq: u64 = text.parse().ok()?;
+    (seq > 0 && i64::try_from(seq).is_ok() && seq.to_string() == text).then_some(seq)
+}

@@ -1,0 +1,103 @@
+//! Who decides on tokens in a running service: the trusted keys, the revocations, and whether both are fresh.
+//!
+//! All three services hold a [`Guard`]. A door and the collector keep it fresh by [`keys`] and [`feed`]; auth-service
+//! feeds it from its own database.
+
+pub mod feed;
+pub mod keys;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use arc_swap::ArcSwap;
+
+use crate::clock::{SharedClock, UtcMicros};
+use crate::enforcement::{BLIND_MAX, Page, RevocationSet};
+use crate::token::{AudienceRule, KeySet, Refusal, Rejection, Trust, Verified, verify};
+
+/// Decides on tokens. Shared by all requests; reading takes no lock.
+#[derive(Debug)]
+pub struct Guard {
+    trust: ArcSwap<Trust>,
+    revoked: ArcSwap<RevocationSet>,
+    /// When the enforcement log was last heard of, in microseconds; the beginning of time if never.
+    heard_at: AtomicI64,
+    clock: SharedClock,
+}
+
+impl Guard {
+    /// A guard that is blind until it hears of the enforcement log.
+    pub fn new(trust: Trust, clock: SharedClock) -> Self {
+        Self {
+            trust: ArcSwap::from_pointee(trust),
+            revoked: ArcSwap::default(),
+            heard_at: AtomicI64::new(i64::MIN),
+            clock,
+        }
+    }
+
+    /// Accepts or refuses a token; see [`verify`]. Refuses everything while it is blind.
+    pub fn admit(&self, token: &str, audience: AudienceRule) -> Result<Verified, Box<Rejection>> {
+        let now = self.clock.now();
+        let verified = verify(token, &self.trust.load(), audience, &self.revoked.load(), now)?;
+        if self.is_blind_at(now) {
+            return Err(Box::new(Rejection {
+                refusal: Refusal::RevocationsUnknown,
+                token: verified.facts(now),
+                actor: verified.actor(),
+            }));
+        }
+        Ok(verified)
+    }
+
+    /// Whether the enforcement log was not heard of for longer than [`BLIND_MAX`].
+    pub fn is_blind(&self) -> bool {
+        self.is_blind_at(self.clock.now())
+    }
+
+    /// Whether the keys of every issuer are known.
+    pub fn has_all_keys(&self) -> bool {
+        self.trust
+            .load()
+            .issuers()
+            .iter()
+            .all(|issuer| issuer.keys.is_some())
+    }
+
+    /// Whether `iss` is trusted and has a key of that id; a token with an unknown one is a reason to ask for new keys.
+    pub fn knows_key(&self, iss: &str, kid: &str) -> bool {
+        let trust = self.trust.load();
+        trust
+            .issuer(iss)
+            .and_then(|issuer| issuer.keys.as_ref())
+            .is_some_and(|keys| keys.knows(kid))
+    }
+
+    /// Replaces the keys of one issuer.
+    pub fn set_keys(&self, iss: &str, keys: KeySet) {
+        let keys = Arc::new(keys);
+        self.trust.rcu(|trust| trust.with_keys(iss, &keys));
+    }
+
+    /// The place in the enforcement log up to which it was heard.
+    pub fn cursor(&self) -> i64 {
+        self.revoked.load().cursor()
+    }
+
+    /// Takes a page of the enforcement log and forgets what has expired.
+    pub fn hear(&self, page: &Page) {
+        let now = self.clock.now();
+        self.revoked.rcu(|revoked| {
+            let mut revoked = RevocationSet::clone(revoked);
+            revoked.apply(page.clone());
+            revoked.forget_expired(now);
+            revoked
+        });
+        self.heard_at.store(now.as_micros(), Ordering::Relaxed);
+    }
+
+    fn is_blind_at(&self, now: UtcMicros) -> bool {
+        let heard_at = self.heard_at.load(Ordering::Relaxed);
+        heard_at == i64::MIN || now.since(UtcMicros::from_micros(heard_at)) > BLIND_MAX
+    }
+}

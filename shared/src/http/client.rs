@@ -1,0 +1,115 @@
+//! The client for calls between services: bounded in time and size.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HeaderValue};
+use http::{Request, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Limited};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a whole call may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long an idle connection is kept: shorter than common servers keep theirs, so that we seldom race their close.
+const IDLE_MAX: Duration = Duration::from_secs(10);
+
+/// The largest answer read, in bytes.
+const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// A pooling client for HTTP/1.1 and TLS by the platform's trust store.
+pub type PooledClient = Client<HttpsConnector<HttpConnector>, Body>;
+
+/// Why a call failed. The texts name no secret.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The address or the secret cannot be put into a request.
+    #[error("the request cannot be built")]
+    Unbuildable,
+    /// No connection, or it broke.
+    #[error("the service cannot be reached: {0}")]
+    Unreachable(#[from] hyper_util::client::legacy::Error),
+    /// It took too long.
+    #[error("the service did not answer in time")]
+    TimedOut,
+    /// It answered with another status than 200.
+    #[error("the service answered {0}")]
+    Status(StatusCode),
+    /// Its answer was too large or broke off.
+    #[error("the service's answer could not be read")]
+    Unreadable,
+}
+
+/// A pooling client. Where the machine has no certificates to trust, it reaches plain HTTP only and says so.
+pub fn pooled_client() -> Result<PooledClient, rustls::Error> {
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    http.set_nodelay(true);
+    http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    let connector = hyper_rustls::HttpsConnectorBuilder::new()
+        .with_tls_config(tls_config()?)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(http);
+    Ok(Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(IDLE_MAX)
+        .pool_timer(TokioTimer::new())
+        .build(connector))
+}
+
+fn tls_config() -> Result<rustls::ClientConfig, rustls::Error> {
+    let builder = || {
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        rustls::ClientConfig::builder_with_provider(provider.into()).with_safe_default_protocol_versions()
+    };
+    match builder()?.try_with_platform_verifier() {
+        Ok(trusting) => Ok(trusting.with_no_client_auth()),
+        Err(error) => {
+            tracing::warn!(%error, "no certificate authorities are known here, so that https cannot be spoken");
+            Ok(builder()?
+                .with_root_certificates(rustls::RootCertStore::empty())
+                .with_no_client_auth())
+        }
+    }
+}
+
+/// `GET`s `uri` and returns the body of a 200 answer.
+pub async fn get(client: &PooledClient, uri: &Uri, bearer: Option<&str>) -> Result<Bytes, CallError> {
+    let mut request = Request::get(uri.clone())
+        .body(Body::empty())
+        .map_err(|_| CallError::Unbuildable)?;
+    if let Some(token) = bearer {
+        let mut value =
+            HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| CallError::Unbuildable)?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, value);
+    }
+    let call = async {
+        let answer = client.request(request).await?;
+        if answer.status() != StatusCode::OK {
+            return Err(CallError::Status(answer.status()));
+        }
+        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+        body.map(http_body_util::Collected::to_bytes)
+            .map_err(|_| CallError::Unreadable)
+    };
+    tokio::time::timeout(CALL_TIMEOUT, call)
+        .await
+        .map_err(|_| CallError::TimedOut)?
+}
+
+/// Asks `/readyz` at `base`; for the `healthcheck` command of containers that have no curl.
+pub async fn is_ready(base: &str) -> Result<(), CallError> {
+    let uri: Uri = format!("{}/readyz", base.trim_end_matches('/'))
+        .parse()
+        .map_err(|_| CallError::Unbuildable)?;
+    let client = pooled_client().map_err(|_| CallError::Unbuildable)?;
+    get(&client, &uri, None).await.map(drop)
+}

@@ -1,0 +1,107 @@
+//! The client's address, by the word of trusted proxies only.
+
+use std::net::IpAddr;
+
+use http::HeaderMap;
+use ipnet::IpNet;
+
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// The most hops that are looked at.
+const HOPS_MAX: usize = 32;
+
+/// The address of the client behind `peer`.
+///
+/// `X-Forwarded-For` counts only from a trusted peer, and is read from the right: the first address that is not a
+/// trusted proxy is the client. What stands left of it was sent by the client and may be anything.
+pub fn client_addr(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let peer = peer.to_canonical();
+    let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
+    let mut client = peer;
+    let hops = headers
+        .get_all(FORWARDED_FOR)
+        .iter()
+        .rev()
+        .filter_map(|value| value.to_str().ok());
+    for hop in hops.flat_map(|value| value.rsplit(',')).take(HOPS_MAX) {
+        if !is_trusted(client) {
+            break;
+        }
+        let Ok(address) = hop.trim().parse::<IpAddr>() else {
+            break;
+        };
+        client = address.to_canonical();
+    }
+    client
+}
+
+/// Whether `peer` is a trusted proxy.
+pub fn is_trusted(peer: IpAddr, trusted: &[IpNet]) -> bool {
+    let peer = peer.to_canonical();
+    trusted.iter().any(|net| net.contains(&peer))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn client(peer: &str, forwarded: &[&'static str], trusted: &[&str]) -> String {
+        let headers: HeaderMap = forwarded
+            .iter()
+            .map(|value| {
+                (
+                    http::HeaderName::from_static(FORWARDED_FOR),
+                    HeaderValue::from_static(value),
+                )
+            })
+            .collect();
+        let trusted: Vec<IpNet> = trusted.iter().map(|net| net.parse().unwrap()).collect();
+        client_addr(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn a_stranger_s_word_counts_for_nothing() {
+        assert_eq!(client("203.0.113.9", &["10.0.0.1"], &[]), "203.0.113.9");
+        assert_eq!(
+            client("203.0.113.9", &["10.0.0.1"], &["127.0.0.0/8"]),
+            "203.0.113.9"
+        );
+    }
+
+    #[test]
+    fn the_rightmost_untrusted_address_is_the_client() {
+        let seen = client(
+            "127.0.0.1",
+            &["1.1.1.1, 198.51.100.7, 10.0.0.2"],
+            &["127.0.0.0/8", "10.0.0.0/8"],
+        );
+
+        assert_eq!(seen, "198.51.100.7");
+    }
+
+    #[test]
+    fn several_headers_are_one_list() {
+        assert_eq!(
+            client("127.0.0.1", &["1.1.1.1", "198.51.100.7"], &["127.0.0.0/8"]),
+            "198.51.100.7"
+        );
+    }
+
+    #[test]
+    fn garbage_ends_the_search_at_the_last_known_proxy() {
+        assert_eq!(
+            client("127.0.0.1", &["1.1.1.1, nonsense"], &["127.0.0.0/8"]),
+            "127.0.0.1"
+        );
+    }
+
+    #[test]
+    fn an_ipv4_address_in_ipv6_clothes_is_the_same_address() {
+        assert_eq!(
+            client("::ffff:127.0.0.1", &["198.51.100.7"], &["127.0.0.0/8"]),
+            "198.51.100.7"
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! What the services' HTTP listeners have in common.
+
+pub mod bearer;
+pub mod client;
+pub mod client_addr;
+pub mod health;
+pub mod problem;
+pub mod request_id;
+pub mod serve;

@@ -1,0 +1,86 @@
+//! How every binary ends: with one clear message and an exit code that says whose fault it was.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use tokio::net::TcpListener;
+
+use super::settings::SettingsError;
+
+/// `EX_CONFIG` of sysexits.h: something in the configuration must change before another start can succeed.
+pub const EXIT_CONFIG: u8 = 78;
+
+/// Why a binary ends before it was told to.
+#[derive(Debug)]
+pub enum StartError {
+    /// The configuration must change first.
+    Config(String),
+    /// Something else, which may pass.
+    Failed(String),
+}
+
+impl StartError {
+    /// An error of the configuration, with its cause.
+    pub fn config(text: impl fmt::Display) -> Self {
+        Self::Config(text.to_string())
+    }
+
+    /// Another error, with its cause.
+    pub fn failed(text: impl fmt::Display) -> Self {
+        Self::Failed(text.to_string())
+    }
+}
+
+impl From<SettingsError> for StartError {
+    fn from(error: SettingsError) -> Self {
+        Self::Config(error.to_string())
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(text) | Self::Failed(text) => formatter.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Turns the end of a binary into its exit code, saying why on standard error.
+pub fn exit_code(program: &str, result: Result<(), StartError>) -> ExitCode {
+    let (text, code) = match result {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(StartError::Config(text)) => (text, EXIT_CONFIG),
+        Err(StartError::Failed(text)) => (text, 1),
+    };
+    for line in text.lines() {
+        say_on_stderr(&format!("{program}: {line}"));
+    }
+    ExitCode::from(code)
+}
+
+/// Listens on `address`; that it is taken or not ours is an error of the configuration.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| StartError::config(format!("cannot listen on {address}: {error}")))
+}
+
+/// Says a line to whoever called a command; not for logs.
+#[expect(
+    clippy::print_stdout,
+    reason = "what a command was asked for belongs on standard output"
+)]
+pub fn say(line: &str) {
+    println!("{line}");
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the last words of a process that may have no logger"
+)]
+fn say_on_stderr(line: &str) {
+    eprintln!("{line}");
+}

@@ -1,0 +1,11 @@
+//! What all three services need to start and to stop.
+
+mod backoff;
+pub mod cli;
+pub mod common;
+pub mod instance;
+pub mod settings;
+pub mod shutdown;
+pub mod telemetry;
+
+pub use backoff::Backoff;

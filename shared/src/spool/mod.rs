@@ -1,0 +1,213 @@
+//! The crash-safe spool: events are numbered and written here before an answer leaves, and leave on their confirm.
+//!
+//! Every boot owns one subfolder with a lock and a database. A written event survives `kill -9`; a group `fsync`
+//! follows each write, so that power loss may take the last group. Other processes adopt the folder of a boot that is
+//! gone and drain it under its own source and numbers.
+
+mod adopt;
+mod forwarder;
+mod segment;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
+
+use crate::clock::SharedClock;
+use crate::event::{Draft, Source};
+use crate::runtime::instance::InstanceName;
+use crate::runtime::shutdown::CancellationToken;
+use crate::transport::Transport;
+use segment::Segment;
+
+/// Appends that may wait for the writer; more callers wait before they hand over.
+const WAITING_MAX: usize = 8 * 1024;
+
+/// How often a source says that it is alive (DESIGN §4).
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// How long the end may wait for the last confirms; what is left is adopted by the next process.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// Where a spool is, for whom, and how large it may grow.
+#[derive(Clone, Debug)]
+pub struct SpoolSettings {
+    /// The folder; may be shared by replicas on one machine, but must be a local file system.
+    pub dir: PathBuf,
+    /// The service that writes.
+    pub service: &'static str,
+    /// The instance that writes.
+    pub instance: InstanceName,
+    /// Bytes of events at most; more are refused.
+    pub bytes_max: u64,
+}
+
+/// Why an event could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// It holds as much as it may.
+    #[error("the spool is full")]
+    Full,
+    /// The event is larger than one may be, or cannot be written as JSON.
+    #[error("the event cannot be written: {0}")]
+    Unwritable(#[from] crate::event::wire::EncodeError),
+    /// The folder or the database in it fails.
+    #[error("the spool cannot be written: {0}")]
+    Storage(Arc<rusqlite::Error>),
+    /// The folder cannot be made or locked.
+    #[error("the spool's folder cannot be used: {0}")]
+    Folder(#[from] std::io::Error),
+    /// The spool was closed.
+    #[error("the spool is closed")]
+    Closed,
+}
+
+impl From<rusqlite::Error> for SpoolError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Storage(Arc::new(error))
+    }
+}
+
+/// The spool of this boot. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Spool {
+    commands: mpsc::Sender<Command>,
+    source: Source,
+    clock: SharedClock,
+}
+
+/// What the writer is asked for.
+#[derive(Debug)]
+enum Command {
+    Append {
+        draft: Box<Draft>,
+        done: oneshot::Sender<Result<(), SpoolError>>,
+    },
+    Heartbeat {
+        done: oneshot::Sender<Result<(), SpoolError>>,
+    },
+    /// Everything up to this number is confirmed.
+    Trim(u64),
+    /// Writes `bye` and ends the writer.
+    Close,
+}
+
+/// The tasks behind a spool, to be ended in order.
+#[derive(Debug)]
+pub struct SpoolTasks {
+    spool: Spool,
+    forwarder: tokio::task::JoinHandle<()>,
+    heartbeat: tokio::task::JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+/// Opens the spool of a new boot, writes its `boot` event and starts to forward it over `transport`.
+///
+/// Adopts folders of boots that are gone, at once and again from time to time.
+pub fn open(
+    settings: &SpoolSettings,
+    transport: &Transport,
+    clock: SharedClock,
+) -> Result<(Spool, SpoolTasks), SpoolError> {
+    let source = Source {
+        service: settings.service.to_owned(),
+        instance: settings.instance.as_str().to_owned(),
+        boot: Uuid::new_v4(),
+    };
+    let segment = Segment::create(&settings.dir, &source)?;
+    let (commands, received) = mpsc::channel(WAITING_MAX);
+    let (written, writes) = watch::channel(0);
+    let own = forwarder::OwnSegment {
+        folder: segment.folder().to_owned(),
+        writes,
+        commands: commands.clone(),
+    };
+    let writer = writer::Writer::new(
+        segment,
+        source.clone(),
+        settings.bytes_max,
+        Arc::clone(&clock),
+        written,
+    )?;
+    std::thread::Builder::new()
+        .name("spool".into())
+        .spawn(move || writer.run(received))?;
+    let stop = CancellationToken::new();
+    let publisher = transport.publisher(settings.service);
+    let forwarder = tokio::spawn(forwarder::run(own, settings.dir.clone(), publisher, stop.clone()));
+    let spool = Spool {
+        commands,
+        source,
+        clock,
+    };
+    let heartbeat = tokio::spawn(beat(spool.clone()));
+    Ok((
+        spool.clone(),
+        SpoolTasks {
+            spool,
+            forwarder,
+            heartbeat,
+            stop,
+        },
+    ))
+}
+
+impl Spool {
+    /// Numbers an event and writes it; when this returns, it survives the death of the process.
+    pub async fn append(&self, draft: Draft) -> Result<(), SpoolError> {
+        let (done, written) = oneshot::channel();
+        let command = Command::Append {
+            draft: Box::new(draft),
+            done,
+        };
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| SpoolError::Closed)?;
+        written.await.map_err(|_| SpoolError::Closed)?
+    }
+
+    /// Who its events come from.
+    pub const fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The clock that its events are dated by.
+    pub const fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+}
+
+impl SpoolTasks {
+    /// Writes `bye`, waits for the last confirms within a bound, and ends the tasks.
+    pub async fn close(self) {
+        self.heartbeat.abort();
+        if self.spool.commands.send(Command::Close).await.is_err() {
+            tracing::error!("the spool's writer ended before it was told to");
+        }
+        drop(self.spool);
+        let mut forwarder = self.forwarder;
+        if tokio::time::timeout(DRAIN_MAX, &mut forwarder).await.is_err() {
+            tracing::warn!("events are left in the spool; the next start forwards them");
+            self.stop.cancel();
+            drop(forwarder.await);
+        }
+    }
+}
+
+async fn beat(spool: Spool) {
+    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
+    loop {
+        ticks.tick().await;
+        let (done, written) = oneshot::channel();
+        if spool.commands.send(Command::Heartbeat { done }).await.is_err() {
+            return;
+        }
+        if let Ok(Err(error)) = written.await {
+            tracing::warn!(%error, "the heartbeat could not be written");
+        }
+    }
+}

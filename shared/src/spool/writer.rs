@@ -1,0 +1,198 @@
+//! The one thread that numbers and writes: groups of appends in one transaction, then one sync for the group.
+
+use std::collections::VecDeque;
+use std::fs::File;
+
+use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::segment::{Record, Segment};
+use super::{Command, SpoolError};
+use crate::clock::SharedClock;
+use crate::event::{Class, Draft, Facts, Outcome, Source, action, wire};
+
+/// Appends in one transaction at most: enough to share a sync, few enough not to delay the first of them.
+const GROUP_MAX: usize = 512;
+
+pub(super) struct Writer {
+    segment: Segment,
+    log: File,
+    source: Source,
+    clock: SharedClock,
+    bytes_max: u64,
+    written: watch::Sender<u64>,
+    state: State,
+    /// Number and size of each event that is not yet confirmed.
+    unconfirmed: VecDeque<(u64, u64)>,
+    trim_to: u64,
+}
+
+/// What a failed group takes back.
+#[derive(Clone, Copy)]
+struct State {
+    seq: u64,
+    bytes: u64,
+    /// SHA-256 over the former value and the event: what was numbered cannot change unseen.
+    running_hash: [u8; SHA256_OUTPUT_LEN],
+}
+
+type Done = oneshot::Sender<Result<(), SpoolError>>;
+
+impl Writer {
+    /// A writer whose first event is `boot`.
+    pub(super) fn new(
+        segment: Segment,
+        source: Source,
+        bytes_max: u64,
+        clock: SharedClock,
+        written: watch::Sender<u64>,
+    ) -> Result<Self, SpoolError> {
+        let state = State {
+            seq: 0,
+            bytes: 0,
+            running_hash: [0; SHA256_OUTPUT_LEN],
+        };
+        let log = segment.write_ahead_log()?;
+        let unconfirmed = VecDeque::new();
+        let mut writer = Self {
+            segment,
+            log,
+            source,
+            clock,
+            bytes_max,
+            written,
+            state,
+            unconfirmed,
+            trim_to: 0,
+        };
+        writer.write_own(action::BOOT)?;
+        Ok(writer)
+    }
+
+    /// Runs until it is told to close or every [`super::Spool`] is gone.
+    pub(super) fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut group = Vec::with_capacity(GROUP_MAX);
+        while commands.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
+            let closes = group.iter().any(|command| matches!(command, Command::Close));
+            self.write_group(group.drain(..));
+            if closes {
+                break;
+            }
+        }
+        if let Err(error) = self.write_own(action::BYE) {
+            tracing::error!(%error, "the spool could not write its last event");
+        }
+    }
+
+    fn write_group(&mut self, group: impl Iterator<Item = Command>) {
+        let before = self.state;
+        let mut records = Vec::new();
+        let mut waiting = Vec::new();
+        for command in group {
+            let (draft, done) = match command {
+                Command::Append { draft, done } => (*draft, done),
+                Command::Heartbeat { done } => (self.own_draft(action::HEARTBEAT), done),
+                Command::Trim(seq) => {
+                    self.trim_to = self.trim_to.max(seq);
+                    continue;
+                }
+                Command::Close => continue,
+            };
+            match self.number(draft) {
+                Ok(record) => {
+                    records.push(record);
+                    waiting.push(done);
+                }
+                Err(error) => answer(done, Err(error)),
+            }
+        }
+        let written = self.commit(&records, before);
+        for done in waiting {
+            answer(
+                done,
+                written
+                    .as_ref()
+                    .copied()
+                    .map_err(|error| SpoolError::Storage(error.clone())),
+            );
+        }
+        if written.is_ok() && !records.is_empty() {
+            self.sync();
+        }
+    }
+
+    fn commit(&mut self, records: &[Record], before: State) -> Result<(), std::sync::Arc<rusqlite::Error>> {
+        if let Err(error) = self.segment.write(records, self.trim_to) {
+            self.state = before;
+            tracing::error!(%error, "the spool could not be written");
+            return Err(error.into());
+        }
+        for record in records {
+            self.unconfirmed.push_back((record.seq, record.body.len() as u64));
+        }
+        while let Some((_, size)) = self.unconfirmed.pop_front_if(|(seq, _)| *seq <= self.trim_to) {
+            self.state.bytes = self.state.bytes.saturating_sub(size);
+        }
+        self.written.send_replace(self.state.seq);
+        Ok(())
+    }
+
+    /// Gives an event its number, unless there is no room for it.
+    fn number(&mut self, draft: Draft) -> Result<Record, SpoolError> {
+        let event = draft.numbered(self.source.clone(), self.state.seq + 1);
+        let body = wire::encode(&event)?;
+        let bytes = self.state.bytes + body.len() as u64;
+        if bytes > self.bytes_max {
+            return Err(SpoolError::Full);
+        }
+        let mut chained = self.state.running_hash.to_vec();
+        chained.extend_from_slice(digest(&SHA256, &body).as_ref());
+        let mut running_hash = [0; SHA256_OUTPUT_LEN];
+        running_hash.copy_from_slice(digest(&SHA256, &chained).as_ref());
+        self.state = State {
+            seq: event.seq,
+            bytes,
+            running_hash,
+        };
+        Ok(Record {
+            seq: event.seq,
+            routing_key: event.routing_key(),
+            body,
+        })
+    }
+
+    /// Makes the group survive power loss as well. A failure is told but not answered: the events are written.
+    fn sync(&self) {
+        if let Err(error) = self.log.sync_data() {
+            tracing::error!(%error, "the spool could not be synced; power loss may take its last events");
+        }
+    }
+
+    /// Writes one of the spool's own events.
+    fn write_own(&mut self, name: &str) -> Result<(), SpoolError> {
+        let before = self.state;
+        let record = self.number(self.own_draft(name))?;
+        self.commit(&[record], before).map_err(SpoolError::Storage)?;
+        self.sync();
+        Ok(())
+    }
+
+    /// An event about the source itself, with the last number and the running hash before it.
+    fn own_draft(&self, name: &str) -> Draft {
+        let hash: String = self
+            .state
+            .running_hash
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let facts = Facts::new(Class::System, name, Outcome::Success)
+            .with_detail("last_seq", self.state.seq)
+            .with_detail("running_hash", hash);
+        Draft::new(self.clock.now(), facts)
+    }
+}
+
+fn answer(done: Done, result: Result<(), SpoolError>) {
+    // Whoever asked may have gone; the event is written all the same.
+    drop(done.send(result));
+}

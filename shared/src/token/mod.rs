@@ -1,0 +1,16 @@
+//! Access tokens: their claims, the keys that verify them, and the one function that decides whether one is accepted.
+
+mod algorithm;
+mod claims;
+mod json;
+mod key_set;
+mod refusal;
+mod trust;
+mod verify;
+
+pub use algorithm::Algorithm;
+pub use claims::{AccessClaims, TOKEN_TYPE};
+pub use key_set::{JwksError, KeySet, SecretTooShort};
+pub use refusal::{Refusal, Rejection};
+pub use trust::{AudienceRule, ClaimProfile, GATELOG_AUDIENCE, IssuerRules, Trust, TrustedIssuer};
+pub use verify::{TOKEN_BYTES_MAX, Verified, verify};

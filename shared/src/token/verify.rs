@@ -1,0 +1,386 @@
+//! The one decision whether a token is accepted, for every service (DESIGN §7).
+//!
+//! Pure: keys, revocations and the time are arguments. Only the signature itself is checked by the library, whose
+//! own claim checks have defaults that are unsafe for a verifier (unknown `crit`, `typ`, 60 s of leeway).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::json::UniqueObject;
+use super::trust::{AudienceRule, ClaimProfile, IssuerRules, Trust};
+use super::{Algorithm, Refusal, Rejection};
+use crate::clock::UtcMicros;
+use crate::enforcement::{RevocationSet, Subject};
+use crate::event::{Actor, Identity, TokenFacts, bounded};
+
+/// The longest token looked at, in bytes.
+pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+
+/// The longest text of an unverified token that goes into an event, in bytes.
+const UNVERIFIED_TEXT_MAX: usize = 256;
+
+/// A token that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// The issuer.
+    pub iss: String,
+    /// The subject.
+    pub sub: String,
+    /// Its audiences.
+    pub aud: Vec<String>,
+    /// From when on it is refused.
+    pub expires_at: UtcMicros,
+    /// When it was minted.
+    pub issued_at: Option<UtcMicros>,
+    /// Its own id.
+    pub jti: Option<String>,
+    /// The client it was minted for.
+    pub client_id: Option<String>,
+    /// Its session.
+    pub sid: Option<String>,
+    /// Its scopes.
+    pub scopes: Vec<String>,
+    /// The subject's roles.
+    pub roles: Vec<String>,
+    /// The name that the subject signs in with.
+    pub username: Option<String>,
+    /// The key that signed it.
+    pub kid: Option<String>,
+    /// The algorithm it was signed with.
+    pub algorithm: Algorithm,
+}
+
+impl Verified {
+    /// Whether it has that scope.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|own| own == scope)
+    }
+
+    /// Whom an event names for it.
+    pub fn actor(&self) -> Actor {
+        Actor {
+            identity: Identity::Verified,
+            sub: Some(self.sub.clone()),
+            username: self.username.clone(),
+            client_id: self.client_id.clone(),
+            roles: self.roles.clone(),
+            sid: self.sid.clone(),
+            jti: self.jti.clone(),
+        }
+    }
+
+    /// What an event says of it.
+    pub fn facts(&self, now: UtcMicros) -> TokenFacts {
+        TokenFacts {
+            iss: Some(self.iss.clone()),
+            kid: self.kid.clone(),
+            alg: Some(self.algorithm.to_string()),
+            age_s: self
+                .issued_at
+                .map(|issued_at| now.as_seconds() - issued_at.as_seconds()),
+        }
+    }
+
+    /// What a revocation can name of it.
+    pub fn revocable(&self) -> Subject<'_> {
+        Subject {
+            jti: self.jti.as_deref(),
+            sid: self.sid.as_deref(),
+            sub: &self.sub,
+            client_id: self.client_id.as_deref(),
+            kid: self.kid.as_deref(),
+            issued_at: self.issued_at,
+        }
+    }
+}
+
+/// Accepts or refuses `token`.
+///
+/// Accepted is only a compact JWS of an accepted type, from a trusted issuer, signed with the one algorithm of a key of
+/// that issuer, with every claim that the issuer's profile requires, for an audience that `audience` asks for, within
+/// its window at `now` give or take the issuer's leeway, and not revoked. At `exp` itself a token is expired
+/// (RFC 7519 §4.1.4).
+pub fn verify(
+    token: &str,
+    trust: &Trust,
+    audience: AudienceRule,
+    revoked: &RevocationSet,
+    now: UtcMicros,
+) -> Result<Verified, Box<Rejection>> {
+    let unverified = Unverified::parse(token)
+        .map_err(|refusal| reject(refusal, TokenFacts::default(), Actor::default()))?;
+    let decided = verify_signed(&unverified, trust)
+        .map_err(|refusal| (refusal, Identity::Claimed))
+        .and_then(|rules| {
+            verify_claims(&unverified, rules, now)
+                .and_then(|verified| {
+                    if !audience.accepts(rules, &verified.aud) {
+                        Err(Refusal::AudienceRefused)
+                    } else if revoked.is_revoked(&verified.revocable()) {
+                        Err(Refusal::Revoked)
+                    } else {
+                        Ok(verified)
+                    }
+                })
+                .map_err(|refusal| (refusal, Identity::Verified))
+        });
+    decided.map_err(|(refusal, identity)| reject(refusal, unverified.facts(now), unverified.actor(identity)))
+}
+
+fn reject(refusal: Refusal, token: TokenFacts, actor: Actor) -> Box<Rejection> {
+    Box::new(Rejection {
+        refusal,
+        token,
+        actor,
+    })
+}
+
+/// A token taken apart, nothing in it believed.
+struct Unverified<'t> {
+    message: &'t str,
+    signature: &'t str,
+    header: Map<String, Value>,
+    claims: Map<String, Value>,
+}
+
+impl<'t> Unverified<'t> {
+    fn parse(token: &'t str) -> Result<Self, Refusal> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(Refusal::TooLong);
+        }
+        let (message, signature) = token.rsplit_once('.').ok_or(Refusal::Malformed)?;
+        let (header, claims) = message.split_once('.').ok_or(Refusal::Malformed)?;
+        if claims.contains('.') {
+            return Err(Refusal::Malformed);
+        }
+        let header = decode_object(header)?;
+        // RFC 7797's `b64: false` changes what is signed; it is refused like every other extension.
+        if header.contains_key("crit") || header.contains_key("b64") {
+            return Err(Refusal::CriticalHeader);
+        }
+        Ok(Self {
+            message,
+            signature,
+            header,
+            claims: decode_object(claims)?,
+        })
+    }
+
+    fn header_text(&self, name: &str) -> Option<&str> {
+        self.header.get(name)?.as_str()
+    }
+
+    fn claim_text(&self, name: &str) -> Option<String> {
+        let text = self.claims.get(name)?.as_str()?;
+        Some(bounded(text, UNVERIFIED_TEXT_MAX))
+    }
+
+    fn facts(&self, now: UtcMicros) -> TokenFacts {
+        let short = |text: &str| bounded(text, UNVERIFIED_TEXT_MAX);
+        TokenFacts {
+            iss: self.claim_text("iss"),
+            kid: self.header_text("kid").map(short),
+            alg: self.header_text("alg").map(short),
+            age_s: self
+                .claims
+                .get("iat")
+                .and_then(Value::as_i64)
+                .map(|iat| now.as_seconds().saturating_sub(iat)),
+        }
+    }
+
+    fn actor(&self, identity: Identity) -> Actor {
+        let sub = self.claim_text("sub");
+        let named = sub.is_some()
+            || ["client_id", "sid", "jti"]
+                .iter()
+                .any(|name| self.claims.contains_key(*name));
+        Actor {
+            identity: if named { identity } else { Identity::None },
+            sub,
+            username: self.claim_text("username"),
+            client_id: self.claim_text("client_id"),
+            roles: Vec::new(),
+            sid: self.claim_text("sid"),
+            jti: self.claim_text("jti"),
+        }
+    }
+}
+
+fn decode_object(part: &str) -> Result<Map<String, Value>, Refusal> {
+    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| Refusal::Malformed)?;
+    let UniqueObject(members) = serde_json::from_slice(&bytes).map_err(|_| Refusal::Malformed)?;
+    Ok(members)
+}
+
+/// Everything up to the signature: issuer, type, algorithm, key.
+fn verify_signed<'r>(unverified: &Unverified<'_>, trust: &'r Trust) -> Result<&'r IssuerRules, Refusal> {
+    let unverified_iss = unverified
+        .claims
+        .get("iss")
+        .and_then(Value::as_str)
+        .ok_or(Refusal::IssuerUnknown)?;
+    let issuer = trust.issuer(unverified_iss).ok_or(Refusal::IssuerUnknown)?;
+    let rules = &issuer.rules;
+    let kid = match unverified.header.get("kid") {
+        None => None,
+        Some(Value::String(kid)) => Some(kid.as_str()),
+        Some(_) => return Err(Refusal::Malformed),
+    };
+    if !unverified
+        .header_text("typ")
+        .is_some_and(|typ| accepts_type(rules, typ))
+    {
+        return Err(Refusal::TypeRefused);
+    }
+    let algorithm = unverified
+        .header_text("alg")
+        .and_then(|name| name.parse::<Algorithm>().ok())
+        .filter(|algorithm| rules.algorithms.contains(algorithm))
+        .ok_or(Refusal::AlgorithmRefused)?;
+    let keys = issuer.keys.as_ref().ok_or(Refusal::KeysUnavailable)?;
+    let key = keys.find(kid).ok_or(Refusal::KeyUnknown)?;
+    if key.algorithm != algorithm {
+        return Err(Refusal::AlgorithmRefused);
+    }
+    let message = unverified.message.as_bytes();
+    match jsonwebtoken::crypto::verify(unverified.signature, message, &key.key, algorithm.library()) {
+        Ok(true) => Ok(rules),
+        Ok(false) | Err(_) => Err(Refusal::SignatureInvalid),
+    }
+}
+
+/// RFC 7515 §4.1.9: compared without regard to case; a value without `/` stands for `application/` and itself.
+fn accepts_type(rules: &IssuerRules, typ: &str) -> bool {
+    let short = |name: &str| {
+        let lower = name.to_ascii_lowercase();
+        lower
+            .strip_prefix("application/")
+            .map_or(lower.clone(), str::to_owned)
+    };
+    rules.types.iter().any(|accepted| short(accepted) == short(typ))
+}
+
+fn verify_claims(
+    unverified: &Unverified<'_>,
+    rules: &IssuerRules,
+    now: UtcMicros,
+) -> Result<Verified, Refusal> {
+    let claims = Claims(&unverified.claims);
+    let expires_at = claims.time("exp")?.ok_or(Refusal::ClaimMissing("exp"))?;
+    let issued_at = claims.time("iat")?;
+    let not_before = claims.time("nbf")?;
+    if now >= expires_at.plus(rules.leeway) {
+        return Err(Refusal::Expired);
+    }
+    if [issued_at, not_before]
+        .into_iter()
+        .flatten()
+        .any(|start| now.plus(rules.leeway) < start)
+    {
+        return Err(Refusal::NotYetValid);
+    }
+    let (sub, roles) = match &rules.profile {
+        ClaimProfile::AccessToken => {
+            for (name, present) in [
+                ("iat", issued_at.is_some()),
+                ("jti", claims.has("jti")),
+                ("client_id", claims.has("client_id")),
+            ] {
+                if !present {
+                    return Err(Refusal::ClaimMissing(name));
+                }
+            }
+            (claims.text("sub")?, claims.list("roles")?)
+        }
+        ClaimProfile::Mapped { sub, roles } => (
+            claims.mapped_subject(sub)?,
+            roles.as_deref().map_or(Ok(None), |name| claims.list(name))?,
+        ),
+    };
+    Ok(Verified {
+        iss: rules.iss.clone(),
+        sub: sub.ok_or(Refusal::ClaimMissing("sub"))?,
+        aud: claims.list("aud")?.ok_or(Refusal::ClaimMissing("aud"))?,
+        expires_at,
+        issued_at,
+        jti: claims.text("jti")?,
+        client_id: claims.text("client_id")?,
+        sid: claims.text("sid")?,
+        scopes: claims
+            .text("scope")?
+            .map(|scope| scope.split(' ').map(str::to_owned).collect())
+            .unwrap_or_default(),
+        roles: roles.unwrap_or_default(),
+        username: claims.text("username")?,
+        kid: unverified.header_text("kid").map(str::to_owned),
+        algorithm: unverified
+            .header_text("alg")
+            .and_then(|alg| alg.parse().ok())
+            .ok_or(Refusal::AlgorithmRefused)?,
+    })
+}
+
+/// Claims of which a wrong type is an error and never taken for an absence.
+struct Claims<'c>(&'c Map<String, Value>);
+
+impl Claims<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// A text that is not empty.
+    fn text(&self, name: &'static str) -> Result<Option<String>, Refusal> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.is_empty() || name == "scope" => Ok(Some(text.clone())),
+            Some(_) => Err(Refusal::ClaimMalformed(name)),
+        }
+    }
+
+    /// A text, or a list of texts none of which is empty.
+    fn list(&self, name: &str) -> Result<Option<Vec<String>>, Refusal> {
+        let one = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        let list = match self.0.get(name) {
+            None => return Ok(None),
+            Some(Value::Array(values)) => values.iter().map(one).collect::<Option<Vec<_>>>(),
+            Some(value) => one(value).map(|text| vec![text]),
+        };
+        list.map(Some).ok_or(Refusal::ClaimMalformed(if name == "aud" {
+            "aud"
+        } else {
+            "roles"
+        }))
+    }
+
+    /// RFC 7519 §2: a number of seconds, which may have a fraction; rounded down.
+    fn time(&self, name: &'static str) -> Result<Option<UtcMicros>, Refusal> {
+        let Some(value) = self.0.get(name) else {
+            return Ok(None);
+        };
+        let seconds = value.as_i64().or_else(|| whole_seconds(value.as_f64()?));
+        seconds
+            .map(|seconds| Some(UtcMicros::from_seconds(seconds)))
+            .ok_or(Refusal::ClaimMalformed(name))
+    }
+
+    /// Services that know no RFC 9068 often number their users.
+    fn mapped_subject(&self, name: &str) -> Result<Option<String>, Refusal> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
+            Some(Value::Number(number)) if number.is_i64() || number.is_u64() => Ok(Some(number.to_string())),
+            Some(_) => Err(Refusal::ClaimMalformed("sub")),
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the range is checked before the cast"
+)]
+fn whole_seconds(seconds: f64) -> Option<i64> {
+    // Beyond 2^53 a float no longer counts seconds one by one.
+    (seconds.abs() < 9_007_199_254_740_992.0).then(|| seconds.floor() as i64)
+}

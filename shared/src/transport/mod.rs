@@ -1,0 +1,199 @@
+//! The seam between producers of events and the collector: RabbitMQ in production, a channel in one process.
+//!
+//! Delivery is at least once on both sides of the seam: a message is the publisher's until it is confirmed, and the
+//! transport's until it is acknowledged.
+
+mod in_process;
+mod rabbit;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub use in_process::Bus;
+pub use rabbit::{Broker, BrokerUrl, InvalidBrokerUrl};
+
+use crate::runtime::common::{BROKER_URL, TOPOLOGY_PREFIX};
+use crate::runtime::settings::Reader;
+use crate::topology::Topology;
+use in_process::{InProcessConsumer, InProcessPublisher};
+use rabbit::{RabbitConsumer, RabbitPublisher};
+
+/// How events travel.
+#[derive(Clone, Debug)]
+pub enum Transport {
+    /// Over RabbitMQ.
+    Rabbit(Broker),
+    /// Within this process.
+    InProcess(Bus),
+}
+
+impl Transport {
+    /// A publisher that speaks as `service`. Nothing is connected before the first message.
+    pub fn publisher(&self, service: &str) -> Publisher {
+        match self {
+            Self::Rabbit(broker) => Publisher::Rabbit(Box::new(RabbitPublisher::new(broker.clone()))),
+            Self::InProcess(bus) => Publisher::InProcess(InProcessPublisher::new(bus.clone(), service)),
+        }
+    }
+
+    /// A consumer that holds at most `prefetch` unacknowledged deliveries. Nothing is connected before the first receive.
+    pub fn consumer(&self, prefetch: u16) -> Consumer {
+        match self {
+            Self::Rabbit(broker) => Consumer::Rabbit(Box::new(RabbitConsumer::new(broker.clone(), prefetch))),
+            Self::InProcess(bus) => Consumer::InProcess(InProcessConsumer::new(bus.clone())),
+        }
+    }
+}
+
+/// One event on its way out.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The key on the topic exchange.
+    pub routing_key: String,
+    /// The event as [`crate::event::wire`] writes it.
+    pub body: Bytes,
+}
+
+/// Why a batch was not confirmed as a whole. Each may pass, so the batch is to be sent again.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The broker cannot be reached, or went away.
+    #[error("the broker cannot be reached: {0}")]
+    Unreachable(#[source] lapin::Error),
+    /// The broker took longer than it may.
+    #[error("the broker did not confirm in time")]
+    TimedOut,
+    /// The broker refused a message.
+    #[error("the broker refused a message")]
+    Refused,
+    /// No queue is bound to the exchange, so the message came back.
+    #[error("no queue takes the messages yet; is a collector running?")]
+    Unroutable,
+    /// The consumer let go of a message without storing it.
+    #[error("the collector did not confirm a message")]
+    Unconfirmed,
+}
+
+/// Sends events until they are confirmed.
+#[derive(Debug)]
+pub enum Publisher {
+    /// Over RabbitMQ.
+    Rabbit(Box<RabbitPublisher>),
+    /// Within this process.
+    InProcess(InProcessPublisher),
+}
+
+impl Publisher {
+    /// Publishes a batch; `Ok` means that every message of it is confirmed and routed.
+    ///
+    /// After an error some may have arrived, so that sending the batch again makes duplicates, which the collector
+    /// removes by id.
+    pub async fn publish(&mut self, batch: &[Message]) -> Result<(), PublishError> {
+        match self {
+            Self::Rabbit(publisher) => publisher.publish(batch).await,
+            Self::InProcess(publisher) => publisher.publish(batch).await,
+        }
+    }
+}
+
+/// One message on its way in.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The bytes as they came.
+    pub body: Bytes,
+    /// The user that the transport vouches for as the sender.
+    pub publisher: Option<String>,
+    /// What acknowledges it. Dropped, the message comes again.
+    pub receipt: Receipt,
+}
+
+/// What acknowledges a delivery.
+#[derive(Debug)]
+pub enum Receipt {
+    /// A delivery tag on the consumer's channel.
+    Tag(u64),
+    /// The publisher that waits in the same process.
+    Confirm(tokio::sync::oneshot::Sender<()>),
+}
+
+/// Why nothing can be received at the moment.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsumeError {
+    /// The broker cannot be reached, went away, or refused.
+    #[error("the broker cannot be consumed from: {0}")]
+    Unreachable(#[source] lapin::Error),
+    /// The broker took longer than it may.
+    #[error("the broker did not answer in time")]
+    TimedOut,
+    /// The broker ended the consumer, for instance because the queue was deleted.
+    #[error("the broker ended the consumer")]
+    Cancelled,
+}
+
+/// Receives events until they are acknowledged.
+#[derive(Debug)]
+pub enum Consumer {
+    /// From RabbitMQ.
+    Rabbit(Box<RabbitConsumer>),
+    /// Within this process.
+    InProcess(InProcessConsumer),
+}
+
+impl Consumer {
+    /// Waits for a delivery and takes those that follow within `linger`, at most `count_max`.
+    ///
+    /// After an error the next call connects again; unacknowledged deliveries come again. Dropping the future loses
+    /// nothing: what it had taken comes again after a reconnect at the latest.
+    pub async fn receive(
+        &mut self,
+        count_max: usize,
+        linger: Duration,
+    ) -> Result<Vec<Delivery>, ConsumeError> {
+        match self {
+            Self::Rabbit(consumer) => consumer.receive(count_max, linger).await,
+            Self::InProcess(consumer) => Ok(consumer.receive(count_max, linger).await),
+        }
+    }
+
+    /// Acknowledges deliveries, which must be all that were received up to the last of them.
+    pub async fn acknowledge(&mut self, receipts: Vec<Receipt>) -> Result<(), ConsumeError> {
+        match self {
+            Self::Rabbit(consumer) => consumer.acknowledge(&receipts).await,
+            Self::InProcess(_) => {
+                in_process::acknowledge(receipts);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the transport is connected at the moment.
+    pub fn is_connected(&self) -> bool {
+        match self {
+            Self::Rabbit(consumer) => consumer.is_connected(),
+            Self::InProcess(_) => true,
+        }
+    }
+}
+
+/// Reads the settings of the broker that `service` talks to.
+///
+/// Its user must be named as the service: the broker vouches for that name, and the collector believes no other.
+pub fn read_broker(reader: &mut Reader, service: &str) -> Option<Broker> {
+    let (url, topology) = (
+        reader.value::<BrokerUrl>(&BROKER_URL),
+        reader.value::<Topology>(&TOPOLOGY_PREFIX),
+    );
+    let (url, topology) = (url?, topology?);
+    if url.user() != service {
+        reader.problem(format!(
+            "the broker's user must be named {service}, since the collector believes no other"
+        ));
+        return None;
+    }
+    Some(Broker {
+        url,
+        topology,
+        connection_name: service.to_owned(),
+    })
+}
