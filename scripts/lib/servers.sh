@@ -19,7 +19,11 @@ epmd_pid=
 group_pid=
 
 note() {
-    printf '\033[2m%s\033[0m\n' "$*" >&2
+    if [[ -t 2 ]]; then
+        printf '\033[2m%s\033[0m\n' "$*" >&2
+    else
+        printf '%s\n' "$*" >&2
+    fi
 }
 
 fail() {
@@ -129,6 +133,8 @@ unix_socket_directories = '$1'
 # Every test opens pools of its own.
 max_connections = 400
 shared_buffers = 128MB
+# In a container /dev/shm may be small or closed.
+dynamic_shared_memory_type = mmap
 # The data is thrown away: a crash of the server is tested here, a power failure is not.
 fsync = off
 full_page_writes = off
