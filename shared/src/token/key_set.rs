@@ -64,8 +64,8 @@ impl KeySet {
     /// Reads a JSON Web Key Set and keeps the keys that may verify signatures.
     ///
     /// Left out, without an error as long as one remains: symmetric and unknown kinds, keys without or with a repeated
-    /// `kid`, for encryption, of another curve than Ed25519 and P-256, RSA below 2048 bits, or with an `alg` that is
-    /// not their kind's.
+    /// `kid`, for encryption, of another curve than Ed25519 and P-256, RSA below 2048 bits, with an `alg` that is not
+    /// their kind's, or published together with their private half.
     pub fn from_jwks(bytes: &[u8]) -> Result<Self, JwksError> {
         #[derive(Deserialize)]
         struct Document {
@@ -119,20 +119,26 @@ impl KeySet {
         self.by_kid.contains_key(kid)
     }
 
-    /// The key for a token that names `kid`: without one, only a set with a single key can tell.
-    pub(super) fn find(&self, kid: Option<&str>) -> Option<&VerifyingKey> {
+    /// The key for a token that names `kid`, and the key's own id: without a `kid`, only a set with a single key can
+    /// tell. Revocation looks at the key's own id, which a token cannot leave out.
+    pub(super) fn find<'k>(&'k self, kid: Option<&'k str>) -> Option<(Option<&'k str>, &'k VerifyingKey)> {
         if let Some(secret) = &self.unnamed {
-            return Some(secret);
+            return Some((kid, secret));
         }
-        match kid {
-            Some(kid) => self.by_kid.get(kid),
-            None if self.by_kid.len() == 1 => self.by_kid.values().next(),
-            None => None,
-        }
+        let (own_kid, key) = match kid {
+            Some(kid) => self.by_kid.get_key_value(kid)?,
+            None if self.by_kid.len() == 1 => self.by_kid.iter().next()?,
+            None => return None,
+        };
+        Some((Some(own_kid), key))
     }
 }
 
 fn usable_key(value: Value) -> Option<(String, VerifyingKey)> {
+    // Everyone who reads the set could sign with such a key.
+    if value.get("d").is_some() {
+        return None;
+    }
     let jwk: Jwk = serde_json::from_value(value).ok()?;
     let kid = jwk
         .common
@@ -215,6 +221,10 @@ mod tests {
             (
                 "weak RSA",
                 json!({"kty": "RSA", "n": short_n, "e": "AQAB", "kid": "a"}),
+            ),
+            (
+                "with its private half",
+                json!({"kty": "OKP", "crv": "Ed25519", "x": X, "d": X, "kid": "a"}),
             ),
             ("garbage", json!("key")),
         ];

@@ -112,8 +112,9 @@ pub fn verify(
         .map_err(|refusal| reject(refusal, TokenFacts::default(), Actor::default()))?;
     let decided = verify_signed(&unverified, trust)
         .map_err(|refusal| (refusal, Identity::Claimed))
-        .and_then(|rules| {
-            verify_claims(&unverified, rules, now)
+        .and_then(|signed| {
+            let rules = signed.rules;
+            verify_claims(&unverified, &signed, now)
                 .and_then(|verified| {
                     if !audience.accepts(rules, &verified.aud) {
                         Err(Refusal::AudienceRefused)
@@ -214,8 +215,15 @@ fn decode_object(part: &str) -> Result<Map<String, Value>, Refusal> {
     Ok(members)
 }
 
+/// Who signed a token, and with what.
+struct Signed<'r> {
+    rules: &'r IssuerRules,
+    kid: Option<&'r str>,
+    algorithm: Algorithm,
+}
+
 /// Everything up to the signature: issuer, type, algorithm, key.
-fn verify_signed<'r>(unverified: &Unverified<'_>, trust: &'r Trust) -> Result<&'r IssuerRules, Refusal> {
+fn verify_signed<'r>(unverified: &'r Unverified<'_>, trust: &'r Trust) -> Result<Signed<'r>, Refusal> {
     let unverified_iss = unverified
         .claims
         .get("iss")
@@ -240,13 +248,17 @@ fn verify_signed<'r>(unverified: &Unverified<'_>, trust: &'r Trust) -> Result<&'
         .filter(|algorithm| rules.algorithms.contains(algorithm))
         .ok_or(Refusal::AlgorithmRefused)?;
     let keys = issuer.keys.as_ref().ok_or(Refusal::KeysUnavailable)?;
-    let key = keys.find(kid).ok_or(Refusal::KeyUnknown)?;
+    let (kid, key) = keys.find(kid).ok_or(Refusal::KeyUnknown)?;
     if key.algorithm != algorithm {
         return Err(Refusal::AlgorithmRefused);
     }
     let message = unverified.message.as_bytes();
     match jsonwebtoken::crypto::verify(unverified.signature, message, &key.key, algorithm.library()) {
-        Ok(true) => Ok(rules),
+        Ok(true) => Ok(Signed {
+            rules,
+            kid,
+            algorithm,
+        }),
         Ok(false) | Err(_) => Err(Refusal::SignatureInvalid),
     }
 }
@@ -264,10 +276,11 @@ fn accepts_type(rules: &IssuerRules, typ: &str) -> bool {
 
 fn verify_claims(
     unverified: &Unverified<'_>,
-    rules: &IssuerRules,
+    signed: &Signed<'_>,
     now: UtcMicros,
 ) -> Result<Verified, Refusal> {
     let claims = Claims(&unverified.claims);
+    let rules = signed.rules;
     let expires_at = claims.time("exp")?.ok_or(Refusal::ClaimMissing("exp"))?;
     let issued_at = claims.time("iat")?;
     let not_before = claims.time("nbf")?;
@@ -310,15 +323,12 @@ fn verify_claims(
         sid: claims.text("sid")?,
         scopes: claims
             .text("scope")?
-            .map(|scope| scope.split(' ').map(str::to_owned).collect())
+            .map(|scope| scope.split_ascii_whitespace().map(str::to_owned).collect())
             .unwrap_or_default(),
         roles: roles.unwrap_or_default(),
         username: claims.text("username")?,
-        kid: unverified.header_text("kid").map(str::to_owned),
-        algorithm: unverified
-            .header_text("alg")
-            .and_then(|alg| alg.parse().ok())
-            .ok_or(Refusal::AlgorithmRefused)?,
+        kid: signed.kid.map(str::to_owned),
+        algorithm: signed.algorithm,
     })
 }
 
