@@ -85,6 +85,8 @@ impl Guard {
     }
 
     /// Takes a page of the enforcement log and forgets what has expired.
+    ///
+    /// Only the last page makes the guard see: with more to come, any token may be among what is not heard yet.
     pub fn hear(&self, page: &Page) {
         let now = self.clock.now();
         self.revoked.rcu(|revoked| {
@@ -93,11 +95,13 @@ impl Guard {
             revoked.forget_expired(now);
             revoked
         });
-        self.heard_at.store(now.as_micros(), Ordering::Relaxed);
+        if !page.more {
+            self.heard_at.store(now.as_micros(), Ordering::Release);
+        }
     }
 
     fn is_blind_at(&self, now: UtcMicros) -> bool {
-        let heard_at = self.heard_at.load(Ordering::Relaxed);
+        let heard_at = self.heard_at.load(Ordering::Acquire);
         heard_at == i64::MIN || now.since(UtcMicros::from_micros(heard_at)) > BLIND_MAX
     }
 }
