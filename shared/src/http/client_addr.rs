@@ -18,16 +18,17 @@ pub fn client_addr(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAd
     let peer = peer.to_canonical();
     let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
     let mut client = peer;
-    let hops = headers
-        .get_all(FORWARDED_FOR)
-        .iter()
-        .rev()
-        .filter_map(|value| value.to_str().ok());
-    for hop in hops.flat_map(|value| value.rsplit(',')).take(HOPS_MAX) {
+    // Bytes, not text: what a client sent ahead of a proxy's word must not make that word unreadable.
+    let hops = headers.get_all(FORWARDED_FOR).iter().rev();
+    let hops = hops.flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
+    for hop in hops.take(HOPS_MAX) {
         if !is_trusted(client) {
             break;
         }
-        let Ok(address) = hop.trim().parse::<IpAddr>() else {
+        let Some(address) = std::str::from_utf8(hop)
+            .ok()
+            .and_then(|hop| hop.trim().parse::<IpAddr>().ok())
+        else {
             break;
         };
         client = address.to_canonical();
@@ -95,6 +96,25 @@ mod tests {
             client("127.0.0.1", &["1.1.1.1, nonsense"], &["127.0.0.0/8"]),
             "127.0.0.1"
         );
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_do_not_hide_what_a_proxy_said() {
+        let headers = [&b"6.6.6.6"[..], b"\xff, 198.51.100.7"].map(|value| {
+            (
+                http::HeaderName::from_static(FORWARDED_FOR),
+                HeaderValue::from_bytes(value).unwrap(),
+            )
+        });
+        let trusted = ["127.0.0.0/8".parse().unwrap()];
+
+        let seen = client_addr(
+            "127.0.0.1".parse().unwrap(),
+            &HeaderMap::from_iter(headers),
+            &trusted,
+        );
+
+        assert_eq!(seen.to_string(), "198.51.100.7");
     }
 
     #[test]
