@@ -13,6 +13,8 @@ use serde::Serialize;
 pub struct Readiness {
     ready: bool,
     checks: BTreeMap<&'static str, bool>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    notes: BTreeMap<&'static str, bool>,
 }
 
 impl Readiness {
@@ -22,7 +24,15 @@ impl Readiness {
         Self {
             ready: checks.values().all(|holds| *holds),
             checks,
+            notes: BTreeMap::new(),
         }
+    }
+
+    /// The same with something worth knowing that readiness does not hang on.
+    #[must_use]
+    pub fn noting(mut self, name: &'static str, holds: bool) -> Self {
+        self.notes.insert(name, holds);
+        self
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use secrecy::SecretString;
@@ -172,6 +172,12 @@ impl Reader {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
         let values: Vec<Option<T>> = parts.map(|part| self.parse(setting, &name, part)).collect();
         values.into_iter().collect()
+    }
+
+    /// The file that a secret is to be read from, if it was given by one.
+    pub fn file_of(&self, setting: &Setting) -> Option<PathBuf> {
+        let given = self.given.get(&format!("{}_file", setting.key));
+        given.map(|given| PathBuf::from(&given.value))
     }
 
     /// A mistake found by the service itself.

@@ -8,10 +8,11 @@ use super::SpoolError;
 use super::forwarder::{BATCH_MAX, Link};
 use super::segment::{Record, Segment};
 
-/// Adopts and drains every folder in `dir` whose process is gone. One that cannot be read is told and left as it is.
-pub(super) async fn drain_abandoned(dir: &Path, link: &mut Link) {
+/// Adopts and drains every folder of `service` in `dir` whose process is gone. One that cannot be read is told and left
+/// as it is.
+pub(super) async fn drain_abandoned(dir: &Path, service: &'static str, link: &mut Link) {
     let dir = dir.to_owned();
-    let listed = spawn_blocking(move || Segment::folders(&dir)).await;
+    let listed = spawn_blocking(move || Segment::folders(&dir, service)).await;
     let Ok(Ok(folders)) = listed else { return };
     for folder in folders {
         let shown = folder.display().to_string();

@@ -21,6 +21,7 @@ const ADOPT_EVERY: Duration = Duration::from_secs(30);
 
 /// The segment that this process writes, as the forwarder sees it.
 pub(super) struct OwnSegment {
+    pub(super) service: &'static str,
     pub(super) folder: PathBuf,
     pub(super) writes: watch::Receiver<u64>,
     pub(super) commands: mpsc::Sender<Command>,
@@ -34,7 +35,7 @@ pub(super) async fn run(own: OwnSegment, dir: PathBuf, publisher: Publisher, sto
             publisher,
             backoff: Backoff::default(),
         };
-        drain_abandoned(&dir, &mut link).await;
+        drain_abandoned(&dir, own.service, &mut link).await;
         forward_own(own, &dir, &mut link).await
     };
     let drained = tokio::select! {
@@ -87,7 +88,7 @@ async fn forward_own(mut own: OwnSegment, dir: &Path, link: &mut Link) -> bool {
                     return true;
                 }
             }
-            _ = adopting.tick() => drain_abandoned(dir, link).await,
+            _ = adopting.tick() => drain_abandoned(dir, own.service, link).await,
         }
     }
 }

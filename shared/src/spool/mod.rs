@@ -6,6 +6,7 @@
 
 mod adopt;
 mod forwarder;
+mod running_hash;
 mod segment;
 mod writer;
 
@@ -21,6 +22,7 @@ use crate::event::{Draft, Source};
 use crate::runtime::instance::InstanceName;
 use crate::runtime::shutdown::CancellationToken;
 use crate::transport::Transport;
+pub use running_hash::{RunningHash, own_draft};
 use segment::Segment;
 
 /// Appends that may wait for the writer; more callers wait before they hand over.
@@ -121,6 +123,7 @@ pub fn open(
     let (commands, received) = mpsc::channel(WAITING_MAX);
     let (written, writes) = watch::channel(0);
     let own = forwarder::OwnSegment {
+        service: settings.service,
         folder: segment.folder().to_owned(),
         writes,
         commands: commands.clone(),

@@ -65,6 +65,10 @@ impl Segment {
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
+        // Whoever held the lock before may have removed the folder under it.
+        if !folder.join(LOCK).try_exists()? {
+            return Ok(None);
+        }
         Ok(Some(Self {
             connection: open_database(folder)?,
             folder: folder.to_owned(),
@@ -72,10 +76,17 @@ impl Segment {
         }))
     }
 
-    /// The folders in `dir` that a boot has left or still uses.
-    pub(super) fn folders(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    /// The folders in `dir` that a boot of `service` has left or still uses.
+    ///
+    /// Another service's events are not ours to publish: the broker vouches for the sender, and the collector believes
+    /// no other.
+    pub(super) fn folders(dir: &Path, service: &str) -> std::io::Result<Vec<PathBuf>> {
         let entries = std::fs::read_dir(dir)?.collect::<std::io::Result<Vec<_>>>()?;
-        let named = |path: &PathBuf| path.extension().is_some_and(|extension| extension == MADE);
+        let named = |path: &PathBuf| {
+            let name = path.file_name().and_then(std::ffi::OsStr::to_str);
+            name.and_then(|name| name.strip_suffix(MADE)?.strip_suffix('.')?.rsplit_once('.'))
+                .is_some_and(|(owner, _boot)| owner == service)
+        };
         let mut folders: Vec<_> = entries
             .iter()
             .map(std::fs::DirEntry::path)

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::fs::File;
 
-use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::running_hash::{RunningHash, own_draft};
 use super::segment::{Record, Segment};
 use super::{Command, SpoolError};
 use crate::clock::SharedClock;
-use crate::event::{Class, Draft, Facts, Outcome, Source, action, wire};
+use crate::event::{Draft, Source, action, wire};
 
 /// Appends in one transaction at most: enough to share a sync, few enough not to delay the first of them.
 const GROUP_MAX: usize = 512;
@@ -32,8 +32,7 @@ pub(super) struct Writer {
 struct State {
     seq: u64,
     bytes: u64,
-    /// SHA-256 over the former value and the event: what was numbered cannot change unseen.
-    running_hash: [u8; SHA256_OUTPUT_LEN],
+    running_hash: RunningHash,
 }
 
 type Done = oneshot::Sender<Result<(), SpoolError>>;
@@ -50,7 +49,7 @@ impl Writer {
         let state = State {
             seq: 0,
             bytes: 0,
-            running_hash: [0; SHA256_OUTPUT_LEN],
+            running_hash: RunningHash::default(),
         };
         let log = segment.write_ahead_log()?;
         let unconfirmed = VecDeque::new();
@@ -98,7 +97,7 @@ impl Writer {
                 }
                 Command::Close => continue,
             };
-            match self.number(draft) {
+            match self.number(draft, self.bytes_max) {
                 Ok(record) => {
                     records.push(record);
                     waiting.push(done);
@@ -137,22 +136,18 @@ impl Writer {
         Ok(())
     }
 
-    /// Gives an event its number, unless there is no room for it.
-    fn number(&mut self, draft: Draft) -> Result<Record, SpoolError> {
+    /// Gives an event its number, unless that makes more than `bytes_max`.
+    fn number(&mut self, draft: Draft, bytes_max: u64) -> Result<Record, SpoolError> {
         let event = draft.numbered(self.source.clone(), self.state.seq + 1);
         let body = wire::encode(&event)?;
         let bytes = self.state.bytes + body.len() as u64;
-        if bytes > self.bytes_max {
+        if bytes > bytes_max {
             return Err(SpoolError::Full);
         }
-        let mut chained = self.state.running_hash.to_vec();
-        chained.extend_from_slice(digest(&SHA256, &body).as_ref());
-        let mut running_hash = [0; SHA256_OUTPUT_LEN];
-        running_hash.copy_from_slice(digest(&SHA256, &chained).as_ref());
         self.state = State {
             seq: event.seq,
             bytes,
-            running_hash,
+            running_hash: self.state.running_hash.after(&body),
         };
         Ok(Record {
             seq: event.seq,
@@ -168,27 +163,17 @@ impl Writer {
         }
     }
 
-    /// Writes one of the spool's own events.
+    /// Writes the first or the last event, for which there is always room: a full spool must not look like a crash.
     fn write_own(&mut self, name: &str) -> Result<(), SpoolError> {
         let before = self.state;
-        let record = self.number(self.own_draft(name))?;
+        let record = self.number(self.own_draft(name), u64::MAX)?;
         self.commit(&[record], before).map_err(SpoolError::Storage)?;
         self.sync();
         Ok(())
     }
 
-    /// An event about the source itself, with the last number and the running hash before it.
     fn own_draft(&self, name: &str) -> Draft {
-        let hash: String = self
-            .state
-            .running_hash
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let facts = Facts::new(Class::System, name, Outcome::Success)
-            .with_detail("last_seq", self.state.seq)
-            .with_detail("running_hash", hash);
-        Draft::new(self.clock.now(), facts)
+        own_draft(name, self.state.seq, self.state.running_hash, self.clock.now())
     }
 }
 
