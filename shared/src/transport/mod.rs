@@ -111,7 +111,7 @@ pub struct Delivery {
 /// What acknowledges a delivery.
 #[derive(Debug)]
 pub enum Receipt {
-    /// A delivery tag on the consumer's channel.
+    /// The number of the delivery at its consumer, over all its connections.
     Tag(u64),
     /// The publisher that waits in the same process.
     Confirm(tokio::sync::oneshot::Sender<()>),
@@ -129,6 +129,9 @@ pub enum ConsumeError {
     /// The broker ended the consumer, for instance because the queue was deleted.
     #[error("the broker ended the consumer")]
     Cancelled,
+    /// Earlier deliveries were not acknowledged, which would have been with these; all of them come again.
+    #[error("deliveries were let go of without an acknowledgement")]
+    OutOfOrder,
 }
 
 /// Receives events until they are acknowledged.
@@ -144,7 +147,7 @@ impl Consumer {
     /// Waits for a delivery and takes those that follow within `linger`, at most `count_max`.
     ///
     /// After an error the next call connects again; unacknowledged deliveries come again. Dropping the future loses
-    /// nothing: what it had taken comes again after a reconnect at the latest.
+    /// nothing: the next call returns what it had taken.
     pub async fn receive(
         &mut self,
         count_max: usize,
@@ -156,7 +159,8 @@ impl Consumer {
         }
     }
 
-    /// Acknowledges deliveries, which must be all that were received up to the last of them.
+    /// Acknowledges deliveries, which must be all that were received up to the last of them; otherwise none is
+    /// acknowledged and all come again. What came over a connection that is gone comes again anyway.
     pub async fn acknowledge(&mut self, receipts: Vec<Receipt>) -> Result<(), ConsumeError> {
         match self {
             Self::Rabbit(consumer) => consumer.acknowledge(&receipts).await,

@@ -13,9 +13,12 @@ use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
     ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::uri::AMQPUri;
-use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind};
+use lapin::{
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ErrorKind, ExchangeKind,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -111,7 +114,7 @@ impl RabbitPublisher {
 
     pub(super) async fn publish(&mut self, batch: &[Message]) -> Result<(), PublishError> {
         let result = self.publish_confirmed(batch).await;
-        // An unroutable message leaves the channel as it was; after anything else its state is unknown.
+        // An unroutable message leaves the channel as it was, or closed; after anything else its state is unknown.
         if !matches!(result, Ok(()) | Err(PublishError::Unroutable)) {
             self.open = None;
         }
@@ -147,7 +150,7 @@ impl RabbitPublisher {
         let confirmations = timeout(CONFIRM_TIMEOUT, confirming)
             .await
             .map_err(|_| PublishError::TimedOut)?
-            .map_err(PublishError::Unreachable)?;
+            .map_err(publish_error)?;
         confirmations.iter().try_for_each(confirmed)
     }
 
@@ -180,6 +183,18 @@ impl RabbitPublisher {
     }
 }
 
+/// The exchange is the collector's to declare: as long as it is missing, nothing takes the messages.
+fn publish_error(error: lapin::Error) -> PublishError {
+    match error.kind() {
+        ErrorKind::ProtocolError(refused)
+            if *refused.kind() == AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND) =>
+        {
+            PublishError::Unroutable
+        }
+        _ => PublishError::Unreachable(error),
+    }
+}
+
 /// What a confirmation means: an `Ack` that carries a returned message is no success, since no queue took it.
 fn confirmed(confirmation: &Confirmation) -> Result<(), PublishError> {
     match confirmation {
@@ -195,6 +210,8 @@ pub struct RabbitConsumer {
     broker: Broker,
     prefetch: u16,
     open: Option<OpenConsumer>,
+    /// The number of the last delivery, over all connections.
+    received: u64,
 }
 
 #[derive(Debug)]
@@ -203,6 +220,27 @@ struct OpenConsumer {
     _connection: Connection,
     channel: Channel,
     consumer: lapin::Consumer,
+    /// How many deliveries came before this connection: the broker numbers from 1 on each.
+    before: u64,
+    /// The number of the last delivery that was acknowledged, or that came before.
+    acknowledged: u64,
+    /// What a receive has taken so far; kept here so that dropping its future loses nothing.
+    taken: Vec<Delivery>,
+}
+
+impl OpenConsumer {
+    /// Takes the next delivery.
+    async fn take_next(&mut self, received: &mut u64) -> Result<(), ConsumeError> {
+        let next = self.consumer.next().await.ok_or(ConsumeError::Cancelled)?;
+        let delivery = next.map_err(ConsumeError::Unreachable)?;
+        *received = self.before + delivery.delivery_tag;
+        self.taken.push(Delivery {
+            publisher: delivery.properties.user_id().as_ref().map(ToString::to_string),
+            body: Bytes::from(delivery.data),
+            receipt: Receipt::Tag(*received),
+        });
+        Ok(())
+    }
 }
 
 impl RabbitConsumer {
@@ -211,6 +249,7 @@ impl RabbitConsumer {
             broker,
             prefetch,
             open: None,
+            received: 0,
         }
     }
 
@@ -240,7 +279,8 @@ impl RabbitConsumer {
         let open = match &mut self.open {
             Some(open) => open,
             None => {
-                let open = timeout(CONNECT_TIMEOUT, open_consumer(&self.broker, self.prefetch))
+                let connecting = open_consumer(&self.broker, self.prefetch, self.received);
+                let open = timeout(CONNECT_TIMEOUT, connecting)
                     .await
                     .map_err(|_| ConsumeError::TimedOut)?
                     .map_err(ConsumeError::Unreachable)?;
@@ -251,39 +291,59 @@ impl RabbitConsumer {
                 self.open.insert(open)
             }
         };
-        let first = open.consumer.next().await.ok_or(ConsumeError::Cancelled)?;
-        let mut deliveries = vec![delivery(first.map_err(ConsumeError::Unreachable)?)];
+        if open.taken.is_empty() {
+            open.take_next(&mut self.received).await?;
+        }
         let deadline = Instant::now() + linger;
-        while deliveries.len() < count_max {
-            match timeout_at(deadline, open.consumer.next()).await {
-                Ok(Some(next)) => deliveries.push(delivery(next.map_err(ConsumeError::Unreachable)?)),
-                Ok(None) => return Err(ConsumeError::Cancelled),
+        while open.taken.len() < count_max {
+            match timeout_at(deadline, open.take_next(&mut self.received)).await {
+                Ok(taken) => taken?,
                 Err(_) => break,
             }
         }
-        Ok(deliveries)
+        let count = count_max.min(open.taken.len());
+        Ok(open.taken.drain(..count).collect())
     }
 
+    /// One `multiple` acknowledgement for all. It covers every delivery up to the last, so the numbers must have no gap,
+    /// and none may come from a former connection, whose tags mean other deliveries on this one.
     pub(super) async fn acknowledge(&mut self, receipts: &[Receipt]) -> Result<(), ConsumeError> {
-        let tags = receipts.iter().filter_map(|receipt| match receipt {
-            Receipt::Tag(tag) => Some(*tag),
-            Receipt::Confirm(_) => None,
-        });
-        let (Some(last), Some(open)) = (tags.max(), &self.open) else {
+        let Some(open) = &mut self.open else {
             return Ok(());
         };
+        let mut numbers: Vec<u64> = receipts
+            .iter()
+            .filter_map(|receipt| match receipt {
+                Receipt::Tag(number) => Some(*number).filter(|number| *number > open.before),
+                Receipt::Confirm(_) => None,
+            })
+            .collect();
+        numbers.sort_unstable();
+        let Some(last) = numbers.last().copied() else {
+            return Ok(());
+        };
+        if !numbers.iter().copied().eq(open.acknowledged + 1..=last) {
+            self.open = None;
+            return Err(ConsumeError::OutOfOrder);
+        }
         let acknowledged = open
             .channel
-            .basic_ack(last, BasicAckOptions { multiple: true })
+            .basic_ack(last - open.before, BasicAckOptions { multiple: true })
             .await;
-        acknowledged.map_err(|error| {
-            self.open = None;
-            ConsumeError::Unreachable(error)
-        })
+        match acknowledged {
+            Ok(()) => {
+                open.acknowledged = last;
+                Ok(())
+            }
+            Err(error) => {
+                self.open = None;
+                Err(ConsumeError::Unreachable(error))
+            }
+        }
     }
 }
 
-async fn open_consumer(broker: &Broker, prefetch: u16) -> Result<OpenConsumer, lapin::Error> {
+async fn open_consumer(broker: &Broker, prefetch: u16, received: u64) -> Result<OpenConsumer, lapin::Error> {
     let (connection, channel) = broker.connect().await?;
     declare(&channel, &broker.topology).await?;
     channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
@@ -300,6 +360,9 @@ async fn open_consumer(broker: &Broker, prefetch: u16) -> Result<OpenConsumer, l
         _connection: connection,
         channel,
         consumer,
+        before: received,
+        acknowledged: received,
+        taken: Vec::new(),
     })
 }
 
@@ -354,14 +417,6 @@ fn quorum_queue() -> FieldTable {
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
     arguments
-}
-
-fn delivery(delivery: lapin::message::Delivery) -> Delivery {
-    Delivery {
-        publisher: delivery.properties.user_id().as_ref().map(ToString::to_string),
-        body: Bytes::from(delivery.data),
-        receipt: Receipt::Tag(delivery.delivery_tag),
-    }
 }
 
 /// AMQP's short strings hold 255 bytes; every name here is bounded far below, and a longer one would be no name of ours.
