@@ -19,7 +19,8 @@ use crate::runtime::shutdown::CancellationToken;
 /// Connections at a time; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 10_000;
 
-/// How long a client may take to send the head of a request, and how long an idle connection is kept.
+/// How long a client may take to begin to talk and to send the head of a request, and how long an idle connection is
+/// kept.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The head of a request at most, in bytes.
@@ -105,7 +106,11 @@ fn watch_connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was gone at once");
     }
+    // Until a request has begun, hyper's own bound does not hold: it starts when the version of HTTP is known.
+    let begun = CancellationToken::new();
+    let begins = begun.clone();
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        begins.cancel();
         request.extensions_mut().insert(PeerAddr(peer));
         router.clone().call(request.map(axum::body::Body::new))
     });
@@ -114,8 +119,21 @@ fn watch_connection(
         .into_owned();
     let watched = graceful.watch(connection);
     async move {
-        if let Err(error) = watched.await {
-            tracing::debug!(%error, client.peer = %peer, "a connection ended with an error");
+        let late = async {
+            if tokio::time::timeout(HEADER_TIMEOUT, begun.cancelled())
+                .await
+                .is_ok()
+            {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            ended = watched => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, client.peer = %peer, "a connection ended with an error");
+                }
+            }
+            () = late => tracing::debug!(client.peer = %peer, "a connection asked for nothing in time"),
         }
     }
 }
