@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -33,22 +34,27 @@ const INSTANCE_LENGTH_MAX: usize = 128;
 struct Envelope<'a, Data> {
     /// The version of CloudEvents.
     #[serde(borrow)]
+    #[schemars(extend("const" = SPEC_VERSION))]
     specversion: Cow<'a, str>,
     /// UUIDv7, made by the producer; the key of deduplication.
     id: Uuid,
     /// `/service/instance/boot`.
     #[serde(borrow)]
+    #[schemars(regex(pattern = r"^/[A-Za-z0-9._-]{1,64}/[A-Za-z0-9._-]{1,128}/[0-9a-f-]{36}$"))]
     source: Cow<'a, str>,
     /// `gatelog.<class>.v<version>`.
     #[serde(borrow)]
+    #[schemars(regex(pattern = r"^gatelog\.(access|auth|admin|system|alert)\.v1$"))]
     r#type: Cow<'a, str>,
     /// When it happened, by the producer's clock.
     time: UtcMicros,
     /// The number at the source as decimal digits, as CloudEvents' `sequence` extension has it.
     #[serde(borrow)]
+    #[schemars(regex(pattern = r"^[1-9][0-9]{0,18}$"))]
     sequence: Cow<'a, str>,
     /// The media type of `data`.
     #[serde(borrow)]
+    #[schemars(extend("const" = DATA_CONTENT_TYPE))]
     datacontenttype: Cow<'a, str>,
     /// What happened.
     data: Data,
@@ -62,7 +68,7 @@ pub enum DecodeError {
     Oversized(usize),
     /// Not JSON, or not of the envelope's or the version's form.
     #[error("not an event: {0}")]
-    Malformed(#[from] serde_json::Error),
+    Malformed(Flaw),
     /// Another version of CloudEvents or of the event.
     #[error("an event of an unknown version")]
     UnknownVersion,
@@ -78,6 +84,29 @@ pub enum DecodeError {
     /// The id is not a version 7 UUID.
     #[error("the id is not a UUID of version 7")]
     IdVersion,
+}
+
+/// Where and how JSON is not what it should be. The library's own texts would quote what was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} at line {line} column {column}")]
+pub struct Flaw {
+    what: &'static str,
+    line: usize,
+    column: usize,
+}
+
+impl From<serde_json::Error> for DecodeError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Malformed(Flaw {
+            what: match error.classify() {
+                Category::Data => "a member is missing or of another form",
+                Category::Eof => "the JSON ends too early",
+                Category::Syntax | Category::Io => "this is not JSON",
+            },
+            line: error.line(),
+            column: error.column(),
+        })
+    }
 }
 
 impl DecodeError {
@@ -171,10 +200,12 @@ fn parse_source(text: &str) -> Option<Source> {
     {
         return None;
     }
-    Some(Source {
+    let boot_id = Uuid::try_parse(boot).ok()?;
+    // Only one spelling, so that one source is one text.
+    (boot_id.to_string() == boot).then(|| Source {
         service: service.to_owned(),
         instance: instance.to_owned(),
-        boot: Uuid::try_parse(boot).ok()?,
+        boot: boot_id,
     })
 }
 
