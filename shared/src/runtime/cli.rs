@@ -1,12 +1,13 @@
 //! How every binary ends: with one clear message and an exit code that says whose fault it was.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::process::ExitCode;
 
 use tokio::net::TcpListener;
 
-use super::settings::SettingsError;
+use super::settings::{Reader, Setting, SettingsError};
 
 /// `EX_CONFIG` of sysexits.h: something in the configuration must change before another start can succeed.
 pub const EXIT_CONFIG: u8 = 78;
@@ -66,6 +67,19 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address)
         .await
         .map_err(|error| StartError::config(format!("cannot listen on {address}: {error}")))
+}
+
+/// Where a service that runs with these settings is reached from its own machine.
+pub fn own_url(prefix: &'static str, config: Option<&Path>, setting: &Setting) -> Result<String, StartError> {
+    let address: Option<SocketAddr> = Reader::of_process(prefix, config).value(setting);
+    let address =
+        address.ok_or_else(|| StartError::config("the address to listen on cannot be understood"))?;
+    let host = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    Ok(format!("http://{}", SocketAddr::new(host, address.port())))
 }
 
 /// Says a line to whoever called a command; not for logs.

@@ -1,0 +1,27 @@
+//! The router: two end points for operators, the door for everything else.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use shared::http::health::{Readiness, healthz};
+
+use crate::door::{Door, handler};
+
+/// The router of a door.
+pub(crate) fn router(door: Arc<Door>) -> Router {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .fallback(handler::handle)
+        .with_state(door)
+}
+
+/// Ready when tokens can be decided on. The broker is no part of it: events wait in the spool.
+async fn readyz(State(door): State<Arc<Door>>) -> Readiness {
+    Readiness::of([
+        ("keys", door.guard.has_all_keys()),
+        ("revocations", !door.guard.is_blind()),
+    ])
+}

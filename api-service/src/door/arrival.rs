@@ -1,0 +1,100 @@
+//! What is known of a request when it arrives.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use http::header::{HOST, USER_AGENT};
+use http::request::Parts;
+use ipnet::IpNet;
+use shared::event::{ClientFacts, HttpFacts, TraceFacts, bounded};
+use shared::http::client_addr::client_addr;
+use shared::http::request_id::request_id;
+
+const METHOD_BYTES_MAX: usize = 32;
+const HOST_BYTES_MAX: usize = 255;
+const PATH_BYTES_MAX: usize = 1024;
+const USER_AGENT_BYTES_MAX: usize = 512;
+
+/// The length of a W3C trace context of version 00.
+const TRACEPARENT_LENGTH: usize = 55;
+
+/// A request as it arrived; what a stranger wrote is cut to length where it goes into the event.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrival {
+    /// When its head was read.
+    pub(crate) started: Instant,
+    /// Its id, which its answer and all its events carry.
+    pub(crate) request_id: String,
+    /// The host asked for, as it was written.
+    pub(crate) host: Option<String>,
+    /// The address of the client.
+    pub(crate) client_ip: IpAddr,
+    client: ClientFacts,
+    http: HttpFacts,
+    traceparent: Option<String>,
+}
+
+impl Arrival {
+    /// Takes down a request's head.
+    pub(crate) fn of(parts: &Parts, peer: IpAddr, trusted_proxies: &[IpNet]) -> Self {
+        let header = |name| {
+            parts
+                .headers
+                .get(name)
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let host = parts
+            .uri
+            .authority()
+            .map(|authority| authority.as_str().to_owned())
+            .or_else(|| header(HOST));
+        let client_ip = client_addr(peer, &parts.headers, trusted_proxies);
+        let traceparent = parts
+            .headers
+            .get("traceparent")
+            .and_then(|value| value.to_str().ok());
+        Self {
+            started: Instant::now(),
+            request_id: request_id(peer, &parts.headers, trusted_proxies),
+            client_ip,
+            client: ClientFacts {
+                ip: Some(client_ip.to_string()),
+                peer_ip: Some(peer.to_canonical().to_string()),
+                user_agent: header(USER_AGENT).map(|agent| bounded(&agent, USER_AGENT_BYTES_MAX)),
+            },
+            http: HttpFacts {
+                method: bounded(parts.method.as_str(), METHOD_BYTES_MAX),
+                host: host.as_deref().map(|host| bounded(host, HOST_BYTES_MAX)),
+                path: bounded(parts.uri.path(), PATH_BYTES_MAX),
+                ..HttpFacts::default()
+            },
+            traceparent: traceparent
+                .filter(|text| text.len() == TRACEPARENT_LENGTH)
+                .map(str::to_owned),
+            host,
+        }
+    }
+
+    /// Where the request came from.
+    pub(crate) fn client_facts(&self) -> ClientFacts {
+        self.client.clone()
+    }
+
+    /// The request without its answer.
+    pub(crate) fn http_facts(&self) -> HttpFacts {
+        self.http.clone()
+    }
+
+    /// What ties the request's records together.
+    pub(crate) fn trace_facts(&self) -> TraceFacts {
+        TraceFacts {
+            request_id: self.request_id.clone(),
+            traceparent: self.traceparent.clone(),
+        }
+    }
+
+    /// Microseconds since it arrived.
+    pub(crate) fn elapsed_us(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,76 @@
+//! The policy file as it is written: TOML tables before they are checked.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::route::{Audit, IdentityClaim};
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PolicyFile {
+    /// Whether APIs may stand on the issuer's host, for development.
+    #[serde(default)]
+    pub(super) same_host: bool,
+    #[serde(default)]
+    pub(super) issuer: BTreeMap<String, IssuerTable>,
+    #[serde(default)]
+    pub(super) upstream: BTreeMap<String, UpstreamTable>,
+    #[serde(default)]
+    pub(super) route: Vec<RouteTable>,
+}
+
+/// `[issuer.NAME]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IssuerTable {
+    /// The `iss` claim.
+    pub(super) url: String,
+    /// Where the keys are; needed for every issuer but Gatelog's own and those with a secret.
+    pub(super) jwks: Option<String>,
+    /// The file with the secret of an HS256 issuer.
+    pub(super) secret_file: Option<PathBuf>,
+    /// The audiences of the APIs behind the door.
+    #[serde(default)]
+    pub(super) audience: Vec<String>,
+    pub(super) algs: Option<Vec<String>>,
+    pub(super) typ: Option<Vec<String>>,
+    /// Seconds that its clock may differ; 5 if not given, 60 at most.
+    pub(super) leeway_seconds: Option<u64>,
+    /// What the claims are called, for issuers that know no RFC 9068.
+    pub(super) claims: Option<ClaimTable>,
+}
+
+/// `claims = { sub = "user_id", roles = "role" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClaimTable {
+    pub(super) sub: String,
+    pub(super) roles: Option<String>,
+}
+
+/// `[upstream.NAME]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UpstreamTable {
+    pub(super) servers: Vec<String>,
+    pub(super) identity: Option<BTreeMap<String, IdentityClaim>>,
+}
+
+/// `[[route]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RouteTable {
+    pub(super) name: String,
+    pub(super) host: Option<String>,
+    /// `METHOD /path/{name}`
+    pub(super) r#match: String,
+    pub(super) allow: String,
+    /// The upstream's name.
+    pub(super) to: String,
+    pub(super) audit: Option<Audit>,
+    #[serde(default)]
+    pub(super) forward_token: bool,
+}

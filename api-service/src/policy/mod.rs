@@ -1,0 +1,32 @@
+//! Who may do what: routes, the rules on them, issuers and upstreams, read from one file.
+//!
+//! Everything here is pure but [`load`], which reads the file and the secret files that it names.
+
+mod allow;
+mod builtin;
+mod file;
+mod issuer;
+mod load;
+mod path;
+mod query;
+mod route;
+mod table;
+
+pub use allow::{Allow, AllowError};
+pub use issuer::{IssuerKeys, PolicyIssuer};
+pub use load::{PolicyError, Surroundings, load};
+pub use path::{PathRefusal, normalised};
+pub use query::masked;
+pub use route::{Audit, IdentityClaim, IdentityHeaders, Route, Target, Upstream};
+pub use table::RouteTable;
+
+/// Everything that the policy file and the built-in routes say.
+#[derive(Debug)]
+pub struct Policy {
+    /// The routes, ready to be matched.
+    pub table: RouteTable,
+    /// The issuers, Gatelog's own first.
+    pub issuers: Vec<PolicyIssuer>,
+    /// What is allowed but should be known.
+    pub warnings: Vec<String>,
+}

@@ -1,0 +1,253 @@
+//! Which headers cross the door, in either direction.
+
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use shared::http::request_id::X_REQUEST_ID;
+use shared::token::Verified;
+
+use super::Outgoing;
+use crate::policy::{IdentityClaim, IdentityHeaders};
+
+/// Headers that concern one connection only (RFC 9110 §7.6.1), and the old ones that some proxies still send.
+const HOP_BY_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Names that only the door may set, in folded spelling: what begins so tells an upstream who calls or from where.
+const RESERVED_PREFIXES: [&str; 3] = ["x-forwarded-", "x-gatelog-", "x-original-"];
+
+/// The same, whole names.
+const RESERVED: [&str; 3] = ["x-real-ip", "x-client-ip", "true-client-ip"];
+
+/// Turns the headers of a request into those that its upstream gets.
+///
+/// A header is removed by its folded spelling: `X-User`, `x_user` and `X.User` are one to many upstreams. The door's own
+/// are set last, so that nothing a client sends, `Connection` included, can take them away.
+pub(super) fn outgoing(headers: &mut HeaderMap, outgoing: &Outgoing<'_>) {
+    remove_hop_by_hop(headers);
+    let identity = &outgoing.upstream.identity;
+    let defaults = IdentityHeaders::default();
+    let refused: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_reserved(name, identity) || is_reserved(name, &defaults))
+        .cloned()
+        .collect();
+    for name in refused {
+        headers.remove(name);
+    }
+    for name in [FORWARDED, HOST, EXPECT, CONTENT_LENGTH] {
+        // The client of the next connection sets the last three by itself.
+        headers.remove(name);
+    }
+    if !outgoing.forward_token {
+        headers.remove(AUTHORIZATION);
+    }
+    set(
+        headers,
+        HeaderName::from_static("x-forwarded-for"),
+        &outgoing.client_ip.to_string(),
+    );
+    set(headers, HeaderName::from_static("x-forwarded-proto"), "http");
+    if let Some(host) = outgoing.host {
+        set(headers, HeaderName::from_static("x-forwarded-host"), host);
+    }
+    set(headers, X_REQUEST_ID, outgoing.request_id);
+    if let Some(caller) = outgoing.caller {
+        for (name, claim) in identity.iter() {
+            if let Some(value) = claimed(caller, *claim) {
+                set(headers, name.clone(), &value);
+            }
+        }
+    }
+}
+
+/// Removes what concerned only the connection to the upstream.
+pub(super) fn incoming(headers: &mut HeaderMap) {
+    remove_hop_by_hop(headers);
+}
+
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let listed: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in listed.into_iter().chain(HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+fn is_reserved(name: &HeaderName, identity: &IdentityHeaders) -> bool {
+    let folded = folded(name);
+    RESERVED_PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
+        || RESERVED.contains(&folded.as_str())
+        || identity.iter().any(|(own, _)| self::folded(own) == folded)
+}
+
+/// The spelling in which CGI and its heirs see a name: `-`, `_` and `.` are one.
+fn folded(name: &HeaderName) -> String {
+    name.as_str().replace(['_', '.'], "-")
+}
+
+fn claimed(caller: &Verified, claim: IdentityClaim) -> Option<String> {
+    match claim {
+        IdentityClaim::Sub => Some(caller.sub.clone()),
+        IdentityClaim::Username => caller.username.clone(),
+        IdentityClaim::ClientId => caller.client_id.clone(),
+        IdentityClaim::Roles => Some(caller.roles.join(" ")),
+        IdentityClaim::Scope => Some(caller.scopes.join(" ")),
+        IdentityClaim::Sid => caller.sid.clone(),
+    }
+}
+
+/// Sets a header whose value may hold what no header can; then the upstream gets none rather than a wrong one.
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    headers.remove(&name);
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use http::uri::{Authority, Scheme};
+    use proptest::prelude::*;
+    use shared::clock::UtcMicros;
+    use shared::token::Algorithm;
+
+    use super::*;
+    use crate::policy::Upstream;
+
+    fn caller() -> Verified {
+        Verified {
+            iss: "i".into(),
+            sub: "usr_1".into(),
+            aud: vec![],
+            expires_at: UtcMicros::from_seconds(1),
+            issued_at: None,
+            jti: None,
+            client_id: Some("app".into()),
+            sid: None,
+            scopes: vec!["a".into(), "b".into()],
+            roles: vec!["staff".into()],
+            username: None,
+            kid: None,
+            algorithm: Algorithm::EdDsa,
+        }
+    }
+
+    fn sent(given: &[(&str, &str)], caller: Option<&Verified>, forward_token: bool) -> HeaderMap {
+        let identity = IdentityHeaders::new(vec![(HeaderName::from_static("x-who"), IdentityClaim::Sub)]);
+        let server = (Scheme::HTTP, Authority::from_static("127.0.0.1:1"));
+        let upstream = Upstream::new("u".into(), vec![server], identity);
+        let mut headers = HeaderMap::new();
+        for (name, value) in given {
+            headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        let request = Outgoing {
+            upstream: &upstream,
+            path: "/",
+            forward_token,
+            caller,
+            client_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            host: Some("door.example"),
+            request_id: "r1",
+        };
+        outgoing(&mut headers, &request);
+        headers
+    }
+
+    #[test]
+    fn identity_is_the_door_s_word_under_every_spelling() {
+        let forged = [
+            ("X-Who", "evil"),
+            ("x_who", "evil"),
+            ("X.Who", "evil"),
+            ("x-user", "evil"),
+            ("X_Roles", "admin"),
+        ];
+
+        let headers = sent(&forged, Some(&caller()), false);
+
+        assert_eq!(headers.get("x-who").unwrap(), "usr_1");
+        assert!(
+            !headers.values().any(|value| value == "evil" || value == "admin"),
+            "{headers:?}"
+        );
+    }
+
+    #[test]
+    fn without_a_caller_no_identity_header_is_left() {
+        let headers = sent(&[("x-who", "evil"), ("x-user", "evil")], None, false);
+
+        assert!(!headers.contains_key("x-who") && !headers.contains_key("x-user"));
+    }
+
+    #[test]
+    fn connection_cannot_take_identity_away() {
+        let headers = sent(
+            &[("connection", "x-who, x-forwarded-for, close")],
+            Some(&caller()),
+            false,
+        );
+
+        assert_eq!(headers.get("x-who").unwrap(), "usr_1");
+        assert_eq!(headers.get("x-forwarded-for").unwrap(), "127.0.0.1");
+        assert!(!headers.contains_key("connection"));
+    }
+
+    #[test]
+    fn the_token_stays_at_the_door_unless_the_route_says_otherwise() {
+        let given = [("authorization", "Bearer t")];
+
+        assert!(!sent(&given, Some(&caller()), false).contains_key("authorization"));
+        assert!(sent(&given, Some(&caller()), true).contains_key("authorization"));
+    }
+
+    #[test]
+    fn forwarded_addresses_are_the_door_s_own() {
+        let given = [
+            ("forwarded", "for=1.1.1.1"),
+            ("x-forwarded-for", "1.1.1.1"),
+            ("x_real_ip", "1.1.1.1"),
+        ];
+
+        let headers = sent(&given, None, false);
+
+        assert_eq!(headers.get("x-forwarded-for").unwrap(), "127.0.0.1");
+        assert_eq!(headers.get("x-forwarded-host").unwrap(), "door.example");
+        assert!(
+            !headers
+                .values()
+                .any(|value| value.to_str().unwrap().contains("1.1.1.1"))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_spelling_of_an_identity_header_passes(
+            separators in prop::collection::vec(prop::sample::select(vec!["-", "_", "."]), 1),
+            upper in any::<bool>(),
+        ) {
+            let name = format!("x{}who", separators.concat());
+            let name = if upper { name.to_uppercase() } else { name };
+            let headers = sent(&[(&name, "evil")], None, false);
+            prop_assert!(!headers.values().any(|value| value == "evil"));
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! A running door with stand-ins for what is around it: an issuer, an upstream, a collector.
+
+mod collector;
+mod issuer;
+mod upstream;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api_service::policy::{self, Surroundings};
+use api_service::settings::Settings;
+use axum::body::Body;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use shared::clock::SystemClock;
+use shared::event::Event;
+use shared::http::client::{PooledClient, pooled_client};
+use shared::runtime::common::ProcessSettings;
+use shared::runtime::shutdown::CancellationToken;
+use shared::runtime::telemetry::LogFormat;
+use shared::transport::{Bus, Transport};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub(crate) use collector::Collector;
+pub(crate) use issuer::Issuer;
+
+/// How long a test waits for what must happen.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A door that runs until it is dropped or closed.
+pub(crate) struct TestDoor {
+    pub(crate) address: SocketAddr,
+    pub(crate) issuer: Issuer,
+    pub(crate) collector: Collector,
+    client: PooledClient,
+    shutdown: CancellationToken,
+    running: JoinHandle<()>,
+    _spool: TempDir,
+}
+
+/// An answer with its whole body.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().unwrap())
+            .unwrap_or_default()
+    }
+}
+
+/// A spool that may hold that many bytes, behind a collector that takes or refuses.
+pub(crate) struct Limits {
+    pub(crate) spool_max_bytes: u64,
+    pub(crate) collects: bool,
+}
+
+impl TestDoor {
+    /// A door whose API `orders` stands on the issuer's host, behind `routes` in TOML.
+    pub(crate) async fn start(routes: &str) -> Self {
+        Self::start_limited(
+            routes,
+            Limits {
+                spool_max_bytes: 1 << 20,
+                collects: true,
+            },
+        )
+        .await
+    }
+
+    pub(crate) async fn start_limited(routes: &str, limits: Limits) -> Self {
+        let issuer = Issuer::start().await;
+        let upstream = upstream::start().await;
+        let spool = tempfile::tempdir().unwrap();
+        let bus = Bus::new();
+        let collector = Collector::start(&bus, limits.collects);
+        let policy_file = spool.path().join("policy.toml");
+        let own = format!("[issuer.main]\nurl = '{}'\naudience = ['orders']\n", issuer.url);
+        let servers = format!("[upstream.orders]\nservers = ['http://{upstream}']\n");
+        let broken = format!(
+            "[upstream.broken]\nservers = ['http://{}']\n",
+            upstream::start_broken().await
+        );
+        let absent = "[upstream.absent]\nservers = ['http://127.0.0.1:1']\n";
+        std::fs::write(
+            &policy_file,
+            format!("same_host = true\n{own}{servers}{broken}{absent}{routes}"),
+        )
+        .unwrap();
+        let surroundings = Surroundings {
+            issuer: issuer.url.clone(),
+            auth_url: issuer.url.clone(),
+            collector_url: issuer.url.clone(),
+        };
+        let settings = Settings {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            issuer: issuer.url.clone(),
+            auth_url: issuer.url.clone(),
+            policy: policy::load(Some(&policy_file), &surroundings).unwrap(),
+            body_max_bytes: 1024,
+            transport: Transport::InProcess(bus),
+            spool_dir: spool.path().join("spool"),
+            spool_max_bytes: limits.spool_max_bytes,
+            service_token: "0123456789abcdef0123456789abcdef".to_owned().into(),
+            process: ProcessSettings {
+                instance: "test".parse().unwrap(),
+                trusted_proxies: vec![],
+                log: "info".parse().unwrap(),
+                log_format: LogFormat::Text,
+            },
+            clock: Arc::new(SystemClock),
+        };
+        let listener = TcpListener::bind(settings.listen).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let ordered = shutdown.clone();
+        let running =
+            tokio::spawn(async move { api_service::run(settings, listener, ordered).await.unwrap() });
+        let client = pooled_client().unwrap();
+        let door = Self {
+            address,
+            issuer,
+            collector,
+            client,
+            shutdown,
+            running,
+            _spool: spool,
+        };
+        door.until_ready().await;
+        door
+    }
+
+    async fn until_ready(&self) {
+        eventually("the door is ready", async || {
+            self.get("/readyz", None).await.status == StatusCode::OK
+        })
+        .await;
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: Option<&str>) -> Answer {
+        let mut request = Request::get(path);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    /// Sends a request whose URI is a path.
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+        *request.uri_mut() = format!("http://{}{}", self.address, request.uri())
+            .parse()
+            .unwrap();
+        let response = self.client.request(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    /// The one event of `action` for the request that was answered so.
+    pub(crate) async fn event_of(&self, answer: &Answer, action: &str) -> Event {
+        let request_id = answer.header("x-request-id").to_owned();
+        self.collector.one(&request_id, action).await
+    }
+
+    /// Stops the door in order.
+    pub(crate) async fn close(self) {
+        self.shutdown.cancel();
+        self.running.await.unwrap();
+    }
+}
+
+/// Waits until a condition holds.
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, waiting)
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain: {what}"));
+}

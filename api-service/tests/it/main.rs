@@ -1,0 +1,9 @@
+//! The door as its clients and operators see it: a real listener, real sockets, an in-process transport.
+#![cfg(test)]
+
+mod audit;
+mod harness;
+mod proxying;
+mod refusals;
+mod settings;
+mod tokens;
