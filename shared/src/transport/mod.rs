@@ -9,6 +9,7 @@ mod rabbit;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::watch;
 
 pub use in_process::Bus;
 pub use rabbit::{Broker, BrokerUrl, InvalidBrokerUrl};
@@ -171,11 +172,11 @@ impl Consumer {
         }
     }
 
-    /// Whether the transport is connected at the moment.
-    pub fn is_connected(&self) -> bool {
+    /// Tells whether the transport is connected, also while a receive waits.
+    pub fn watch_connected(&self) -> watch::Receiver<bool> {
         match self {
-            Self::Rabbit(consumer) => consumer.is_connected(),
-            Self::InProcess(_) => true,
+            Self::Rabbit(consumer) => consumer.watch_connected(),
+            Self::InProcess(_) => watch::Sender::new(true).subscribe(),
         }
     }
 }

@@ -20,6 +20,7 @@ use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ErrorKind, ExchangeKind,
 };
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{ConsumeError, Delivery, Message, PublishError, Receipt};
@@ -212,6 +213,7 @@ pub struct RabbitConsumer {
     open: Option<OpenConsumer>,
     /// The number of the last delivery, over all connections.
     received: u64,
+    connected: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -244,19 +246,24 @@ impl OpenConsumer {
 }
 
 impl RabbitConsumer {
-    pub(super) const fn new(broker: Broker, prefetch: u16) -> Self {
+    pub(super) fn new(broker: Broker, prefetch: u16) -> Self {
         Self {
             broker,
             prefetch,
             open: None,
             received: 0,
+            connected: watch::Sender::new(false),
         }
     }
 
-    pub(super) fn is_connected(&self) -> bool {
-        self.open
-            .as_ref()
-            .is_some_and(|open| open.channel.status().connected())
+    pub(super) fn watch_connected(&self) -> watch::Receiver<bool> {
+        self.connected.subscribe()
+    }
+
+    /// Lets go of a connection whose state is unknown.
+    fn disconnect(&mut self) {
+        self.open = None;
+        self.connected.send_replace(false);
     }
 
     pub(super) async fn receive(
@@ -266,7 +273,7 @@ impl RabbitConsumer {
     ) -> Result<Vec<Delivery>, ConsumeError> {
         let result = self.receive_open(count_max, linger).await;
         if result.is_err() {
-            self.open = None;
+            self.disconnect();
         }
         result
     }
@@ -288,6 +295,7 @@ impl RabbitConsumer {
                     broker.connection = self.broker.connection_name,
                     "consuming from the broker"
                 );
+                self.connected.send_replace(true);
                 self.open.insert(open)
             }
         };
@@ -323,7 +331,7 @@ impl RabbitConsumer {
             return Ok(());
         };
         if !numbers.iter().copied().eq(open.acknowledged + 1..=last) {
-            self.open = None;
+            self.disconnect();
             return Err(ConsumeError::OutOfOrder);
         }
         let acknowledged = open
@@ -336,7 +344,7 @@ impl RabbitConsumer {
                 Ok(())
             }
             Err(error) => {
-                self.open = None;
+                self.disconnect();
                 Err(ConsumeError::Unreachable(error))
             }
         }
