@@ -1,0 +1,82 @@
+//! A token that verifies is refused once it, its session, subject, client or key is revoked.
+
+use serde_json::json;
+use shared::clock::UtcMicros;
+use shared::enforcement::{Entry, Page, RevocationSet, Target};
+use shared::event::Identity;
+use shared::token::{AudienceRule, Refusal, Rejection, Verified, verify};
+
+use super::mint::{PARTNER, WORLD, claims, good, header, with, with_claim};
+use super::{NOW, outcome};
+
+fn verify_after(target: Target, at_second: i64, token: &str) -> Result<Verified, Box<Rejection>> {
+    let mut revoked = RevocationSet::default();
+    revoked.apply(Page {
+        entries: vec![Entry {
+            cursor: 1,
+            target,
+            not_before: UtcMicros::from_seconds(at_second),
+            expires_at: UtcMicros::from_seconds(NOW + 3_600),
+        }],
+        cursor: 1,
+        more: false,
+    });
+    let now = UtcMicros::from_seconds(NOW);
+    verify(token, &WORLD.trust, AudienceRule::Apis, &revoked, now)
+}
+
+#[test]
+fn each_kind_of_revocation_refuses_its_tokens() {
+    for (target, expected) in [
+        (Target::Jti("tok_1".into()), "token_revoked"),
+        (Target::Sid("ses_1".into()), "token_revoked"),
+        (Target::Sub("usr_1".into()), "token_revoked"),
+        (Target::ClientId("cli".into()), "token_revoked"),
+        (Target::Kid("ed".into()), "token_revoked"),
+        (Target::Jti("tok_2".into()), "accepted"),
+        (Target::Sid("tok_1".into()), "accepted"),
+        (Target::Sub("ada".into()), "accepted"),
+        (Target::Kid("ec".into()), "accepted"),
+    ] {
+        let result = verify_after(target.clone(), NOW, &good());
+
+        assert_eq!(outcome(&result), expected, "{target:?}");
+    }
+}
+
+#[test]
+fn a_subject_that_signs_in_again_is_accepted() {
+    let later = with_claim("iat", Some(json!(NOW - 9)));
+    let earlier = with_claim("iat", Some(json!(NOW - 10)));
+    let revocation = || Target::Sub("usr_1".into());
+
+    assert_eq!(outcome(&verify_after(revocation(), NOW - 10, &later)), "accepted");
+    assert_eq!(
+        outcome(&verify_after(revocation(), NOW - 10, &earlier)),
+        "token_revoked"
+    );
+}
+
+#[test]
+fn a_token_cannot_hide_its_key_from_a_revocation() {
+    let body = with(claims(), "iss", Some(json!(PARTNER)));
+    let token = WORLD.partner.sign(&with(header(), "kid", None), &body);
+
+    assert_eq!(
+        outcome(&verify_after(Target::Kid("other".into()), NOW, &token)),
+        "accepted"
+    );
+    assert_eq!(
+        outcome(&verify_after(Target::Kid("ed".into()), NOW, &token)),
+        "token_revoked"
+    );
+}
+
+#[test]
+fn a_revoked_token_s_identity_is_verified() {
+    let rejection = verify_after(Target::Jti("tok_1".into()), NOW, &good()).unwrap_err();
+
+    assert_eq!(rejection.refusal, Refusal::Revoked);
+    assert_eq!(rejection.actor.identity, Identity::Verified);
+    assert_eq!(rejection.actor.sid.as_deref(), Some("ses_1"));
+}
