@@ -16,7 +16,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// The TOML file with the settings; GATELOG_API_… variables stand over it.
+    /// The TOML file with the settings; `GATELOG_API_…` variables stand over it.
     #[arg(short, long, global = true)]
     config: Option<PathBuf>,
     #[command(subcommand)]

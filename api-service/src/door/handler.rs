@@ -39,7 +39,7 @@ pub(crate) async fn handle(State(door): State<Arc<Door>>, request: Request) -> R
             if let Some(caller) = &granted.caller {
                 record.note_caller(caller.actor(), Some(caller.facts(door.spool.clock().now())));
             }
-            serve_granted(&door, &arrival, granted, parts, body, &meter).await
+            serve_granted(&door, &arrival, granted, (parts, body), &meter).await
         }
         Err(denied) => {
             if let Some(route) = &denied.route {
@@ -93,8 +93,7 @@ async fn serve_granted(
     door: &Door,
     arrival: &Arrival,
     granted: Granted,
-    parts: Parts,
-    body: Body,
+    (parts, body): (Parts, Body),
     meter: &BodyMeter,
 ) -> DraftAnswer {
     let refused = |problem: Problem| DraftAnswer::refusal(problem, &arrival.request_id);

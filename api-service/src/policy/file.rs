@@ -14,6 +14,10 @@ pub(super) struct PolicyFile {
     /// Whether APIs may stand on the issuer's host, for development.
     #[serde(default)]
     pub(super) same_host: bool,
+    /// The audiences for which Gatelog's own issuer mints tokens for the APIs behind the door.
+    #[serde(default)]
+    pub(super) audience: Vec<String>,
+    /// Issuers beside Gatelog's own.
     #[serde(default)]
     pub(super) issuer: BTreeMap<String, IssuerTable>,
     #[serde(default)]
@@ -28,7 +32,7 @@ pub(super) struct PolicyFile {
 pub(super) struct IssuerTable {
     /// The `iss` claim.
     pub(super) url: String,
-    /// Where the keys are; needed for every issuer but Gatelog's own and those with a secret.
+    /// Where the keys are, unless there is a secret.
     pub(super) jwks: Option<String>,
     /// The file with the secret of an HS256 issuer.
     pub(super) secret_file: Option<PathBuf>,

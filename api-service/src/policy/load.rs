@@ -73,7 +73,7 @@ struct Checker<'s> {
 
 impl Checker<'_> {
     fn policy(&mut self, file: PolicyFile) -> Option<Policy> {
-        let issuers = self.issuers(file.issuer);
+        let issuers = self.issuers(file.audience, file.issuer);
         let auth = self.upstream("auth-service", UpstreamTable::of(&self.surroundings.auth_url));
         let collector = self.upstream(
             "audit-collector",
@@ -81,15 +81,14 @@ impl Checker<'_> {
         );
         let mut upstreams = BTreeMap::new();
         for (name, table) in file.upstream {
-            if let Some(upstream) = self.upstream(&name, table) {
-                upstreams.insert(name, upstream);
-            }
+            let upstream = self.upstream(&name, table);
+            upstreams.insert(name, upstream);
         }
         let mut warnings = Vec::new();
         if file.same_host && !file.route.is_empty() {
             warnings.push("APIs share the issuer's host; use a host of their own in production".to_owned());
         }
-        let mut routes = builtin::routes(&auth?, &collector?);
+        let mut routes = builtin::routes(&auth, &collector);
         let mut names: HashSet<String> = routes.iter().map(|route| route.name.clone()).collect();
         for entry in file.route {
             if !names.insert(entry.name.clone()) {
@@ -110,47 +109,42 @@ impl Checker<'_> {
         }
     }
 
-    fn issuers(&mut self, tables: BTreeMap<String, IssuerTable>) -> Vec<PolicyIssuer> {
-        let mut issuers: Vec<PolicyIssuer> = tables
-            .into_iter()
-            .filter_map(|(name, table)| self.issuer(&name, table))
-            .collect();
-        if !issuers.iter().any(|issuer| issuer.rules.is_gatelog) {
-            let own = IssuerTable::gatelog(&self.surroundings.issuer);
-            issuers.extend(self.issuer("gatelog", own));
-        }
-        let mut seen = HashSet::new();
-        for issuer in &issuers {
-            if !seen.insert(issuer.rules.iss.clone()) {
-                self.problems
-                    .push(format!("two issuers have the url {}", issuer.rules.iss));
+    fn issuers(&mut self, audience: Vec<String>, tables: BTreeMap<String, IssuerTable>) -> Vec<PolicyIssuer> {
+        self.check_audience("audience", &audience);
+        let own = self.surroundings.issuer.clone();
+        let auth_url = self.surroundings.auth_url.trim_end_matches('/').to_owned();
+        let keys = self.fetched("auth_url", &format!("{auth_url}/.well-known/jwks.json"));
+        let gatelog = keys.map(|keys| PolicyIssuer {
+            rules: IssuerRules::gatelog(&own, audience),
+            keys,
+        });
+        let mut seen = HashSet::from([own]);
+        let mut issuers: Vec<_> = gatelog.into_iter().collect();
+        for (name, table) in tables {
+            if !seen.insert(table.url.clone()) {
+                self.problem(format!("issuer.{name}: two issuers have the url {}", table.url));
             }
+            issuers.extend(self.issuer(&name, table));
         }
-        issuers.sort_by_key(|issuer| !issuer.rules.is_gatelog);
         issuers
     }
 
     fn issuer(&mut self, name: &str, table: IssuerTable) -> Option<PolicyIssuer> {
         let at = format!("issuer.{name}");
-        let is_gatelog = table.url == self.surroundings.issuer;
-        if table.audience.is_empty() && !is_gatelog {
+        if table.audience.is_empty() {
             self.problem(format!(
                 "{at}: `audience` names the audiences that are accepted, at least one"
             ));
         }
-        if table.audience.iter().any(|audience| audience == GATELOG_AUDIENCE) {
-            self.problem(format!(
-                "{at}: the audience `{GATELOG_AUDIENCE}` is Gatelog's own and never that of an API"
-            ));
-        }
+        self.check_audience(&at, &table.audience);
         let leeway = table.leeway_seconds.unwrap_or(5);
         if leeway > LEEWAY_SECONDS_MAX {
             self.problem(format!("{at}: `leeway_seconds` is {LEEWAY_SECONDS_MAX} at most"));
         }
-        let keys = self.issuer_keys(&at, &table, is_gatelog);
+        let keys = self.issuer_keys(&at, &table);
         let algorithms = self.algorithms(&at, &table);
         let rules = IssuerRules {
-            is_gatelog,
+            is_gatelog: false,
             algorithms,
             types: table.typ.unwrap_or_else(|| vec![TOKEN_TYPE.to_owned()]),
             leeway: Duration::from_secs(leeway),
@@ -167,12 +161,16 @@ impl Checker<'_> {
         Some(PolicyIssuer { rules, keys: keys? })
     }
 
-    fn issuer_keys(&mut self, at: &str, table: &IssuerTable, is_gatelog: bool) -> Option<IssuerKeys> {
+    fn check_audience(&mut self, at: &str, audience: &[String]) {
+        if audience.iter().any(|name| name == GATELOG_AUDIENCE) {
+            self.problem(format!(
+                "{at}: the audience `{GATELOG_AUDIENCE}` is Gatelog's own and never that of an API"
+            ));
+        }
+    }
+
+    fn issuer_keys(&mut self, at: &str, table: &IssuerTable) -> Option<IssuerKeys> {
         match (&table.secret_file, &table.jwks) {
-            (Some(_), _) if is_gatelog => {
-                self.problem(format!("{at}: Gatelog's own issuer signs with no secret"));
-                None
-            }
             (Some(_), Some(_)) => {
                 self.problem(format!("{at}: `jwks` and `secret_file` exclude each other"));
                 None
@@ -185,10 +183,6 @@ impl Checker<'_> {
                 Err(error) => self.refuse(format!("{at}: cannot read {}: {error}", path.display())),
             },
             (None, Some(jwks)) => self.fetched(at, jwks),
-            (None, None) if is_gatelog => {
-                let auth_url = self.surroundings.auth_url.trim_end_matches('/').to_owned();
-                self.fetched(at, &format!("{auth_url}/.well-known/jwks.json"))
-            }
             (None, None) => self.refuse(format!("{at}: needs `jwks` or `secret_file`")),
         }
     }
@@ -222,7 +216,7 @@ impl Checker<'_> {
         algorithms
     }
 
-    fn upstream(&mut self, name: &str, table: UpstreamTable) -> Option<Arc<Upstream>> {
+    fn upstream(&mut self, name: &str, table: UpstreamTable) -> Arc<Upstream> {
         let at = format!("upstream.{name}");
         if table.servers.is_empty() {
             self.problem(format!("{at}: `servers` names at least one"));
@@ -247,7 +241,7 @@ impl Checker<'_> {
                 IdentityHeaders::new(parsed)
             }
         };
-        Some(Arc::new(Upstream::new(name.to_owned(), servers, identity)))
+        Arc::new(Upstream::new(name.to_owned(), servers, identity))
     }
 
     fn route(
@@ -312,21 +306,6 @@ impl UpstreamTable {
         Self {
             servers: vec![server.to_owned()],
             identity: None,
-        }
-    }
-}
-
-impl IssuerTable {
-    fn gatelog(url: &str) -> Self {
-        Self {
-            url: url.to_owned(),
-            jwks: None,
-            secret_file: None,
-            audience: Vec::new(),
-            algs: None,
-            typ: None,
-            leeway_seconds: None,
-            claims: None,
         }
     }
 }

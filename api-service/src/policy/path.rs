@@ -1,5 +1,7 @@
 //! One spelling for every path, so that a rule and an upstream cannot understand it differently.
 
+use std::fmt::Write as _;
+
 /// The longest path, in bytes.
 const PATH_BYTES_MAX: usize = 4096;
 
@@ -64,7 +66,7 @@ fn decode_unreserved(text: &str) -> Result<String, PathRefusal> {
                 match value {
                     b'/' | b'\\' | 0..=0x1f | 0x7f => return Err(PathRefusal::Ambiguous),
                     value if is_unreserved(value) => decoded.push(char::from(value)),
-                    value => decoded.push_str(&format!("%{value:02X}")),
+                    value => write!(decoded, "%{value:02X}").map_err(|_| PathRefusal::BadEncoding)?,
                 }
             }
             b'\\' | 0..=0x20 | 0x7f => return Err(PathRefusal::Ambiguous),

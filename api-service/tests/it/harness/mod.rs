@@ -5,6 +5,7 @@ mod issuer;
 mod upstream;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,46 +84,15 @@ impl TestDoor {
 
     pub(crate) async fn start_limited(routes: &str, limits: Limits) -> Self {
         let issuer = Issuer::start().await;
-        let upstream = upstream::start().await;
         let spool = tempfile::tempdir().unwrap();
         let bus = Bus::new();
         let collector = Collector::start(&bus, limits.collects);
         let policy_file = spool.path().join("policy.toml");
-        let own = format!("[issuer.main]\nurl = '{}'\naudience = ['orders']\n", issuer.url);
-        let servers = format!("[upstream.orders]\nservers = ['http://{upstream}']\n");
-        let broken = format!(
-            "[upstream.broken]\nservers = ['http://{}']\n",
-            upstream::start_broken().await
-        );
-        let absent = "[upstream.absent]\nservers = ['http://127.0.0.1:1']\n";
-        std::fs::write(
-            &policy_file,
-            format!("same_host = true\n{own}{servers}{broken}{absent}{routes}"),
-        )
-        .unwrap();
-        let surroundings = Surroundings {
-            issuer: issuer.url.clone(),
-            auth_url: issuer.url.clone(),
-            collector_url: issuer.url.clone(),
-        };
-        let settings = Settings {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            issuer: issuer.url.clone(),
-            auth_url: issuer.url.clone(),
-            policy: policy::load(Some(&policy_file), &surroundings).unwrap(),
-            body_max_bytes: 1024,
-            transport: Transport::InProcess(bus),
-            spool_dir: spool.path().join("spool"),
-            spool_max_bytes: limits.spool_max_bytes,
-            service_token: "0123456789abcdef0123456789abcdef".to_owned().into(),
-            process: ProcessSettings {
-                instance: "test".parse().unwrap(),
-                trusted_proxies: vec![],
-                log: "info".parse().unwrap(),
-                log_format: LogFormat::Text,
-            },
-            clock: Arc::new(SystemClock),
-        };
+        std::fs::write(&policy_file, policy_around(routes).await).unwrap();
+        let mut settings = settings_around(&issuer, &policy_file);
+        settings.transport = Transport::InProcess(bus);
+        settings.spool_dir = spool.path().join("spool");
+        settings.spool_max_bytes = limits.spool_max_bytes;
         let listener = TcpListener::bind(settings.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -183,6 +153,43 @@ impl TestDoor {
     pub(crate) async fn close(self) {
         self.shutdown.cancel();
         self.running.await.unwrap();
+    }
+}
+
+/// A policy file with `routes` to upstreams that work, break off and are not there.
+async fn policy_around(routes: &str) -> String {
+    let (orders, broken) = (upstream::start().await, upstream::start_broken().await);
+    format!(
+        "same_host = true\naudience = ['orders']\n\
+         [upstream.orders]\nservers = ['http://{orders}']\n\
+         [upstream.broken]\nservers = ['http://{broken}']\n\
+         [upstream.absent]\nservers = ['http://127.0.0.1:1']\n{routes}"
+    )
+}
+
+fn settings_around(issuer: &Issuer, policy_file: &Path) -> Settings {
+    let surroundings = Surroundings {
+        issuer: issuer.url.clone(),
+        auth_url: issuer.url.clone(),
+        collector_url: issuer.url.clone(),
+    };
+    Settings {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        issuer: issuer.url.clone(),
+        auth_url: issuer.url.clone(),
+        policy: policy::load(Some(policy_file), &surroundings).unwrap(),
+        body_max_bytes: 1024,
+        transport: Transport::InProcess(Bus::new()),
+        spool_dir: PathBuf::new(),
+        spool_max_bytes: 0,
+        service_token: "0123456789abcdef0123456789abcdef".to_owned().into(),
+        process: ProcessSettings {
+            instance: "test".parse().unwrap(),
+            trusted_proxies: vec![],
+            log: "info".parse().unwrap(),
+            log_format: LogFormat::Text,
+        },
+        clock: Arc::new(SystemClock),
     }
 }
 
