@@ -3,4 +3,6 @@
 #![cfg(test)]
 
 mod event;
+mod spool;
+mod support;
 mod token;
