@@ -1,1 +1,26 @@
-//! auth-service.
+#![doc = include_str!("../README.md")]
+
+mod app;
+mod database;
+mod enforcement;
+mod error;
+mod health;
+mod master_key;
+mod metadata;
+mod one_time_token;
+mod outbox;
+mod password;
+mod request;
+mod secret;
+mod service;
+mod session;
+pub mod settings;
+mod setup;
+mod signing_key;
+mod token;
+mod user;
+
+pub use service::{Service, new_setup_token, run};
+
+/// The service's name, in events and on the broker.
+pub const SERVICE: &str = "auth-service";

@@ -1,0 +1,135 @@
+//! What all handlers share, the router, and what every request passes through.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use http::HeaderValue;
+use secrecy::SecretString;
+use shared::clock::{SharedClock, UtcMicros};
+use shared::guard::Guard;
+use shared::http::request_id::X_REQUEST_ID;
+use shared::runtime::common::ProcessSettings;
+use shared::runtime::shutdown::TaskTracker;
+
+use crate::database::Database;
+use crate::error::{ApiError, Failed, Internal};
+use crate::outbox::RelayState;
+use crate::password::Hasher;
+use crate::request::RequestContext;
+use crate::session::RefreshTokenKey;
+use crate::signing_key::KeyRing;
+use crate::token::MintRules;
+use crate::{enforcement, health, metadata, password, session, setup, signing_key, token, user};
+
+/// The parts of a running service. Clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct App(Arc<Parts>);
+
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) database: Database,
+    pub(crate) keys: KeyRing,
+    pub(crate) mint_rules: MintRules,
+    pub(crate) refresh_key: RefreshTokenKey,
+    pub(crate) hasher: Hasher,
+    pub(crate) guard: Guard,
+    pub(crate) service_token: SecretString,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) process: ProcessSettings,
+    pub(crate) clock: SharedClock,
+    pub(crate) relay: RelayState,
+    /// Requests that were begun, which end even if their client has gone.
+    pub(crate) requests: TaskTracker,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The present moment.
+    pub(crate) fn now(&self) -> UtcMicros {
+        self.clock.now()
+    }
+}
+
+/// Every end point.
+pub(crate) fn router(app: App) -> Router {
+    Router::new()
+        .merge(setup::routes())
+        .merge(session::routes())
+        .merge(token::routes())
+        .merge(password::routes())
+        .merge(user::routes())
+        .merge(signing_key::routes())
+        .merge(metadata::routes())
+        .merge(enforcement::routes())
+        .merge(health::routes())
+        .fallback(async || ApiError::NotFound)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(from_fn_with_state(app.clone(), enter))
+        .with_state(app)
+}
+
+/// Gives the request its id and its facts, runs it to its end, and answers what went wrong.
+///
+/// It runs as a task of its own: a client that goes away must not cut a change off between its commit and what follows,
+/// nor leave a transaction half begun.
+async fn enter(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (mut head, body) = request.into_parts();
+    let context = RequestContext::of(&head, &app.process.trusted_proxies);
+    let request_id = context.trace.request_id.clone();
+    let target = format!("{} {}", head.method, head.uri.path());
+    head.extensions.insert(context);
+    let running = app.requests.spawn(next.run(Request::from_parts(head, body)));
+    let mut response = match running.await {
+        Ok(response) => response,
+        Err(_) => ApiError::Internal(Internal::Panicked).into_response(),
+    };
+    if let Some(Failed { problem, cause }) = response.extensions_mut().remove::<Failed>() {
+        tell(&target, &request_id, problem.status, &cause);
+        let allow = response.headers_mut().remove(http::header::ALLOW);
+        response = problem.for_request(&request_id).into_response();
+        if let Some(allow) = allow {
+            response.headers_mut().insert(http::header::ALLOW, allow);
+        }
+    }
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    response
+}
+
+/// Logs what went wrong, once, here.
+fn tell(target: &str, request_id: &str, status: http::StatusCode, cause: &str) {
+    let status = status.as_u16();
+    if status >= 500 {
+        tracing::error!(
+            request.target = target,
+            request.id = request_id,
+            status,
+            cause,
+            "a request failed"
+        );
+    } else {
+        tracing::debug!(
+            request.target = target,
+            request.id = request_id,
+            status,
+            cause,
+            "a request was refused"
+        );
+    }
+}

@@ -1,0 +1,46 @@
+//! The enforcement log: what every verifier must refuse although the token's signature holds.
+
+mod handler;
+mod store;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use shared::clock::UtcMicros;
+use shared::guard::Guard;
+
+use crate::app::App;
+use crate::database::{Database, DatabaseError};
+use crate::settings::ACCESS_TOKEN_SECONDS_MAX;
+pub(crate) use store::append;
+
+/// Added to the life of an entry for clocks that differ.
+const MARGIN: Duration = Duration::from_mins(1);
+
+/// `GET /v1/enforcement`.
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/v1/enforcement", get(handler::read_enforcement))
+}
+
+/// When an entry made at `now` may be forgotten: no token that was minted before lives longer, whatever the setting was.
+pub(crate) fn expiry(now: UtcMicros) -> UtcMicros {
+    now.plus(Duration::from_secs(ACCESS_TOKEN_SECONDS_MAX.into()))
+        .plus(MARGIN)
+}
+
+/// Tells `guard` everything that the log holds and it has not heard.
+pub(crate) async fn catch_up(
+    database: &Database,
+    guard: &Guard,
+    now: UtcMicros,
+) -> Result<(), DatabaseError> {
+    loop {
+        let mut tx = database.read().await?;
+        let page = store::page(&mut tx, guard.cursor(), now).await?;
+        guard.hear(&page);
+        if !page.more {
+            return Ok(());
+        }
+    }
+}

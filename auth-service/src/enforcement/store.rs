@@ -1,0 +1,106 @@
+//! The enforcement log at rest.
+
+use shared::clock::UtcMicros;
+use shared::enforcement::{Entry, Page, Target};
+
+use super::expiry;
+use crate::database::{DatabaseError, Tx, execute, fetch};
+
+/// Entries in one page; some hundred bytes each.
+const PAGE_MAX: i64 = 1000;
+
+const NEXT_CURSOR: &str =
+    "UPDATE enforcement_head SET cursor = cursor + 1 WHERE only_row = 1 RETURNING cursor";
+const INSERT: &str = "INSERT INTO enforcement (cursor, kind, value, not_before, expires_at)
+    VALUES ($1, $2, $3, $4, $5)";
+const SELECT_HEAD: &str = "SELECT cursor FROM enforcement_head WHERE only_row = 1";
+const SELECT_PAGE: &str = "SELECT cursor, kind, value, not_before, expires_at FROM enforcement
+    WHERE cursor > $1 AND cursor <= $2 AND expires_at > $3 ORDER BY cursor LIMIT $4";
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    cursor: i64,
+    kind: String,
+    value: String,
+    not_before: i64,
+    expires_at: i64,
+}
+
+impl Row {
+    /// `None` for a kind that only a later version knows.
+    fn entry(self) -> Option<Entry> {
+        let target = match self.kind.as_str() {
+            "jti" => Target::Jti(self.value),
+            "sid" => Target::Sid(self.value),
+            "sub" => Target::Sub(self.value),
+            "client_id" => Target::ClientId(self.value),
+            "kid" => Target::Kid(self.value),
+            _ => return None,
+        };
+        Some(Entry {
+            cursor: self.cursor,
+            target,
+            not_before: UtcMicros::from_micros(self.not_before),
+            expires_at: UtcMicros::from_micros(self.expires_at),
+        })
+    }
+}
+
+/// Adds an entry that is in force from the commit of `tx` on.
+///
+/// Append last in a transaction: whoever appends next waits for its commit.
+pub(crate) async fn append(tx: &mut Tx<'_>, target: &Target, now: UtcMicros) -> Result<(), DatabaseError> {
+    let (cursor,) = fetch!(fetch_one, &mut *tx, sqlx::query_as::<_, (i64,)>(NEXT_CURSOR))?;
+    let (kind, value) = match target {
+        Target::Jti(value) => ("jti", value),
+        Target::Sid(value) => ("sid", value),
+        Target::Sub(value) => ("sub", value),
+        Target::ClientId(value) => ("client_id", value),
+        Target::Kid(value) => ("kid", value),
+    };
+    execute!(
+        tx,
+        sqlx::query(INSERT)
+            .bind(cursor)
+            .bind(kind)
+            .bind(value)
+            .bind(now.as_micros())
+            .bind(expiry(now).as_micros())
+    )?;
+    Ok(())
+}
+
+/// What the log holds after the cursor `since`, without what has expired.
+///
+/// A cursor beyond the log's end comes from a time before the database was restored from a backup; who asks with it gets
+/// everything at once, and again, because it could not tell what is new.
+pub(super) async fn page(tx: &mut Tx<'_>, since: i64, now: UtcMicros) -> Result<Page, DatabaseError> {
+    // Read first: every entry up to the head is committed, and later ones are left for the next page.
+    let (head,) = fetch!(fetch_one, &mut *tx, sqlx::query_as::<_, (i64,)>(SELECT_HEAD))?;
+    let was_restored = since > head;
+    let (after, limit) = if was_restored {
+        (0, i64::MAX)
+    } else {
+        (since, PAGE_MAX)
+    };
+    let rows = fetch!(
+        fetch_all,
+        tx,
+        sqlx::query_as::<_, Row>(SELECT_PAGE)
+            .bind(after)
+            .bind(head)
+            .bind(now.as_micros())
+            .bind(limit)
+    )?;
+    let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == limit);
+    let cursor = if is_full {
+        rows.last().map_or(head, |row| row.cursor)
+    } else {
+        head
+    };
+    Ok(Page {
+        entries: rows.into_iter().filter_map(Row::entry).collect(),
+        cursor,
+        more: cursor < head,
+    })
+}

@@ -1,0 +1,156 @@
+//! Every way a request can fail, and the status and code that each has.
+
+use std::borrow::Cow;
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use shared::http::bearer;
+use shared::http::problem::Problem;
+use shared::token::Refusal;
+
+use crate::database::DatabaseError;
+
+/// When to come back after a failure that may pass, in seconds.
+const RETRY_SECONDS: u32 = 1;
+
+/// Why a request was not done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    #[error("there is nothing here")]
+    NotFound,
+    #[error("this does not take that method")]
+    MethodNotAllowed,
+    #[error("the body must be of the content type application/json")]
+    UnsupportedMediaType,
+    #[error("the body is larger than it may be")]
+    BodyTooLarge,
+    #[error("the body did not arrive")]
+    BodyIncomplete,
+    #[error("the body is not JSON")]
+    BodyMalformed,
+    #[error("{0}")]
+    BodyInvalid(Cow<'static, str>),
+    #[error("the query is not what this takes")]
+    QueryInvalid,
+    #[error("the user name or the password is wrong")]
+    BadCredentials,
+    #[error("the one-time token is unknown, expired or used")]
+    OneTimeTokenRefused,
+    #[error("there is an administrator already")]
+    SetupDone,
+    #[error("that user name is taken")]
+    UsernameTaken,
+    #[error("a role of that list does not exist")]
+    RoleUnknown,
+    #[error("{0}")]
+    PasswordRefused(crate::password::Weakness),
+    #[error("that audience is not known here")]
+    AudienceUnknown,
+    #[error(transparent)]
+    AuthorizationMalformed(#[from] bearer::MalformedAuthorization),
+    #[error("no token was presented")]
+    TokenMissing,
+    #[error("the token was refused: {0}")]
+    TokenRefused(Refusal),
+    #[error("this needs the scope `{0}`")]
+    ScopeMissing(&'static str),
+    #[error("the service token was refused")]
+    ServiceTokenRefused,
+    #[error("too many sign-ins at the moment")]
+    TooBusy,
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Internal(#[from] Internal),
+}
+
+/// A fault of ours.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Internal {
+    #[error(transparent)]
+    Randomness(#[from] crate::secret::NoRandomness),
+    #[error(transparent)]
+    Hashing(#[from] crate::password::HashingError),
+    #[error(transparent)]
+    Signing(#[from] crate::token::SignError),
+    #[error(transparent)]
+    Outbox(#[from] crate::outbox::Unwritable),
+    #[error("the database holds what no version of this service writes: {0}")]
+    Unreadable(&'static str),
+    #[error("the request was not entered through the router")]
+    NotEntered,
+    #[error("the handler panicked")]
+    Panicked,
+}
+
+impl ApiError {
+    /// What the client gets.
+    pub(crate) fn problem(&self) -> Problem {
+        use StatusCode as S;
+        let (status, code) = match self {
+            Self::NotFound => (S::NOT_FOUND, "not_found"),
+            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::BodyIncomplete => (S::BAD_REQUEST, "body_incomplete"),
+            Self::BodyMalformed => (S::BAD_REQUEST, "body_malformed"),
+            Self::BodyInvalid(_) => (S::BAD_REQUEST, "body_invalid"),
+            Self::QueryInvalid => (S::BAD_REQUEST, "query_invalid"),
+            Self::BadCredentials => (S::UNAUTHORIZED, "bad_credentials"),
+            Self::OneTimeTokenRefused => (S::FORBIDDEN, "one_time_token_refused"),
+            Self::SetupDone => (S::CONFLICT, "setup_done"),
+            Self::UsernameTaken => (S::CONFLICT, "username_taken"),
+            Self::RoleUnknown => (S::BAD_REQUEST, "role_unknown"),
+            Self::PasswordRefused(_) => (S::BAD_REQUEST, "password_refused"),
+            Self::AudienceUnknown => (S::BAD_REQUEST, "audience_unknown"),
+            Self::AuthorizationMalformed(error) => return bearer::malformed_authorization(*error),
+            Self::TokenMissing => return bearer::missing_token(),
+            Self::TokenRefused(refusal) => return bearer::refused_token(*refusal),
+            Self::ScopeMissing(scope) => return bearer::insufficient_scope(self.to_string(), Some(scope)),
+            Self::ServiceTokenRefused => (S::UNAUTHORIZED, "service_token_refused"),
+            Self::TooBusy => return unavailable("too_busy", "too many sign-ins at the moment; try again"),
+            Self::Database(error) if error.is_transient() => {
+                return unavailable("database_unavailable", "the database is not available; try again");
+            }
+            Self::Database(_) | Self::Internal(_) => {
+                return Problem::new(
+                    S::INTERNAL_SERVER_ERROR,
+                    "internal_error",
+                    "something went wrong here",
+                );
+            }
+        };
+        let problem = Problem::new(status, code, self.to_string());
+        match self {
+            // RFC 9110 §11.6.1: a 401 says how to authenticate. Sign-in takes its credentials in the body, not here.
+            Self::ServiceTokenRefused | Self::BadCredentials => {
+                problem.with_challenge(&http::HeaderValue::from_static(r#"Bearer realm="gatelog""#))
+            }
+            _ => problem,
+        }
+    }
+}
+
+fn unavailable(code: &'static str, detail: &'static str) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(RETRY_SECONDS)
+}
+
+/// A failure on its way to the middleware that knows the request's id, which answers and logs it.
+#[derive(Clone, Debug)]
+pub(crate) struct Failed {
+    pub(crate) problem: Problem,
+    /// What went wrong, for the log; never for the client.
+    pub(crate) cause: String,
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let problem = self.problem();
+        let mut response = problem.status.into_response();
+        response.extensions_mut().insert(Failed {
+            problem,
+            cause: self.to_string(),
+        });
+        response
+    }
+}

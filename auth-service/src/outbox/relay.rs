@@ -1,0 +1,242 @@
+//! The one relay of the outbox: numbers what was committed, publishes it, and forgets it on the broker's confirm.
+//!
+//! A number and the bytes that carry it are committed before they are sent, so that whatever crashes, the same number is
+//! never sent with other bytes. Sending twice is harmless: the collector removes duplicates by id.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use shared::clock::SharedClock;
+use shared::event::wire::EncodeError;
+use shared::runtime::Backoff;
+use shared::runtime::shutdown::CancellationToken;
+use shared::transport::{Message, PublishError, Publisher};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use super::number::{Head, Numbered};
+use super::store::{self, StoreError};
+use super::{Unwritable, facts_json};
+use crate::app::App;
+use crate::database::{Database, DatabaseError, Hold};
+
+/// Events in one publish: enough to keep confirms pipelined.
+const BATCH_MAX: i64 = 256;
+
+/// How often the source says that it is alive (DESIGN §4).
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// How often to look for what other replicas have committed, and whether their relay is gone.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long one step in the database may take before its connection is given up.
+const STEP_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Whether events leave, for `/readyz`.
+#[derive(Debug, Default)]
+pub(crate) struct RelayState {
+    failing: AtomicBool,
+}
+
+impl RelayState {
+    /// Whether the last attempt to publish succeeded, or there was none.
+    pub(crate) fn is_forwarding(&self) -> bool {
+        !self.failing.load(Ordering::Relaxed)
+    }
+
+    fn set_failing(&self, failing: bool) {
+        self.failing.store(failing, Ordering::Relaxed);
+    }
+}
+
+/// Why relaying stopped; it is begun again on a fresh connection.
+#[derive(Debug, thiserror::Error)]
+enum RelayError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error("an event cannot be written: {0}")]
+    Encode(#[from] EncodeError),
+    #[error(transparent)]
+    Unwritable(#[from] Unwritable),
+    #[error("the database did not answer in time")]
+    TimedOut,
+    #[error("another process relays the same outbox")]
+    NotAlone,
+}
+
+/// Relays until it is told to stop, and then what is left if the broker takes it.
+pub(crate) async fn run(app: App, publisher: Publisher, stop: CancellationToken) {
+    let mut relay = Relay {
+        commits: app.database.commits(),
+        database: &app.database,
+        clock: &app.clock,
+        state: &app.relay,
+        publisher,
+        stop,
+        patience: Backoff::default(),
+    };
+    let mut backoff = Backoff::default();
+    while let Err(error) = relay.run_held().await {
+        tracing::warn!(%error, "events wait in the outbox");
+        tokio::select! {
+            () = backoff.wait() => {}
+            () = relay.stop.cancelled() => return,
+        }
+    }
+}
+
+struct Relay<'a> {
+    database: &'a Database,
+    clock: &'a SharedClock,
+    state: &'a RelayState,
+    commits: watch::Receiver<u64>,
+    publisher: Publisher,
+    stop: CancellationToken,
+    patience: Backoff,
+}
+
+impl Relay<'_> {
+    /// Waits for the hold and relays; `Ok` once it was told to stop.
+    async fn run_held(&mut self) -> Result<(), RelayError> {
+        let mut hold = step(self.database.connect_for_hold()).await?;
+        while !step(hold.try_take()).await? {
+            if self.rested().await {
+                return Ok(());
+            }
+        }
+        let mut beat_at = Instant::now() + HEARTBEAT;
+        loop {
+            // Not during an outage: heartbeats that wait tell nothing.
+            let beats = Instant::now() >= beat_at && self.state.is_forwarding();
+            if beats {
+                beat_at = Instant::now() + HEARTBEAT;
+            }
+            step(self.number(&mut hold, beats)).await?;
+            let batch = step(self.oldest()).await?;
+            let Some(last) = batch.last().map(|event| event.seq) else {
+                if self.stop.is_cancelled() || self.rested().await {
+                    // Once more after the order to stop: what was committed before it should leave.
+                    if !step(self.has_work()).await? {
+                        return Ok(());
+                    }
+                }
+                continue;
+            };
+            if self.publish(batch).await {
+                step(forget(&mut hold, last)).await?;
+            } else if self.stop.is_cancelled() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for a commit or a while; whether it was told to stop.
+    async fn rested(&mut self) -> bool {
+        tokio::select! {
+            () = self.stop.cancelled() => true,
+            _ = tokio::time::timeout(LOOK_EVERY, self.commits.changed()) => false,
+        }
+    }
+
+    async fn has_work(&self) -> Result<bool, DatabaseError> {
+        let mut tx = self.database.read().await?;
+        store::has_work(&mut tx).await
+    }
+
+    async fn oldest(&self) -> Result<Vec<Numbered>, StoreError> {
+        let mut tx = self.database.read().await?;
+        store::numbered(&mut tx, BATCH_MAX).await
+    }
+
+    /// Numbers what was committed since, and the source's own events when they are due.
+    async fn number(&self, hold: &mut Hold, beats: bool) -> Result<(), RelayError> {
+        // Asked on a reader first, so that an idle relay takes no write lock.
+        if !beats && !self.has_work().await? {
+            return Ok(());
+        }
+        let mut tx = hold.begin().await?;
+        let before = store::head(&mut tx).await?;
+        let mut head = before;
+        if head.last_seq == 0 {
+            self.write_own(&mut tx, &mut head, Head::boot_draft).await?;
+        }
+        for event in store::unnumbered(&mut tx, BATCH_MAX).await? {
+            let numbered = head.number(event.draft)?;
+            store::set_number(&mut tx, event.position, &numbered).await?;
+        }
+        if beats {
+            self.write_own(&mut tx, &mut head, Head::heartbeat_draft).await?;
+        }
+        if !store::advance_head(&mut tx, &before, &head).await? {
+            return Err(RelayError::NotAlone);
+        }
+        Ok(tx.commit().await?)
+    }
+
+    async fn write_own(
+        &self,
+        tx: &mut crate::database::Tx<'_>,
+        head: &mut Head,
+        draft: fn(&Head, shared::clock::UtcMicros) -> shared::event::Draft,
+    ) -> Result<(), RelayError> {
+        let draft = draft(head, self.clock.now());
+        let facts = facts_json(&draft)?;
+        let numbered = head.number(draft.clone())?;
+        Ok(store::insert_numbered(tx, &draft, &facts, &numbered).await?)
+    }
+
+    /// Whether the whole batch was confirmed; otherwise waits a little.
+    async fn publish(&mut self, batch: Vec<Numbered>) -> bool {
+        let messages: Vec<_> = batch
+            .into_iter()
+            .map(|event| Message {
+                routing_key: event.routing_key,
+                body: event.body.into(),
+            })
+            .collect();
+        match self.publisher.publish(&messages).await {
+            Ok(()) => {
+                if !self.state.is_forwarding() {
+                    tracing::info!("events are forwarded again");
+                }
+                self.state.set_failing(false);
+                self.patience.reset();
+                true
+            }
+            Err(error) => {
+                tell(&error, !self.state.is_forwarding());
+                self.state.set_failing(true);
+                tokio::select! {
+                    () = self.patience.wait() => {}
+                    () = self.stop.cancelled() => {}
+                }
+                false
+            }
+        }
+    }
+}
+
+/// Says the first failure of a row loudly and the rest quietly: an outage is one piece of news.
+fn tell(error: &PublishError, again: bool) {
+    if again {
+        tracing::debug!(%error, "events still wait in the outbox");
+    } else {
+        tracing::warn!(%error, "events wait in the outbox");
+    }
+}
+
+async fn forget(hold: &mut Hold, up_to: u64) -> Result<(), DatabaseError> {
+    let mut tx = hold.begin().await?;
+    store::delete_confirmed(&mut tx, up_to).await?;
+    tx.commit().await
+}
+
+/// A step in the database, bounded in time: a frozen connection must not hold the lock for ever.
+async fn step<T, E: Into<RelayError>>(doing: impl Future<Output = Result<T, E>>) -> Result<T, RelayError> {
+    match timeout(STEP_TIMEOUT, doing).await {
+        Ok(done) => done.map_err(Into::into),
+        Err(_) => Err(RelayError::TimedOut),
+    }
+}

@@ -1,0 +1,187 @@
+//! The outbox at rest.
+
+use shared::clock::UtcMicros;
+use shared::event::Draft;
+use shared::spool::RunningHash;
+use uuid::Uuid;
+
+use super::number::{Head, Numbered};
+use crate::database::{DatabaseError, Tx, execute, fetch};
+
+const CREATE_HEAD: &str = "INSERT INTO outbox_head (only_row, boot, last_seq, running_hash)
+    VALUES (1, $1, 0, $2) ON CONFLICT DO NOTHING";
+const INSERT: &str = "INSERT INTO outbox (event_id, occurred_at, facts) VALUES ($1, $2, $3)";
+const SELECT_HEAD: &str = "SELECT boot, last_seq, running_hash FROM outbox_head WHERE only_row = 1";
+const ADVANCE_HEAD: &str = "UPDATE outbox_head SET last_seq = $1, running_hash = $2
+    WHERE only_row = 1 AND last_seq = $3";
+const SELECT_UNNUMBERED: &str = "SELECT position, event_id, occurred_at, facts FROM outbox
+    WHERE seq IS NULL ORDER BY position LIMIT $1";
+const SET_NUMBER: &str = "UPDATE outbox SET seq = $1, routing_key = $2, body = $3 WHERE position = $4";
+const INSERT_NUMBERED: &str = "INSERT INTO outbox (event_id, occurred_at, facts, seq, routing_key, body)
+    VALUES ($1, $2, $3, $4, $5, $6)";
+const SELECT_NUMBERED: &str = "SELECT seq, routing_key, body FROM outbox
+    WHERE seq IS NOT NULL ORDER BY seq LIMIT $1";
+const DELETE_CONFIRMED: &str = "DELETE FROM outbox WHERE seq <= $1";
+const HAS_WORK: &str = "SELECT EXISTS (SELECT 1 FROM outbox WHERE seq IS NULL)
+    OR EXISTS (SELECT 1 FROM outbox_head WHERE last_seq = 0)";
+
+/// An event that has no number yet.
+pub(super) struct Unnumbered {
+    pub(super) position: i64,
+    pub(super) draft: Draft,
+}
+
+#[derive(sqlx::FromRow)]
+struct UnnumberedRow {
+    position: i64,
+    event_id: String,
+    occurred_at: i64,
+    facts: String,
+}
+
+/// Why what is stored cannot be relayed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StoreError {
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error("the outbox holds an event that cannot be read: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    #[error("the outbox holds an id or a hash that cannot be read")]
+    Malformed,
+}
+
+pub(super) async fn create_head(tx: &mut Tx<'_>, boot: Uuid) -> Result<(), DatabaseError> {
+    let zero = RunningHash::default();
+    execute!(
+        tx,
+        sqlx::query(CREATE_HEAD)
+            .bind(boot.to_string())
+            .bind(zero.as_bytes())
+    )?;
+    Ok(())
+}
+
+pub(super) async fn insert(tx: &mut Tx<'_>, draft: &Draft, facts: &str) -> Result<(), DatabaseError> {
+    execute!(
+        tx,
+        sqlx::query(INSERT)
+            .bind(draft.id.to_string())
+            .bind(draft.time.as_micros())
+            .bind(facts)
+    )?;
+    Ok(())
+}
+
+pub(super) async fn head(tx: &mut Tx<'_>) -> Result<Head, StoreError> {
+    let (boot, last_seq, hash) = fetch!(
+        fetch_one,
+        tx,
+        sqlx::query_as::<_, (String, i64, Vec<u8>)>(SELECT_HEAD)
+    )?;
+    Ok(Head {
+        boot: Uuid::try_parse(&boot).map_err(|_| StoreError::Malformed)?,
+        last_seq: u64::try_from(last_seq).map_err(|_| StoreError::Malformed)?,
+        running_hash: RunningHash::from_bytes(&hash).ok_or(StoreError::Malformed)?,
+    })
+}
+
+/// Moves the head on; `false` if another process has moved it meanwhile.
+pub(super) async fn advance_head(tx: &mut Tx<'_>, from: &Head, to: &Head) -> Result<bool, DatabaseError> {
+    let moved = execute!(
+        tx,
+        sqlx::query(ADVANCE_HEAD)
+            .bind(number(to.last_seq))
+            .bind(to.running_hash.as_bytes())
+            .bind(number(from.last_seq))
+    )?;
+    Ok(moved == 1)
+}
+
+/// Whether anything waits for a number: an event, or the first one of a new outbox.
+pub(super) async fn has_work(tx: &mut Tx<'_>) -> Result<bool, DatabaseError> {
+    let (any,) = fetch!(fetch_one, tx, sqlx::query_as::<_, (bool,)>(HAS_WORK))?;
+    Ok(any)
+}
+
+pub(super) async fn unnumbered(tx: &mut Tx<'_>, count_max: i64) -> Result<Vec<Unnumbered>, StoreError> {
+    let rows = fetch!(
+        fetch_all,
+        tx,
+        sqlx::query_as::<_, UnnumberedRow>(SELECT_UNNUMBERED).bind(count_max)
+    )?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Unnumbered {
+                position: row.position,
+                draft: Draft {
+                    id: Uuid::try_parse(&row.event_id).map_err(|_| StoreError::Malformed)?,
+                    time: UtcMicros::from_micros(row.occurred_at),
+                    facts: serde_json::from_str(&row.facts)?,
+                },
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn set_number(
+    tx: &mut Tx<'_>,
+    position: i64,
+    numbered: &Numbered,
+) -> Result<(), DatabaseError> {
+    execute!(
+        tx,
+        sqlx::query(SET_NUMBER)
+            .bind(number(numbered.seq))
+            .bind(&numbered.routing_key)
+            .bind(&numbered.body)
+            .bind(position)
+    )?;
+    Ok(())
+}
+
+pub(super) async fn insert_numbered(
+    tx: &mut Tx<'_>,
+    draft: &Draft,
+    facts: &str,
+    numbered: &Numbered,
+) -> Result<(), DatabaseError> {
+    execute!(
+        tx,
+        sqlx::query(INSERT_NUMBERED)
+            .bind(draft.id.to_string())
+            .bind(draft.time.as_micros())
+            .bind(facts)
+            .bind(number(numbered.seq))
+            .bind(&numbered.routing_key)
+            .bind(&numbered.body)
+    )?;
+    Ok(())
+}
+
+/// The oldest events that are numbered and not confirmed.
+pub(super) async fn numbered(tx: &mut Tx<'_>, count_max: i64) -> Result<Vec<Numbered>, StoreError> {
+    let rows = fetch!(
+        fetch_all,
+        tx,
+        sqlx::query_as::<_, (i64, String, Vec<u8>)>(SELECT_NUMBERED).bind(count_max)
+    )?;
+    rows.into_iter()
+        .map(|(seq, routing_key, body)| {
+            Ok(Numbered {
+                seq: u64::try_from(seq).map_err(|_| StoreError::Malformed)?,
+                routing_key,
+                body,
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn delete_confirmed(tx: &mut Tx<'_>, up_to: u64) -> Result<(), DatabaseError> {
+    execute!(tx, sqlx::query(DELETE_CONFIRMED).bind(number(up_to)))?;
+    Ok(())
+}
+
+/// SQL counts in signed numbers; 2^63 events are never reached.
+fn number(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,76 @@
+//! `POST /v1/password`.
+
+use std::fmt;
+
+use axum::extract::State;
+use http::StatusCode;
+use serde::Deserialize;
+use shared::event::{Actor, Class, Identity, Outcome, action};
+
+use super::check;
+use crate::app::App;
+use crate::error::ApiError;
+use crate::one_time_token::{self, Purpose};
+use crate::outbox;
+use crate::request::{JsonBody, RequestContext};
+use crate::user::{self, Account};
+
+/// The one-time token and the password that its user chooses.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetPasswordRequest {
+    token: String,
+    password: String,
+}
+
+impl fmt::Debug for SetPasswordRequest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SetPasswordRequest(…)")
+    }
+}
+
+/// Sets the password of the user that the token was made for. A password that is refused does not use the token up.
+pub(super) async fn set_password(
+    State(app): State<App>,
+    context: RequestContext,
+    JsonBody(request): JsonBody<SetPasswordRequest>,
+) -> Result<StatusCode, ApiError> {
+    let Some(account) = find_account(&app, &request.token).await? else {
+        return Err(one_time_token::refuse(&app, &context, Purpose::Password).await);
+    };
+    check(&request.password, &account.username).map_err(ApiError::PasswordRefused)?;
+    let hash = app.hasher.hash(request.password).await?;
+    let now = app.now();
+    let mut tx = app.database.write().await?;
+    if !one_time_token::consume(&mut tx, Purpose::Password, &request.token, now).await? {
+        drop(tx);
+        return Err(one_time_token::refuse(&app, &context, Purpose::Password).await);
+    }
+    user::set_password(&mut tx, &account.id, &hash).await?;
+    let actor = Actor {
+        identity: Identity::Verified,
+        sub: Some(account.id),
+        username: Some(account.username),
+        ..Actor::default()
+    };
+    let facts = context
+        .facts(
+            Class::Auth,
+            action::AUTHN_PASSWORD_CHANGE,
+            Outcome::Success,
+            actor,
+        )
+        .with_detail("by", "one_time_token");
+    outbox::append(&mut tx, now, facts).await?;
+    app.database.commit(tx).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The user that a good token was made for.
+async fn find_account(app: &App, token: &str) -> Result<Option<Account>, ApiError> {
+    let mut tx = app.database.read().await?;
+    match one_time_token::find(&mut tx, Purpose::Password, token, app.now()).await? {
+        Some(Some(user_id)) => Ok(user::find(&mut tx, &user_id).await?),
+        Some(None) | None => Ok(None),
+    }
+}

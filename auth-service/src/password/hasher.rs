@@ -1,0 +1,181 @@
+//! Hashing within a budget: as many at a time as there are processors, a bounded queue before them, and no more.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::task::spawn_blocking;
+use zeroize::Zeroizing;
+
+use super::phc::{self, Memory, PhcError, SALT_BYTES};
+use crate::error::{ApiError, Internal};
+use crate::secret::{NoRandomness, fresh_bytes};
+
+/// Hashes that may wait for each that runs: about a second's worth. More callers are told to come back.
+const WAITING_PER_SLOT: usize = 32;
+
+/// Why a password could not be hashed.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct HashingError(#[from] Cause);
+
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error(transparent)]
+    Phc(#[from] PhcError),
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+    #[error("the thread that hashes ended")]
+    Thread,
+}
+
+/// Hashes and verifies passwords. Clones share the budget.
+#[derive(Clone)]
+pub(crate) struct Hasher(Arc<Inner>);
+
+struct Inner {
+    /// Who may wait or run.
+    places: Semaphore,
+    /// Who may run.
+    slots: Semaphore,
+    /// Memory that nobody uses at the moment; never more than there are slots.
+    memories: Mutex<Vec<Memory>>,
+    /// The hash of a password that nobody knows, verified where there is none to verify.
+    dummy: String,
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Hasher")
+    }
+}
+
+impl Hasher {
+    /// A hasher that works on `slots` passwords at a time; each takes 19 MiB.
+    pub(crate) fn new(slots: usize) -> Result<Self, HashingError> {
+        let unknown = fresh_bytes::<SALT_BYTES>().map_err(Cause::from)?;
+        let salt = fresh_bytes().map_err(Cause::from)?;
+        let mut memory = Memory::default();
+        let dummy = phc::hash(&unknown, salt, &mut memory).map_err(Cause::from)?;
+        Ok(Self(Arc::new(Inner {
+            places: Semaphore::new(slots * (1 + WAITING_PER_SLOT)),
+            slots: Semaphore::new(slots),
+            memories: Mutex::new(vec![memory]),
+            dummy,
+        })))
+    }
+
+    /// The hash of a new password.
+    pub(crate) async fn hash(&self, password: String) -> Result<String, ApiError> {
+        let salt = fresh_bytes().map_err(Internal::from)?;
+        self.run(password, move |password, memory| {
+            phc::hash(password, salt, memory)
+        })
+        .await
+    }
+
+    /// Whether `password` is the one of `stored`. Without a stored one it is verified against a hash that nothing matches:
+    /// the work is the same.
+    pub(crate) async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, ApiError> {
+        let is_known = stored.is_some();
+        let stored = stored.unwrap_or_else(|| self.0.dummy.clone());
+        let matches = self
+            .run(password, move |password, memory| {
+                phc::verify(password, &stored, memory)
+            })
+            .await?;
+        Ok(matches && is_known)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        password: String,
+        work: impl FnOnce(&[u8], &mut Memory) -> Result<T, PhcError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let password = Zeroizing::new(password);
+        let _place = match self.0.places.try_acquire() {
+            Ok(place) => place,
+            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => return Err(ApiError::TooBusy),
+        };
+        let _slot = self.0.slots.acquire().await.map_err(|_| ApiError::TooBusy)?;
+        let inner = Arc::clone(&self.0);
+        let working = spawn_blocking(move || {
+            let mut memory = inner.lend();
+            let done = work(password.as_bytes(), &mut memory);
+            inner.take_back(memory);
+            done
+        });
+        let done = match working.await {
+            Ok(done) => done.map_err(Cause::from),
+            Err(_) => Err(Cause::Thread),
+        };
+        done.map_err(|cause| Internal::from(HashingError(cause)).into())
+    }
+}
+
+impl Inner {
+    fn lend(&self) -> Memory {
+        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        memories.pop().unwrap_or_default()
+    }
+
+    fn take_back(&self, memory: Memory) {
+        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        memories.push(memory);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_verifies_exactly_as_it_was_set() {
+        let hasher = Hasher::new(1).unwrap();
+        let stored = hasher.hash(" correct horse battery ".into()).await.unwrap();
+
+        assert!(
+            hasher
+                .verify(" correct horse battery ".into(), Some(stored.clone()))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !hasher
+                .verify("correct horse battery".into(), Some(stored))
+                .await
+                .unwrap()
+        );
+    }
+
+    #[tokio::test]
+    async fn without_a_stored_hash_nothing_matches() {
+        let hasher = Hasher::new(1).unwrap();
+
+        assert!(!hasher.verify("anything".into(), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn beyond_the_queue_callers_are_told_to_come_back() {
+        let hasher = Hasher::new(1).unwrap();
+        let slot = hasher.0.slots.acquire().await.unwrap();
+        let waiting: Vec<_> = (0..=WAITING_PER_SLOT)
+            .map(|_| {
+                let hasher = hasher.clone();
+                tokio::spawn(async move { hasher.verify("x".into(), None).await })
+            })
+            .collect();
+        while hasher.0.places.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+
+        let refused = hasher.verify("x".into(), None).await;
+
+        assert!(matches!(refused, Err(ApiError::TooBusy)));
+        drop(slot);
+        for verified in waiting {
+            assert!(!verified.await.unwrap().unwrap());
+        }
+        assert_eq!(hasher.0.memories.lock().unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,117 @@
+//! Argon2id and its stored form, the PHC string. Pure: salt and memory are arguments.
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use subtle::ConstantTimeEq as _;
+
+/// OWASP's Password Storage Cheat Sheet: 19 MiB, two passes, one lane.
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// Bytes of a salt and of a hash.
+pub(super) const SALT_BYTES: usize = 16;
+const HASH_BYTES: usize = 32;
+
+/// A hash cannot be made or read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PhcError {
+    #[error("the hash of a password cannot be made: {0}")]
+    Argon2(#[from] argon2::Error),
+    #[error("a stored hash of a password cannot be read")]
+    Unreadable,
+}
+
+/// Memory that hashing works in, to be used again: fetching 19 MiB from the system each time costs as much as a pass.
+#[derive(Default)]
+pub(super) struct Memory(Vec<Block>);
+
+impl Memory {
+    fn of(&mut self, params: &Params) -> &mut [Block] {
+        if self.0.len() < params.block_count() {
+            self.0.resize(params.block_count(), Block::new());
+        }
+        &mut self.0
+    }
+}
+
+/// The PHC string of `password`.
+pub(super) fn hash(password: &[u8], salt: [u8; SALT_BYTES], memory: &mut Memory) -> Result<String, PhcError> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH_BYTES))?;
+    let output = derive(&params, password, &salt, memory)?;
+    let (salt, output) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(output));
+    Ok(format!(
+        "$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${output}"
+    ))
+}
+
+/// Whether `password` is the one of `stored`, with the cost that is written there. Compares in constant time.
+pub(super) fn verify(password: &[u8], stored: &str, memory: &mut Memory) -> Result<bool, PhcError> {
+    let stored = PasswordHash::new(stored).map_err(|_| PhcError::Unreadable)?;
+    let is_argon2id = stored.algorithm.as_str() == "argon2id" && stored.version == Some(19);
+    let (true, Some(salt), Some(expected)) = (is_argon2id, stored.salt, stored.hash) else {
+        return Err(PhcError::Unreadable);
+    };
+    let params = Params::try_from(&stored).map_err(|_| PhcError::Unreadable)?;
+    let output = derive(&params, password, &salt, memory)?;
+    Ok(output.ct_eq(expected.as_bytes()).into())
+}
+
+fn derive(
+    params: &Params,
+    password: &[u8],
+    salt: &[u8],
+    memory: &mut Memory,
+) -> Result<[u8; HASH_BYTES], PhcError> {
+    let mut output = [0; HASH_BYTES];
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone()).hash_password_into_with_memory(
+        password,
+        salt,
+        &mut output,
+        memory.of(params),
+    )?;
+    Ok(output)
+}
+
+#[cfg(test)]
+mod tests {
+    use argon2::PasswordVerifier as _;
+
+    use super::*;
+
+    #[test]
+    fn a_hash_has_the_cost_of_the_owasp_sheet_and_the_library_reads_it() {
+        let stored = hash(b"correct horse", [1; SALT_BYTES], &mut Memory::default()).unwrap();
+
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        let read = PasswordHash::new(&stored).unwrap();
+        assert!(Argon2::default().verify_password(b"correct horse", &read).is_ok());
+    }
+
+    #[test]
+    fn memory_that_was_used_before_changes_no_hash() {
+        let mut memory = Memory::default();
+        let first = hash(b"correct horse", [1; SALT_BYTES], &mut memory).unwrap();
+
+        assert_eq!(
+            hash(b"correct horse", [1; SALT_BYTES], &mut memory).unwrap(),
+            first
+        );
+        assert!(verify(b"correct horse", &first, &mut memory).unwrap());
+        assert!(!verify(b"correct horse ", &first, &mut memory).unwrap());
+    }
+
+    #[test]
+    fn what_is_no_hash_of_ours_is_an_error_and_never_a_match() {
+        for wrong in [
+            "",
+            "x",
+            "$argon2i$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAA",
+            "$2b$10$abc",
+        ] {
+            assert!(verify(b"x", wrong, &mut Memory::default()).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The verified party behind a request.
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use shared::event::Actor;
+use shared::http::bearer::bearer_token;
+use shared::token::{AudienceRule, Verified};
+
+use crate::app::App;
+use crate::enforcement;
+use crate::error::ApiError;
+
+/// Whoever presents a token for the audience `gatelog`.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller(pub(crate) Verified);
+
+impl Caller {
+    /// Whom events name.
+    pub(crate) fn actor(&self) -> Actor {
+        self.0.actor()
+    }
+
+    /// Refuses a caller without that scope.
+    pub(crate) fn require_scope(&self, scope: &'static str) -> Result<(), ApiError> {
+        if self.0.has_scope(scope) {
+            Ok(())
+        } else {
+            Err(ApiError::ScopeMissing(scope))
+        }
+    }
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = ApiError;
+
+    /// Revocations are read from the database for every request, so that here they are in force at once.
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let token = bearer_token(&parts.headers)?.ok_or(ApiError::TokenMissing)?;
+        enforcement::catch_up(&app.database, &app.guard, app.now()).await?;
+        app.guard
+            .admit(token, AudienceRule::Gatelog)
+            .map(Self)
+            .map_err(|rejection| ApiError::TokenRefused(rejection.refusal))
+    }
+}

@@ -1,0 +1,136 @@
+//! Opens the service's parts, serves, and stops them in order.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use axum::Router;
+use shared::guard::Guard;
+use shared::http::serve::serve;
+use shared::runtime::cli::StartError;
+use shared::runtime::shutdown::{CancellationToken, TaskTracker};
+use shared::token::{IssuerRules, KeySet, Trust, TrustedIssuer};
+use tokio::net::TcpListener;
+
+use crate::app::{self, App, Parts};
+use crate::database::Database;
+use crate::outbox::{self, RelayState};
+use crate::password::Hasher;
+use crate::session::RefreshTokenKey;
+use crate::settings::Settings;
+use crate::signing_key::KeyRing;
+use crate::token::MintRules;
+use crate::{SERVICE, setup, signing_key, user};
+
+/// How long the end may wait for the last confirms; what is left stays in the database.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// auth-service with its database open and its keys ready.
+#[derive(Debug)]
+pub struct Service {
+    app: App,
+}
+
+impl Service {
+    /// Opens the database, waiting for it if it cannot be reached, and makes what the first start makes.
+    pub async fn open(settings: &Settings) -> Result<Self, StartError> {
+        let database = open_database(settings).await?;
+        let keys = signing_key::open(&database, &settings.master_key, settings.clock.now()).await?;
+        let slots = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let app = App::new(Parts {
+            guard: Guard::new(trust(settings, &keys)?, settings.clock.clone()),
+            keys,
+            mint_rules: MintRules {
+                issuer: settings.issuer.clone(),
+                lifetime_seconds: settings.access_token_seconds,
+            },
+            refresh_key: RefreshTokenKey::new(&settings.master_key).map_err(StartError::failed)?,
+            hasher: Hasher::new(slots).map_err(StartError::failed)?,
+            database,
+            service_token: settings.service_token.clone(),
+            audiences: settings.audiences.clone(),
+            process: settings.process.clone(),
+            clock: settings.clock.clone(),
+            relay: RelayState::default(),
+            requests: TaskTracker::new(),
+        });
+        Ok(Self { app })
+    }
+
+    /// Every end point. Events stay in the outbox until the service runs.
+    pub fn router(&self) -> Router {
+        app::router(self.app.clone())
+    }
+
+    async fn tell_what_is_missing(&self) -> Result<(), StartError> {
+        let asking = async {
+            let mut tx = self.app.database.read().await?;
+            user::has_administrator(&mut tx).await
+        };
+        if !asking.await.map_err(StartError::failed)? {
+            tracing::warn!("no administrator yet: run `auth-service setup-token`");
+        }
+        Ok(())
+    }
+}
+
+/// Serves until `shutdown`, then ends what was begun and forwards the last events within a bound.
+pub async fn run(
+    settings: Settings,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> Result<(), StartError> {
+    let service = tokio::select! {
+        () = shutdown.cancelled() => return Ok(()),
+        opened = Service::open(&settings) => opened?,
+    };
+    service.tell_what_is_missing().await?;
+    let stop_relay = CancellationToken::new();
+    let publisher = settings.transport.publisher(SERVICE);
+    let mut relay = tokio::spawn(outbox::run(service.app.clone(), publisher, stop_relay.clone()));
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, database = %settings.database_url, "auth-service is ready");
+    }
+    let serving = serve(listener, service.router(), shutdown.clone());
+    let ended = tokio::select! {
+        () = serving => Ok(()),
+        _ = &mut relay => Err(StartError::failed("the relay of the outbox ended by itself")),
+    };
+    ended?;
+    service.app.requests.close();
+    service.app.requests.wait().await;
+    stop_relay.cancel();
+    if tokio::time::timeout(DRAIN_MAX, &mut relay).await.is_err() {
+        tracing::warn!("events are left in the outbox; the next start forwards them");
+        relay.abort();
+    }
+    service.app.database.close().await;
+    Ok(())
+}
+
+/// Makes a one-time token for the first administrator; `None` if there is one. The service may run meanwhile.
+pub async fn new_setup_token(settings: &Settings) -> Result<Option<String>, StartError> {
+    let database = open_database(settings).await?;
+    let token = setup::new_token(&database, settings.clock.now()).await;
+    database.close().await;
+    token
+}
+
+async fn open_database(settings: &Settings) -> Result<Database, StartError> {
+    let database = Database::open(&settings.database_url).await?;
+    let preparing = async {
+        let mut tx = database.write().await?;
+        outbox::create(&mut tx).await?;
+        database.commit(tx).await
+    };
+    preparing.await.map_err(StartError::failed)?;
+    Ok(database)
+}
+
+/// Trust in this service's own tokens alone.
+fn trust(settings: &Settings, keys: &KeyRing) -> Result<Trust, StartError> {
+    let keys = KeySet::from_jwks(keys.jwks()).map_err(StartError::failed)?;
+    Ok(Trust::new(vec![TrustedIssuer {
+        rules: IssuerRules::gatelog(&settings.issuer, settings.audiences.clone()),
+        keys: Some(keys.into()),
+    }]))
+}

@@ -1,0 +1,165 @@
+//! Sessions at rest.
+
+use shared::clock::UtcMicros;
+use shared::event::ClientFacts;
+
+use super::rotation::State;
+use crate::database::{DatabaseError, Tx, execute, fetch};
+use crate::error::{ApiError, Internal};
+use crate::token::Grant;
+
+/// Bytes of a session's seed.
+pub(super) const SEED_BYTES: usize = 32;
+
+const INSERT: &str = "INSERT INTO sessions (id, user_id, client_id, audience, amr, seed, counter,
+        authenticated_at, rotated_at, rotated_ip, rotated_user_agent)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+const SELECT: &str = "SELECT user_id, client_id, audience, amr, seed, counter, authenticated_at, rotated_at,
+        rotated_ip, rotated_user_agent, ended_at
+    FROM sessions WHERE id = $1";
+const ROTATE: &str = "UPDATE sessions SET counter = counter + 1, rotated_at = $1, rotated_ip = $2,
+        rotated_user_agent = $3
+    WHERE id = $4 AND counter = $5 AND ended_at IS NULL";
+const END: &str = "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at IS NULL";
+
+/// Why a session ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EndReason {
+    Logout,
+    Reuse,
+}
+
+impl EndReason {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::Reuse => "reuse",
+        }
+    }
+}
+
+/// A session that is opened.
+pub(super) struct NewSession<'a> {
+    pub(super) id: &'a str,
+    pub(super) grant: &'a Grant<'a>,
+    pub(super) seed: &'a [u8],
+    pub(super) counter: u64,
+    pub(super) client: &'a ClientFacts,
+}
+
+/// A session as it is kept.
+pub(super) struct Session {
+    pub(super) user_id: String,
+    pub(super) client_id: String,
+    pub(super) audience: String,
+    pub(super) amr: String,
+    pub(super) seed: Vec<u8>,
+    pub(super) state: State,
+    /// Who signed in or refreshed last.
+    pub(super) rotated_ip: Option<String>,
+    pub(super) rotated_user_agent: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    user_id: String,
+    client_id: String,
+    audience: String,
+    amr: String,
+    seed: Vec<u8>,
+    counter: i64,
+    authenticated_at: i64,
+    rotated_at: i64,
+    rotated_ip: Option<String>,
+    rotated_user_agent: Option<String>,
+    ended_at: Option<i64>,
+}
+
+pub(super) async fn insert(
+    tx: &mut Tx<'_>,
+    new: &NewSession<'_>,
+    now: UtcMicros,
+) -> Result<(), DatabaseError> {
+    execute!(
+        tx,
+        sqlx::query(INSERT)
+            .bind(new.id)
+            .bind(new.grant.sub)
+            .bind(new.grant.client_id)
+            .bind(new.grant.audience)
+            .bind(new.grant.amr)
+            .bind(new.seed)
+            .bind(signed(new.counter))
+            .bind(new.grant.authenticated_at.as_micros())
+            .bind(now.as_micros())
+            .bind(new.client.ip.as_deref())
+            .bind(new.client.user_agent.as_deref())
+    )?;
+    Ok(())
+}
+
+pub(super) async fn find(tx: &mut Tx<'_>, id: &str) -> Result<Option<Session>, ApiError> {
+    let row = fetch!(fetch_optional, tx, sqlx::query_as::<_, Row>(SELECT).bind(id))?;
+    row.map(|row| {
+        Ok(Session {
+            user_id: row.user_id,
+            client_id: row.client_id,
+            audience: row.audience,
+            amr: row.amr,
+            seed: row.seed,
+            state: State {
+                counter: u64::try_from(row.counter)
+                    .map_err(|_| Internal::Unreadable("a session's counter is negative"))?,
+                rotated_at: UtcMicros::from_micros(row.rotated_at),
+                authenticated_at: UtcMicros::from_micros(row.authenticated_at),
+                is_ended: row.ended_at.is_some(),
+            },
+            rotated_ip: row.rotated_ip,
+            rotated_user_agent: row.rotated_user_agent,
+        })
+    })
+    .transpose()
+}
+
+/// Moves the session on from `counter`; `false` if it is not there any more or has ended. This one statement decides who
+/// of many that refresh at once is the one that does.
+pub(super) async fn rotate(
+    tx: &mut Tx<'_>,
+    id: &str,
+    counter: u64,
+    client: &ClientFacts,
+    now: UtcMicros,
+) -> Result<bool, DatabaseError> {
+    let moved = execute!(
+        tx,
+        sqlx::query(ROTATE)
+            .bind(now.as_micros())
+            .bind(client.ip.as_deref())
+            .bind(client.user_agent.as_deref())
+            .bind(id)
+            .bind(signed(counter))
+    )?;
+    Ok(moved == 1)
+}
+
+/// Ends a session; `false` if it has ended before.
+pub(super) async fn end(
+    tx: &mut Tx<'_>,
+    id: &str,
+    reason: EndReason,
+    now: UtcMicros,
+) -> Result<bool, DatabaseError> {
+    let ended = execute!(
+        tx,
+        sqlx::query(END)
+            .bind(now.as_micros())
+            .bind(reason.as_str())
+            .bind(id)
+    )?;
+    Ok(ended == 1)
+}
+
+/// SQL counts in signed numbers; a counter beyond matches no row, as it should.
+fn signed(counter: u64) -> i64 {
+    i64::try_from(counter).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,300 @@
+//! Every setting of auth-service, and the secrets that it makes for itself at the first start with SQLite.
+
+use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use shared::clock::{SharedClock, SystemClock};
+use shared::runtime::common::{
+    BROKER_URL, DATABASE_URL, ISSUER, ProcessSettings, SERVICE_TOKEN, TOPOLOGY_PREFIX, read_service_token,
+};
+use shared::runtime::settings::{Reader, Setting, SettingsError};
+use shared::token::GATELOG_AUDIENCE;
+use shared::transport::{Transport, read_broker};
+use url::Url;
+
+pub use crate::database::{DatabaseUrl, InvalidDatabaseUrl};
+pub use crate::master_key::{InvalidMasterKey, MasterKey};
+use crate::{SERVICE, secret};
+
+/// What the names of its environment variables begin with.
+pub const PREFIX: &str = "GATELOG_AUTH_";
+
+const LISTEN: Setting = Setting::new("listen", "127.0.0.1:8081", "the address to listen on");
+const MASTER_KEY: Setting = Setting::secret(
+    "master_key",
+    "64 hexadecimal digits that protect the signing keys in the database; made at the first start with SQLite",
+);
+const AUDIENCES: Setting = Setting::new(
+    "audiences",
+    "",
+    "the audiences (separated by commas) of your own APIs, for which users may sign in",
+);
+const ACCESS_TOKEN_SECONDS: Setting = Setting::new(
+    "access_token_seconds",
+    "600",
+    "how long an access token is valid: 60 to 3600",
+);
+
+/// The longest life of an access token, in seconds; so long is a revocation kept.
+pub(crate) const ACCESS_TOKEN_SECONDS_MAX: u32 = 3600;
+const ACCESS_TOKEN_SECONDS_MIN: u32 = 60;
+
+/// Bytes of a secret that is made here.
+const SECRET_BYTES: usize = 32;
+
+/// What auth-service needs to run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// The `iss` of its tokens, and what its metadata's addresses begin with.
+    pub issuer: String,
+    /// Where users, sessions and keys are kept.
+    pub database_url: DatabaseUrl,
+    /// How events leave.
+    pub transport: Transport,
+    /// What the signing keys and refresh tokens are protected with.
+    pub master_key: MasterKey,
+    /// What other services show to read the enforcement log.
+    pub service_token: SecretString,
+    /// The audiences that users may sign in for, beside `gatelog`.
+    pub audiences: Vec<String>,
+    /// How long an access token is valid.
+    pub access_token_seconds: u32,
+    /// What every service's process needs.
+    pub process: ProcessSettings,
+    /// What tells the time.
+    pub clock: SharedClock,
+}
+
+/// Every setting, for the documentation.
+pub fn all() -> Vec<Setting> {
+    let mut settings = vec![
+        LISTEN,
+        ISSUER,
+        DATABASE_URL,
+        BROKER_URL,
+        TOPOLOGY_PREFIX,
+        MASTER_KEY,
+        SERVICE_TOKEN,
+        AUDIENCES,
+        ACCESS_TOKEN_SECONDS,
+    ];
+    settings.extend(ProcessSettings::SETTINGS);
+    settings
+}
+
+impl Settings {
+    /// Reads the file at `config`, if any, and the environment.
+    pub fn load(config: Option<&Path>) -> Result<Self, SettingsError> {
+        Self::read(Reader::of_process(PREFIX, config))
+    }
+
+    /// Takes the settings from `reader`. With SQLite, files of secrets that do not exist are made.
+    pub fn read(mut reader: Reader) -> Result<Self, SettingsError> {
+        let listen = reader.value(&LISTEN);
+        let issuer = read_issuer(&mut reader);
+        let database_url = reader.value::<DatabaseUrl>(&DATABASE_URL);
+        let broker = read_broker(&mut reader, SERVICE);
+        for setting in [MASTER_KEY, SERVICE_TOKEN] {
+            provide_secret(&mut reader, &setting, database_url.as_ref());
+        }
+        let master_key = reader.value(&MASTER_KEY);
+        let service_token = read_service_token(&mut reader);
+        let audiences = read_audiences(&mut reader);
+        let access_token_seconds = read_lifetime(&mut reader);
+        let process = ProcessSettings::read(&mut reader);
+        reader.finish(|| {
+            Some(Self {
+                listen: listen?,
+                issuer: issuer?,
+                database_url: database_url?,
+                transport: Transport::Rabbit(broker?),
+                master_key: master_key?,
+                service_token: service_token?.0,
+                audiences: audiences?,
+                access_token_seconds: access_token_seconds?,
+                process: process?,
+                clock: Arc::new(SystemClock),
+            })
+        })
+    }
+}
+
+/// RFC 8414 §2: a URL without query and fragment. Addresses are appended to it, so it does not end in `/`.
+fn read_issuer(reader: &mut Reader) -> Option<String> {
+    let issuer: String = reader.value(&ISSUER)?;
+    let is_plain = Url::parse(&issuer).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+    });
+    if !is_plain || issuer.ends_with('/') {
+        reader.problem("the issuer is not an http or https URL without query, fragment and `/` at its end");
+        return None;
+    }
+    Some(issuer)
+}
+
+fn read_audiences(reader: &mut Reader) -> Option<Vec<String>> {
+    let audiences: Vec<String> = reader.list(&AUDIENCES)?;
+    if audiences.iter().any(|audience| audience == GATELOG_AUDIENCE) {
+        reader.problem(format!(
+            "the audience {GATELOG_AUDIENCE} is Gatelog's own and cannot be that of an API"
+        ));
+        return None;
+    }
+    Some(audiences)
+}
+
+fn read_lifetime(reader: &mut Reader) -> Option<u32> {
+    let seconds: u32 = reader.value(&ACCESS_TOKEN_SECONDS)?;
+    if !(ACCESS_TOKEN_SECONDS_MIN..=ACCESS_TOKEN_SECONDS_MAX).contains(&seconds) {
+        reader.problem(format!(
+            "access_token_seconds is not between {ACCESS_TOKEN_SECONDS_MIN} and {ACCESS_TOKEN_SECONDS_MAX}"
+        ));
+        return None;
+    }
+    Some(seconds)
+}
+
+/// Sees to it that the file of a secret is there: with SQLite it is made, otherwise it is said how to make it.
+///
+/// With PostgreSQL nothing is made, because replicas would each make their own.
+fn provide_secret(reader: &mut Reader, setting: &Setting, database_url: Option<&DatabaseUrl>) {
+    let (Some(path), Some(database_url)) = (reader.file_of(setting), database_url) else {
+        return;
+    };
+    if path.exists() {
+        return;
+    }
+    let shown = path.display();
+    if database_url.is_sqlite() {
+        if let Err(error) = make_secret_file(&path) {
+            reader.problem(format!("cannot make {shown}: {error}"));
+        }
+    } else {
+        reader.problem(format!(
+            "make {shown} once, the same for all replicas:  (umask 077 && openssl rand -hex 32 > {shown})"
+        ));
+    }
+}
+
+/// Writes a fresh secret of 64 hexadecimal digits to `path`, readable by its owner only. Never replaces a file.
+///
+/// The file gets its name when it is complete, so that a crash leaves no half of a secret.
+pub fn make_secret_file(path: &Path) -> std::io::Result<()> {
+    let bytes = secret::fresh_bytes::<SECRET_BYTES>().map_err(std::io::Error::other)?;
+    let mut text = String::with_capacity(SECRET_BYTES * 2 + 1);
+    for byte in bytes {
+        write!(text, "{byte:02x}").map_err(std::io::Error::other)?;
+    }
+    text.push('\n');
+    let making = path.with_extension(format!("{}.new", std::process::id()));
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&making)?;
+    let made = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::hard_link(&making, path));
+    std::fs::remove_file(&making)?;
+    match made {
+        // Another process was faster; its secret is as good.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn read(toml_text: &str) -> Result<Settings, SettingsError> {
+        Settings::read(Reader::new(PREFIX, toml_text, std::iter::empty()))
+    }
+
+    fn toml_text(database_url: &str, dir: &Path) -> String {
+        let dir = dir.display();
+        format!(
+            "database_url = '{database_url}'\nbroker_url = 'amqp://auth-service:x@127.0.0.1:1/%2f'\n\
+             master_key_file = '{dir}/master'\nservice_token_file = '{dir}/service'"
+        )
+    }
+
+    #[test]
+    fn with_sqlite_missing_secrets_are_made_once_and_for_their_owner_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = toml_text("sqlite:auth.db", dir.path());
+
+        read(&text).unwrap();
+        let made = std::fs::read(dir.path().join("master")).unwrap();
+        read(&text).unwrap();
+
+        assert_eq!(std::fs::read(dir.path().join("master")).unwrap(), made);
+        for file in ["master", "service"] {
+            let mode = std::fs::metadata(dir.path().join(file))
+                .unwrap()
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o777, 0o600, "{file}");
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn with_postgresql_a_missing_secret_is_a_mistake_that_says_how_to_make_it() {
+        let dir = tempfile::tempdir().unwrap();
+
+        let said = read(&toml_text("postgres://u:hunter2@127.0.0.1/db", dir.path()))
+            .unwrap_err()
+            .to_string();
+
+        assert!(said.contains("openssl rand -hex 32"), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn an_issuer_that_metadata_could_not_carry_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        for issuer in [
+            "ftp://x",
+            "https://x/",
+            "https://x?a=b",
+            "https://x#f",
+            "https://u:p@x",
+            "x",
+        ] {
+            let text = format!("{}\nissuer = '{issuer}'", toml_text("sqlite:auth.db", dir.path()));
+            let said = read(&text).unwrap_err().to_string();
+            assert!(said.contains("issuer"), "{issuer}: {said}");
+        }
+    }
+
+    #[test]
+    fn gatelog_s_own_audience_and_lifetimes_out_of_bounds_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        for wrong in [
+            "audiences = 'orders,gatelog'",
+            "access_token_seconds = 59",
+            "access_token_seconds = 3601",
+        ] {
+            let text = format!("{}\n{wrong}", toml_text("sqlite:auth.db", dir.path()));
+            assert!(read(&text).is_err(), "{wrong}");
+        }
+    }
+}

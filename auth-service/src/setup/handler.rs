@@ -1,0 +1,93 @@
+//! `POST /v1/setup`.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use shared::event::{Actor, Class, Identity, Outcome, action};
+
+use crate::app::App;
+use crate::error::ApiError;
+use crate::one_time_token::{self, Purpose};
+use crate::request::{JsonBody, RequestContext};
+use crate::user::{self, ADMIN_ROLE, NewUser, Username};
+use crate::{outbox, password};
+
+/// The one-time token and the administrator to make.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetupRequest {
+    token: String,
+    username: Username,
+    password: String,
+}
+
+impl fmt::Debug for SetupRequest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SetupRequest(…)")
+    }
+}
+
+#[derive(Serialize)]
+struct SetupBody {
+    id: String,
+    username: String,
+}
+
+/// Makes the first administrator. A password that is refused does not use the token up.
+pub(super) async fn set_up(
+    State(app): State<App>,
+    context: RequestContext,
+    JsonBody(request): JsonBody<SetupRequest>,
+) -> Result<Response, ApiError> {
+    let mut tx = app.database.read().await?;
+    if user::has_administrator(&mut tx).await? {
+        return Err(ApiError::SetupDone);
+    }
+    let is_good = one_time_token::exists(&mut tx, Purpose::Setup, &request.token, app.now()).await?;
+    drop(tx);
+    if !is_good {
+        return Err(one_time_token::refuse(&app, &context, Purpose::Setup).await);
+    }
+    password::check(&request.password, request.username.as_str()).map_err(ApiError::PasswordRefused)?;
+    let hash = app.hasher.hash(request.password).await?;
+    let now = app.now();
+    let mut tx = app.database.write().await?;
+    // There is one setup token at a time, so that of two who try at once one finds it used up.
+    if !one_time_token::consume(&mut tx, Purpose::Setup, &request.token, now).await? {
+        drop(tx);
+        return Err(one_time_token::refuse(&app, &context, Purpose::Setup).await);
+    }
+    if user::has_administrator(&mut tx).await? {
+        return Err(ApiError::SetupDone);
+    }
+    let id = user::fresh_id();
+    let new = NewUser {
+        id: &id,
+        username: &request.username,
+        password_hash: Some(&hash),
+        roles: &BTreeSet::from([ADMIN_ROLE.to_owned()]),
+    };
+    user::insert(&mut tx, &new, now).await?;
+    let username = request.username.as_str().to_owned();
+    let actor = Actor {
+        identity: Identity::Verified,
+        sub: Some(id.clone()),
+        username: Some(username.clone()),
+        roles: vec![ADMIN_ROLE.to_owned()],
+        ..Actor::default()
+    };
+    let facts = context
+        .facts(Class::Admin, action::USER_CREATED, Outcome::Success, actor)
+        .with_detail("user_id", id.as_str())
+        .with_detail("username", username.as_str())
+        .with_detail("roles", vec![ADMIN_ROLE.to_owned()])
+        .with_detail("by", "setup_token");
+    outbox::append(&mut tx, now, facts).await?;
+    app.database.commit(tx).await?;
+    Ok((StatusCode::CREATED, Json(SetupBody { id, username })).into_response())
+}

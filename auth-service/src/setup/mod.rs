@@ -1,0 +1,36 @@
+//! The first administrator: made once, with a one-time token that only who runs the service can get.
+
+mod handler;
+
+use axum::Router;
+use axum::routing::post;
+use shared::clock::UtcMicros;
+use shared::runtime::cli::StartError;
+
+use crate::app::App;
+use crate::database::Database;
+use crate::one_time_token::{self, Purpose};
+use crate::{secret, user};
+
+/// `POST /v1/setup`.
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/v1/setup", post(handler::set_up))
+}
+
+/// A fresh setup token, which voids the one before; `None` if there is an administrator.
+pub(crate) async fn new_token(database: &Database, now: UtcMicros) -> Result<Option<String>, StartError> {
+    let token = secret::fresh_token(Purpose::Setup.prefix()).map_err(StartError::failed)?;
+    let expires_at = now.plus(Purpose::Setup.lifetime());
+    let making = async {
+        let mut tx = database.write().await?;
+        if user::has_administrator(&mut tx).await? {
+            return Ok(None);
+        }
+        one_time_token::replace(&mut tx, Purpose::Setup, None, &token, expires_at).await?;
+        database.commit(tx).await?;
+        Ok(Some(token))
+    };
+    making
+        .await
+        .map_err(|error: crate::database::DatabaseError| StartError::failed(error))
+}

@@ -1,0 +1,40 @@
+//! The answer that carries tokens (RFC 6749 §5.1), the same for sign-in and refresh.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, PRAGMA};
+use serde::Serialize;
+
+/// Tokens on their way to a client. Never logged, never cached.
+#[derive(Serialize)]
+pub(crate) struct TokenAnswer {
+    pub(crate) access_token: String,
+    pub(crate) token_type: &'static str,
+    pub(crate) expires_in: u32,
+    pub(crate) refresh_token: String,
+    pub(crate) scope: String,
+}
+
+impl TokenAnswer {
+    /// An answer with bearer tokens (RFC 6750).
+    pub(crate) fn bearer(
+        access_token: String,
+        expires_in: u32,
+        refresh_token: String,
+        scope: String,
+    ) -> Self {
+        Self {
+            access_token,
+            token_type: "Bearer",
+            expires_in,
+            refresh_token,
+            scope,
+        }
+    }
+}
+
+impl IntoResponse for TokenAnswer {
+    fn into_response(self) -> Response {
+        ([(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")], Json(self)).into_response()
+    }
+}

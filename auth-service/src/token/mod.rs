@@ -1,0 +1,69 @@
+//! Tokens: what they claim, their signature, and the token end point.
+
+mod answer;
+mod form;
+mod handler;
+mod mint;
+mod sign;
+
+use axum::Router;
+use axum::routing::post;
+use shared::clock::UtcMicros;
+use shared::event::{Class, Facts, Outcome, TokenFacts, action};
+
+use crate::app::App;
+use crate::error::{ApiError, Internal};
+use crate::request::RequestContext;
+use crate::secret;
+pub(crate) use answer::TokenAnswer;
+pub(crate) use mint::{Grant, MintRules};
+pub(crate) use sign::SignError;
+
+/// Bytes of a token's id: RFC 9068 wants it unique, 128 random bits are.
+const JTI_BYTES: usize = 16;
+
+/// `POST /oauth/token`.
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/oauth/token", post(handler::exchange))
+}
+
+/// A signed access token and the event that tells of it.
+pub(crate) struct Minted {
+    pub(crate) token: String,
+    pub(crate) event: Facts,
+}
+
+/// Mints and signs an access token for `grant`.
+pub(crate) fn mint_signed(
+    app: &App,
+    context: &RequestContext,
+    grant: &Grant<'_>,
+    now: UtcMicros,
+) -> Result<Minted, ApiError> {
+    let jti = jti().map_err(Internal::from)?;
+    let claims = mint::mint(&app.mint_rules, grant, jti, now);
+    let key = app.keys.active();
+    let token = sign::sign(key, &claims).map_err(Internal::from)?;
+    let mut actor = grant.actor();
+    actor.jti = Some(claims.jti.clone());
+    let mut event = context
+        .facts(Class::Auth, action::AUTHN_TOKEN_CREATED, Outcome::Success, actor)
+        .with_detail("jti", claims.jti)
+        .with_detail("sid", grant.sid)
+        .with_detail("aud", grant.audience)
+        .with_detail("scope", claims.scope)
+        .with_detail("expires_at", UtcMicros::from_seconds(claims.exp).to_string());
+    event.token = Some(TokenFacts {
+        iss: Some(claims.iss),
+        kid: Some(key.kid.clone()),
+        alg: Some(key.algorithm.to_string()),
+        age_s: Some(0),
+    });
+    Ok(Minted { token, event })
+}
+
+fn jti() -> Result<String, secret::NoRandomness> {
+    use base64::Engine as _;
+    let bytes = secret::fresh_bytes::<JTI_BYTES>()?;
+    Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
+}

@@ -1,0 +1,92 @@
+//! `POST /v1/admin/users`.
+
+use std::collections::BTreeSet;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::CACHE_CONTROL;
+use serde::{Deserialize, Serialize};
+use shared::clock::UtcMicros;
+use shared::event::{Class, Outcome, action};
+
+use super::store::{InsertError, NewUser, insert};
+use super::{ADMIN_SCOPE, Username, fresh_id};
+use crate::app::App;
+use crate::error::{ApiError, Internal};
+use crate::one_time_token::{self, Purpose};
+use crate::request::{Caller, JsonBody, RequestContext};
+use crate::{outbox, secret};
+
+/// The user to make. Its password is nobody's business but its own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CreateUserRequest {
+    username: Username,
+    roles: BTreeSet<String>,
+}
+
+#[derive(Serialize)]
+struct CreatedUserBody {
+    id: String,
+    username: String,
+    roles: BTreeSet<String>,
+    /// What the user sets its password with, once.
+    password_token: String,
+    expires_at: UtcMicros,
+}
+
+impl From<InsertError> for ApiError {
+    fn from(error: InsertError) -> Self {
+        match error {
+            InsertError::UsernameTaken => Self::UsernameTaken,
+            InsertError::RoleUnknown => Self::RoleUnknown,
+            InsertError::Database(error) => Self::Database(error),
+        }
+    }
+}
+
+/// Makes a user without a password, and the one-time token that it sets one with.
+pub(super) async fn create_user(
+    State(app): State<App>,
+    context: RequestContext,
+    caller: Caller,
+    JsonBody(request): JsonBody<CreateUserRequest>,
+) -> Result<Response, ApiError> {
+    caller.require_scope(ADMIN_SCOPE)?;
+    let now = app.now();
+    let id = fresh_id();
+    let token = secret::fresh_token(Purpose::Password.prefix()).map_err(Internal::from)?;
+    let expires_at = now.plus(Purpose::Password.lifetime());
+    let new = NewUser {
+        id: &id,
+        username: &request.username,
+        password_hash: None,
+        roles: &request.roles,
+    };
+    let mut tx = app.database.write().await?;
+    insert(&mut tx, &new, now).await?;
+    one_time_token::replace(&mut tx, Purpose::Password, Some(&id), &token, expires_at).await?;
+    let roles: Vec<_> = request.roles.iter().cloned().collect();
+    let facts = context
+        .facts(
+            Class::Admin,
+            action::USER_CREATED,
+            Outcome::Success,
+            caller.actor(),
+        )
+        .with_detail("user_id", id.as_str())
+        .with_detail("username", request.username.as_str())
+        .with_detail("roles", roles);
+    outbox::append(&mut tx, now, facts).await?;
+    app.database.commit(tx).await?;
+    let body = CreatedUserBody {
+        id,
+        username: request.username.as_str().to_owned(),
+        roles: request.roles,
+        password_token: token,
+        expires_at,
+    };
+    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(body)).into_response())
+}
