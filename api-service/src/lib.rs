@@ -1,4 +1,5 @@
 //! The door: verifies tokens, decides, forwards, and publishes one event for every request.
+#![doc = include_str!("../README.md")]
 
 mod app;
 mod door;
