@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod event;
+mod rabbit;
 mod spool;
 mod support;
 mod token;

@@ -1,0 +1,155 @@
+//! Connections that the broker closes, and queues that go away under load: nothing that was confirmed is lost.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lapin::types::FieldTable;
+use shared::clock::{SystemClock, UtcMicros};
+use shared::event::{Class, Draft, Facts, Outcome, action, wire};
+use shared::spool::{SpoolSettings, open};
+use shared::transport::{ConsumeError, PublishError};
+
+use super::{COLLECTOR, PUBLISHER, Rig, bodies, publish, receive};
+use crate::support::{until, within};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_whose_connection_was_closed_connects_again() {
+    let Some(rig) = Rig::find() else { return };
+    let mut consumer = rig.consumer(100).await;
+    let mut publisher = rig.publisher();
+    publish(&mut publisher, &["a"]).await.unwrap();
+
+    rig.close_connections(PUBLISHER);
+    // Whether the first publish fails or knows already that it must connect again is a matter of time.
+    let mut failures = 0;
+    while let Err(error) = publish(&mut publisher, &["b"]).await {
+        assert!(matches!(error, PublishError::Unreachable(_)), "{error:?}");
+        failures += 1;
+    }
+
+    assert!(failures <= 1, "{failures} failures");
+    assert_eq!(bodies(&receive(&mut consumer, 2).await), ["a", "b"]);
+    drop(publisher);
+    until("the end of a dropped publisher's connection", || {
+        rig.connections(PUBLISHER).is_empty()
+    })
+    .await;
+    rig.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_closed_under_load_loses_nothing_that_was_confirmed() {
+    let Some(rig) = Rig::find() else { return };
+    let mut consumer = rig.consumer(10_000).await;
+    let mut publisher = rig.publisher();
+    let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
+    publish(&mut publisher, &["first"]).await.unwrap();
+    let publishing = tokio::spawn(async move {
+        let mut confirmed = Vec::new();
+        while stopped.try_recv().is_err() {
+            let body = confirmed.len().to_string();
+            if publish(&mut publisher, &[&body]).await.is_ok() {
+                confirmed.push(body);
+            }
+        }
+        confirmed
+    });
+
+    rig.close_connections(PUBLISHER);
+    stop.send(()).unwrap();
+    let confirmed = within("the last confirm", publishing).await.unwrap();
+
+    let mut missing: BTreeSet<_> = confirmed.iter().map(String::as_str).collect();
+    while !missing.is_empty() {
+        for body in bodies(&receive(&mut consumer, 1).await) {
+            missing.remove(body);
+        }
+    }
+    rig.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_whose_connection_was_closed_gets_everything_again() {
+    let Some(rig) = Rig::find() else { return };
+    let mut consumer = rig.consumer(100).await;
+    publish(&mut rig.publisher(), &["a", "b"]).await.unwrap();
+    drop(receive(&mut consumer, 1).await);
+    let later = receive(&mut consumer, 1).await;
+
+    rig.close_connections(COLLECTOR);
+    let ended = within("the end", consumer.receive(1, Duration::ZERO)).await;
+
+    assert!(
+        matches!(ended, Err(ConsumeError::Unreachable(_) | ConsumeError::Cancelled)),
+        "{ended:?}"
+    );
+    let receipts = later.into_iter().map(|delivery| delivery.receipt).collect();
+    consumer.acknowledge(receipts).await.unwrap();
+    assert_eq!(bodies(&receive(&mut consumer, 2).await), ["a", "b"]);
+    rig.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spool_outlives_a_queue_that_is_deleted_under_load() {
+    let Some(rig) = Rig::find() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let settings = SpoolSettings {
+        dir: dir.path().to_owned(),
+        service: PUBLISHER,
+        instance: "test".parse().unwrap(),
+        bytes_max: 1 << 30,
+    };
+    let (spool, tasks) = open(&settings, &rig.transport(PUBLISHER), Arc::new(SystemClock)).unwrap();
+    let append = async |count: usize| {
+        for _ in 0..count {
+            let facts = Facts::new(Class::Access, action::API_REQUEST, Outcome::Granted);
+            let now = UtcMicros::from_seconds(1_700_000_000);
+            spool.append(Draft::new(now, facts)).await.unwrap();
+        }
+    };
+    // Nothing is there yet; then a collector comes, its binding goes, and it comes back.
+    append(100).await;
+    let mut consumer = rig.consumer(1_000).await;
+    let mut stored = BTreeSet::new();
+    store(&mut consumer, &mut stored, 50).await;
+    unbind(&rig).await;
+    append(300).await;
+    let mut second = rig.consumer(1_000).await;
+    drop(consumer);
+    let closing = tokio::spawn(tasks.close());
+    store(&mut second, &mut stored, 402).await;
+
+    assert_eq!(stored, (1..=402).collect());
+    within("the end", closing).await.unwrap();
+    rig.remove().await;
+}
+
+/// Stores until there are `count` different events.
+async fn store(consumer: &mut shared::transport::Consumer, stored: &mut BTreeSet<u64>, count: usize) {
+    while stored.len() < count {
+        let receiving = consumer.receive(100, Duration::ZERO);
+        let deliveries = within("a delivery", receiving).await.unwrap();
+        stored.extend(
+            deliveries
+                .iter()
+                .map(|delivery| wire::decode(&delivery.body).unwrap().seq),
+        );
+        super::acknowledge(consumer, deliveries).await;
+    }
+}
+
+async fn unbind(rig: &Rig) {
+    let (_connection, channel) = rig.raw(COLLECTOR).await;
+    let queue = rig.topology.collector_queue();
+    let exchange = rig.topology.events_exchange();
+    channel
+        .queue_unbind(
+            queue.as_str().into(),
+            exchange.as_str().into(),
+            "#".into(),
+            FieldTable::default(),
+        )
+        .await
+        .unwrap();
+}
