@@ -1,0 +1,135 @@
+//! What the log knows about the demo, asked for as anybody would ask.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::Value;
+use shared::runtime::cli::StartError;
+
+use super::client::Client;
+use super::people::People;
+use super::traffic::Sent;
+
+/// How often it is asked whether everything is stored.
+const ASK_EVERY: Duration = Duration::from_millis(50);
+
+/// How long that may take.
+const STORED_MAX: Duration = Duration::from_secs(30);
+
+/// The report, once every answered request is a stored event.
+pub(super) async fn text(client: &Client, people: &People, sent: &Sent) -> Result<String, StartError> {
+    let token = people.admin.access_token.as_str();
+    let answered: u32 = sent.values().sum();
+    let summary = tokio::time::timeout(STORED_MAX, until_stored(client, token, answered)).await;
+    let summary = summary.map_err(|_| StartError::failed("the demo's events were not stored in time"))??;
+    let mut text = String::from("What the log knows:\n\n");
+    let answers: Vec<_> = sent
+        .iter()
+        .map(|(status, count)| format!("{count} × {status}"))
+        .collect();
+    let _ = writeln!(text, "  answered    {answered} requests: {}", answers.join(", "));
+    for (title, list) in [
+        ("stored", "by_class"),
+        ("outcomes", "by_outcome"),
+        ("reasons", "by_reason"),
+        ("sign-ins", "by_action"),
+        ("people", "top_users"),
+        ("routes", "top_routes"),
+    ] {
+        let _ = writeln!(text, "  {title:<11} {}", counts(&summary, list));
+    }
+    text += &life_of_a_session(client, token).await?;
+    text += &how_to_go_on(client, people);
+    Ok(text)
+}
+
+/// Waits until as many access events are stored as requests were answered, and more may still come.
+async fn until_stored(client: &Client, token: &str, answered: u32) -> Result<Value, StartError> {
+    loop {
+        let summary = client.get("/v1/stats/summary", Some(token)).await?.body;
+        let of_class = |class: &str| {
+            let classes = summary.get("by_class")?.as_array()?;
+            classes
+                .iter()
+                .find(|count| count.get("value").is_some_and(|value| value == class))?
+                .get("events")?
+                .as_u64()
+        };
+        let reused = counts(&summary, "by_action").contains("authn_token_reuse");
+        if reused && of_class("access").unwrap_or(0) >= u64::from(answered) {
+            return Ok(summary);
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+}
+
+fn counts(summary: &Value, list: &str) -> String {
+    let counts = summary
+        .get(list)
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let shown = counts
+        .iter()
+        .filter_map(|count| Some((count.get("value")?.as_str()?, count.get("events")?)));
+    let shown = shown.filter(|(value, _)| list != "by_action" || value.starts_with("authn_"));
+    shown
+        .map(|(value, events)| format!("{value} {events}"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The session whose refresh token was stolen, from its sign-in to its end, in the order of the log.
+async fn life_of_a_session(client: &Client, token: &str) -> Result<String, StartError> {
+    let reuse = client
+        .get("/v1/events?action=authn_token_reuse", Some(token))
+        .await?
+        .body;
+    let sid = reuse
+        .pointer("/events/0/actor/sid")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    let events = client
+        .get(&format!("/v1/events?sid={sid}&limit=500"), Some(token))
+        .await?
+        .body;
+    let events = events
+        .get("events")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    let mut text = format!("\nThe life of carol's session {sid}, in one query (GET /v1/events?sid=…):\n\n");
+    let mut calls = 0;
+    for event in events.iter().rev() {
+        let at = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        if at("/action") == "api_request" {
+            calls += 1;
+            continue;
+        }
+        let time = at("/time").get(11..23).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "  {time}  {:<26} {:<8} {}",
+            at("/action"),
+            at("/outcome"),
+            at("/reason")
+        );
+    }
+    let _ = writeln!(text, "  and {calls} calls made with its tokens");
+    Ok(text)
+}
+
+fn how_to_go_on(client: &Client, people: &People) -> String {
+    let url = client.url();
+    let password = &people.admin.password;
+    format!(
+        "\nExplore it while it runs; all of it is gone when it stops:\n\n  \
+         TOKEN=$(curl -s {url}/v1/login -H 'content-type: application/json' \\\n    \
+         -d '{{\"username\":\"admin\",\"password\":\"{password}\"}}' \\\n    \
+         | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')\n  \
+         curl -s \"{url}/v1/events?outcome=denied\" -H \"authorization: Bearer $TOKEN\"; echo\n  \
+         curl -s \"{url}/v1/events?user=alice&class=access\" -H \"authorization: Bearer $TOKEN\"; echo\n\n\
+         Ctrl-C stops it.\n"
+    )
+}

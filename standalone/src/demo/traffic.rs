@@ -1,0 +1,118 @@
+//! A bounded mix of honest and hostile requests.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use shared::runtime::cli::{StartError, say};
+
+use super::client::{Answer, Client};
+use super::people::{People, Person};
+
+/// How many requests were answered with which status.
+pub(super) type Sent = BTreeMap<u16, u32>;
+
+/// Orders that each user reads.
+const ORDERS: u32 = 12;
+
+/// Passwords that the guesser tries.
+const GUESSES: u32 = 6;
+
+/// Sends them, and counts the answers.
+pub(super) async fn send(client: &Client, people: &People) -> Result<Sent, StartError> {
+    let mut sent = Sent::new();
+    for person in &people.users {
+        honest(client, person, &mut sent).await?;
+    }
+    say("honest:  everyone looks at the catalog and at orders; bob tries a refund that he may not make");
+    guess_passwords(client, &mut sent).await?;
+    say("hostile: somebody guesses alice's password, and names that do not exist");
+    if let Some(victim) = people.users.first() {
+        forge(client, victim, &mut sent).await?;
+        say("hostile: somebody sends alice's token broken, unsigned and for Gatelog itself");
+    }
+    probe(client, &mut sent).await?;
+    say("hostile: somebody looks for what is not there");
+    if let Some(victim) = people.users.last() {
+        replay(client, victim, &mut sent).await?;
+        say("hostile: somebody uses carol's stolen refresh token; her session ends at every door\n");
+    }
+    Ok(sent)
+}
+
+fn count(sent: &mut Sent, answer: &Answer) {
+    *sent.entry(answer.status.as_u16()).or_default() += 1;
+}
+
+async fn honest(client: &Client, person: &Person, sent: &mut Sent) -> Result<(), StartError> {
+    let token = Some(person.access_token.as_str());
+    count(sent, &client.get("/shop/catalog", None).await?);
+    count(sent, &client.get("/api/me", token).await?);
+    for order in 1..=ORDERS {
+        count(sent, &client.get(&format!("/shop/orders/{order}"), token).await?);
+    }
+    if person.name == "bob" {
+        count(
+            sent,
+            &client.post("/shop/orders/3/refund", token, &json!({})).await?,
+        );
+    }
+    Ok(())
+}
+
+async fn guess_passwords(client: &Client, sent: &mut Sent) -> Result<(), StartError> {
+    for guess in 1..=GUESSES {
+        for name in ["alice", "root"] {
+            let body = json!({ "username": name, "password": format!("correct horse {guess}") });
+            count(sent, &client.post("/v1/login", None, &body).await?);
+        }
+    }
+    Ok(())
+}
+
+async fn forge(client: &Client, victim: &Person, sent: &mut Sent) -> Result<(), StartError> {
+    let token = &victim.access_token;
+    let claims = token.split('.').nth(1).unwrap_or_default();
+    // {"alg":"none","typ":"at+jwt"}
+    let unsigned = format!("eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.{claims}.");
+    for forged in [&format!("{token}x"), &unsigned, "not-a-token"] {
+        count(sent, &client.get("/shop/orders/1", Some(forged)).await?);
+    }
+    count(sent, &client.get("/v1/events", Some(token)).await?);
+    Ok(())
+}
+
+async fn probe(client: &Client, sent: &mut Sent) -> Result<(), StartError> {
+    for path in [
+        "/.env",
+        "/admin.php",
+        "/shop/orders/..%2f1",
+        "/shop//orders",
+        "/wp-login.php",
+        "/shop/orders/1",
+    ] {
+        count(sent, &client.get(path, None).await?);
+    }
+    Ok(())
+}
+
+/// Two honest refreshes, then the token that was replaced first is presented once more: it can only be stolen.
+async fn replay(client: &Client, victim: &Person, sent: &mut Sent) -> Result<(), StartError> {
+    let stolen = victim.refresh_token.clone();
+    let mut newest = stolen.clone();
+    for _ in 0..2 {
+        let answer = refresh(client, &newest).await?;
+        count(sent, &answer);
+        newest = answer.text("refresh_token");
+    }
+    count(sent, &refresh(client, &stolen).await?);
+    Ok(())
+}
+
+async fn refresh(client: &Client, token: &str) -> Result<Answer, StartError> {
+    client
+        .post_form(
+            "/oauth/token",
+            &format!("grant_type=refresh_token&refresh_token={token}"),
+        )
+        .await
+}

@@ -1,0 +1,53 @@
+//! Starts all three services in one process.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use shared::runtime::cli::{StartError, exit_code, say};
+use shared::runtime::{shutdown, telemetry};
+use standalone::settings::Settings;
+use standalone::{demo, start, tour};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Gatelog: a door and a logbook for web APIs, all in one process on SQLite.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The TOML file with the settings; `GATELOG_…` variables stand over it.
+    #[arg(short, long, global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes a few users and an API, sends honest and hostile requests, and shows what the log knows about them.
+    Demo,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    exit_code("gatelog", run(Arguments::parse()).await)
+}
+
+async fn run(arguments: Arguments) -> Result<(), StartError> {
+    let settings = Settings::load(arguments.config.as_deref())?;
+    telemetry::start(&settings.log, settings.log_format);
+    let shutdown = shutdown::on_signals().map_err(StartError::failed)?;
+    match arguments.command {
+        Some(Command::Demo) => demo::run(settings, shutdown).await,
+        None => {
+            let running = start(&settings).await?;
+            say(&tour::text(
+                &running.url,
+                running.setup_token.as_deref(),
+                &demo::fresh_password(),
+            ));
+            running.until(shutdown).await
+        }
+    }
+}

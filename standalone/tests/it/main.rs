@@ -1,0 +1,10 @@
+//! Gatelog as its users start it: the single process by its tour, the three services with real servers.
+#![cfg(test)]
+
+mod demo;
+mod gatelog;
+mod pipeline;
+mod readme;
+mod servers;
+mod system;
+mod tour;
