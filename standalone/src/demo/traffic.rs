@@ -1,6 +1,7 @@
 //! A bounded mix of honest and hostile requests.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::json;
 use shared::runtime::cli::{StartError, say};
@@ -16,6 +17,10 @@ const ORDERS: u32 = 12;
 
 /// Passwords that the guesser tries.
 const GUESSES: u32 = 6;
+
+/// How often, and how long apart, it is tried whether a revoked session is refused: for five seconds.
+const REFUSED_TRIES: u32 = 25;
+const REFUSED_PAUSE: Duration = Duration::from_millis(200);
 
 /// Sends them, and counts the answers.
 pub(super) async fn send(client: &Client, people: &People) -> Result<Sent, StartError> {
@@ -105,7 +110,22 @@ async fn replay(client: &Client, victim: &Person, sent: &mut Sent) -> Result<(),
         newest = answer.text("refresh_token");
     }
     count(sent, &refresh(client, &stolen).await?);
-    Ok(())
+    until_refused(client, victim, sent).await
+}
+
+/// The access token, good for minutes by itself, is refused as soon as the door hears that its session is over.
+async fn until_refused(client: &Client, victim: &Person, sent: &mut Sent) -> Result<(), StartError> {
+    for _ in 0..REFUSED_TRIES {
+        let answer = client.get("/shop/orders/1", Some(&victim.access_token)).await?;
+        count(sent, &answer);
+        if answer.text("code") == "token_revoked" {
+            return Ok(());
+        }
+        tokio::time::sleep(REFUSED_PAUSE).await;
+    }
+    Err(StartError::failed(
+        "the demo's revoked session was not refused in time",
+    ))
 }
 
 async fn refresh(client: &Client, token: &str) -> Result<Answer, StartError> {

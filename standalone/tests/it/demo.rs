@@ -12,7 +12,7 @@ fn the_demo_shows_what_the_log_knows_and_ends_in_order() {
         "alice",
         "token_signature_invalid",
         "authn_token_reuse",
-        "token_algorithm_refused",
+        "token_revoked",
         "no_route",
     ] {
         assert!(printed.contains(part), "{part} in\n{printed}");
