@@ -23,7 +23,7 @@ impl UtcMicros {
         Self(micros)
     }
 
-    /// The moment that many whole seconds after 1970; the NumericDate of RFC 7519 §2.
+    /// The moment that many whole seconds after 1970; the `NumericDate` of RFC 7519 §2.
     pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1_000_000))
     }

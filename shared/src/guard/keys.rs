@@ -14,7 +14,7 @@ use crate::runtime::Backoff;
 use crate::token::{JwksError, KeySet};
 
 /// How often keys are asked for.
-const REFRESH_EVERY: Duration = Duration::from_secs(5 * 60);
+const REFRESH_EVERY: Duration = Duration::from_mins(5);
 
 /// The least time between two questions, so that tokens with invented key ids cannot make us flood an issuer.
 const REFRESH_PAUSE: Duration = Duration::from_secs(10);

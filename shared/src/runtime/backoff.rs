@@ -18,7 +18,7 @@ impl Backoff {
             .saturating_mul(2_u32.saturating_pow(self.attempt))
             .min(LONGEST);
         self.attempt = self.attempt.saturating_add(1);
-        doubled - doubled / 2 * u32::from(jitter) / u32::from(u8::MAX)
+        doubled.saturating_sub(doubled / 2 * u32::from(jitter) / u32::from(u8::MAX))
     }
 
     /// Waits before the next attempt.

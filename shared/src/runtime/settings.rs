@@ -118,7 +118,7 @@ impl Reader {
         match toml_text.parse::<toml::Table>() {
             Ok(table) => table
                 .into_iter()
-                .for_each(|(key, value)| reader.take_from_file(key, &value)),
+                .for_each(|(key, value)| reader.take_from_file(&key, &value)),
             Err(error) => reader
                 .problems
                 .push(format!("the file is not TOML: {}", error.message())),
@@ -200,7 +200,7 @@ impl Reader {
         }
     }
 
-    fn take_from_file(&mut self, key: String, value: &toml::Value) {
+    fn take_from_file(&mut self, key: &str, value: &toml::Value) {
         let text = |value: &toml::Value| match value {
             toml::Value::String(text) => Some(text.clone()),
             toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => {
@@ -219,7 +219,7 @@ impl Reader {
         match text {
             Some(value) => {
                 self.given.insert(
-                    key.clone(),
+                    key.to_owned(),
                     Given {
                         name: format!("`{key}`"),
                         value,
@@ -388,7 +388,7 @@ mod tests {
         let mut reader = reader("", &[("GATELOG_API_BROKER_URL_FILE", "/nonexistent/secret")]);
         let url: Option<SecretText> = reader.value(&URL);
 
-        let error = reader.finish(|| Some(url?)).unwrap_err();
+        let error = reader.finish(|| url).unwrap_err();
 
         assert_eq!(error.problems().len(), 1, "{error}");
         assert!(error.to_string().contains("/nonexistent/secret"));
@@ -399,7 +399,7 @@ mod tests {
         let mut reader = reader("", &[("GATELOG_API_BROKER_URL", "hunter2")]);
         let port: Option<u16> = reader.value(&URL);
 
-        let error = reader.finish(|| Some(port?)).unwrap_err();
+        let error = reader.finish(|| port).unwrap_err();
 
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }

@@ -6,6 +6,7 @@ mod json;
 mod key_set;
 mod refusal;
 mod trust;
+mod unverified;
 mod verify;
 
 pub use algorithm::Algorithm;

@@ -3,22 +3,17 @@
 //! Pure: keys, revocations and the time are arguments. Only the signature itself is checked by the library, whose
 //! own claim checks have defaults that are unsafe for a verifier (unknown `crit`, `typ`, 60 s of leeway).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::json::UniqueObject;
 use super::trust::{AudienceRule, ClaimProfile, IssuerRules, Trust};
+use super::unverified::Unverified;
 use super::{Algorithm, Refusal, Rejection};
 use crate::clock::UtcMicros;
 use crate::enforcement::{RevocationSet, Subject};
-use crate::event::{Actor, Identity, TokenFacts, bounded};
+use crate::event::{Actor, Identity, TokenFacts};
 
 /// The longest token looked at, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
-
-/// The longest text of an unverified token that goes into an event, in bytes.
-const UNVERIFIED_TEXT_MAX: usize = 256;
 
 /// A token that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,84 +130,6 @@ fn reject(refusal: Refusal, token: TokenFacts, actor: Actor) -> Box<Rejection> {
         token,
         actor,
     })
-}
-
-/// A token taken apart, nothing in it believed.
-struct Unverified<'t> {
-    message: &'t str,
-    signature: &'t str,
-    header: Map<String, Value>,
-    claims: Map<String, Value>,
-}
-
-impl<'t> Unverified<'t> {
-    fn parse(token: &'t str) -> Result<Self, Refusal> {
-        if token.len() > TOKEN_BYTES_MAX {
-            return Err(Refusal::TooLong);
-        }
-        let (message, signature) = token.rsplit_once('.').ok_or(Refusal::Malformed)?;
-        let (header, claims) = message.split_once('.').ok_or(Refusal::Malformed)?;
-        if claims.contains('.') {
-            return Err(Refusal::Malformed);
-        }
-        let header = decode_object(header)?;
-        // RFC 7797's `b64: false` changes what is signed; it is refused like every other extension.
-        if header.contains_key("crit") || header.contains_key("b64") {
-            return Err(Refusal::CriticalHeader);
-        }
-        Ok(Self {
-            message,
-            signature,
-            header,
-            claims: decode_object(claims)?,
-        })
-    }
-
-    fn header_text(&self, name: &str) -> Option<&str> {
-        self.header.get(name)?.as_str()
-    }
-
-    fn claim_text(&self, name: &str) -> Option<String> {
-        let text = self.claims.get(name)?.as_str()?;
-        Some(bounded(text, UNVERIFIED_TEXT_MAX))
-    }
-
-    fn facts(&self, now: UtcMicros) -> TokenFacts {
-        let short = |text: &str| bounded(text, UNVERIFIED_TEXT_MAX);
-        TokenFacts {
-            iss: self.claim_text("iss"),
-            kid: self.header_text("kid").map(short),
-            alg: self.header_text("alg").map(short),
-            age_s: self
-                .claims
-                .get("iat")
-                .and_then(Value::as_i64)
-                .map(|iat| now.as_seconds().saturating_sub(iat)),
-        }
-    }
-
-    fn actor(&self, identity: Identity) -> Actor {
-        let sub = self.claim_text("sub");
-        let named = sub.is_some()
-            || ["client_id", "sid", "jti"]
-                .iter()
-                .any(|name| self.claims.contains_key(*name));
-        Actor {
-            identity: if named { identity } else { Identity::None },
-            sub,
-            username: self.claim_text("username"),
-            client_id: self.claim_text("client_id"),
-            roles: Vec::new(),
-            sid: self.claim_text("sid"),
-            jti: self.claim_text("jti"),
-        }
-    }
-}
-
-fn decode_object(part: &str) -> Result<Map<String, Value>, Refusal> {
-    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| Refusal::Malformed)?;
-    let UniqueObject(members) = serde_json::from_slice(&bytes).map_err(|_| Refusal::Malformed)?;
-    Ok(members)
 }
 
 /// Who signed a token, and with what.

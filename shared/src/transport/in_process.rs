@@ -115,12 +115,10 @@ impl InProcessConsumer {
 
 pub(super) fn acknowledge(receipts: Vec<Receipt>) {
     for receipt in receipts {
-        if let Receipt::Confirm(confirm) = receipt {
-            if confirm.send(()).is_err() {
-                tracing::debug!(
-                    "a publisher had stopped waiting; it sends again, and the duplicate is removed"
-                );
-            }
+        if let Receipt::Confirm(confirm) = receipt
+            && confirm.send(()).is_err()
+        {
+            tracing::debug!("a publisher had stopped waiting; it sends again, and the duplicate is removed");
         }
     }
 }

@@ -3,7 +3,9 @@
 #![cfg(test)]
 
 mod event;
+mod layering;
 mod rabbit;
+mod serve;
 mod spool;
 mod support;
 mod token;

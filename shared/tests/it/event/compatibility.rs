@@ -167,7 +167,7 @@ fn a_removed_property_is_found() {
 #[test]
 fn a_changed_type_is_found() {
     let found = changed("/$defs/TokenFacts/properties/age_s", |age| {
-        age["type"] = json!("string")
+        age["type"] = json!("string");
     });
 
     assert_eq!(found.len(), 1, "{found:?}");
@@ -180,7 +180,7 @@ fn a_changed_type_is_found() {
 #[test]
 fn a_changed_type_of_a_list_s_items_is_found() {
     let found = changed("/$defs/Actor/properties/roles/items", |items| {
-        items["type"] = json!("integer")
+        items["type"] = json!("integer");
     });
 
     assert_eq!(found.len(), 1, "{found:?}");

@@ -101,7 +101,7 @@ async fn a_receive_that_was_given_up_loses_nothing() {
     publish(&mut rig.publisher(), &["a", "b"]).await.unwrap();
 
     // It has taken something and lingers for more when it is dropped.
-    let lingering = consumer.receive(100, Duration::from_secs(3_600));
+    let lingering = consumer.receive(100, Duration::from_hours(1));
     let all_delivered = async { while rig.waiting().await > 0 {} };
     tokio::select! {
         received = lingering => panic!("{received:?} before the linger was over"),

@@ -166,7 +166,7 @@ impl Rig {
 /// Receives until the consumer is connected; what came meanwhile is kept for the next receive.
 async fn connect(consumer: &mut Consumer) {
     let mut connected = consumer.watch_connected();
-    let receiving = consumer.receive(usize::MAX, Duration::from_secs(3_600));
+    let receiving = consumer.receive(usize::MAX, Duration::from_hours(1));
     tokio::select! {
         biased;
         connected = within("a connection", connected.wait_for(|connected| *connected)) => {

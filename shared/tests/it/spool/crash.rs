@@ -47,9 +47,7 @@ fn child_that_appends_until_it_is_killed() {
                 }
             })
         });
-        for task in appending.collect::<Vec<_>>() {
-            task.await.unwrap();
-        }
+        futures_util::future::join_all(appending).await;
     });
 }
 

@@ -18,7 +18,10 @@ fn running_hash<'b>(bodies: impl IntoIterator<Item = &'b [u8]>) -> String {
         hash.extend_from_slice(digest(&SHA256, body).as_ref());
         hash = digest(&SHA256, &hash).as_ref().to_vec();
     }
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from_digit(digit.into(), 16).unwrap())
+        .collect()
 }
 
 #[tokio::test]

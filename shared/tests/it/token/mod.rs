@@ -2,6 +2,7 @@
 
 mod accepted;
 mod forged;
+mod guard;
 mod key_set;
 mod mint;
 mod mutation;

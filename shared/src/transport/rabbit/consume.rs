@@ -1,0 +1,187 @@
+//! The consumer: numbers its deliveries and acknowledges them in batches.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::{FieldTable, ShortString};
+use lapin::{Channel, Connection};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::declare::declare;
+use super::{Broker, CONNECT_TIMEOUT, short};
+use crate::transport::{ConsumeError, Delivery, Receipt};
+
+/// Consumes from the collector's queue, which it declares with all that belongs to it.
+#[derive(Debug)]
+pub struct RabbitConsumer {
+    broker: Broker,
+    prefetch: u16,
+    open: Option<OpenConsumer>,
+    /// The number of the last delivery, over all connections.
+    received: u64,
+    connected: watch::Sender<bool>,
+}
+
+#[derive(Debug)]
+struct OpenConsumer {
+    /// Kept because dropping it closes the channel.
+    _connection: Connection,
+    channel: Channel,
+    consumer: lapin::Consumer,
+    /// How many deliveries came before this connection: the broker numbers from 1 on each.
+    before: u64,
+    /// The number of the last delivery that was acknowledged, or that came before.
+    acknowledged: u64,
+    /// What a receive has taken so far; kept here so that dropping its future loses nothing.
+    taken: Vec<Delivery>,
+}
+
+impl OpenConsumer {
+    /// Takes the next delivery.
+    async fn take_next(&mut self, received: &mut u64) -> Result<(), ConsumeError> {
+        let next = self.consumer.next().await.ok_or(ConsumeError::Cancelled)?;
+        let delivery = next.map_err(ConsumeError::Unreachable)?;
+        *received = self.before + delivery.delivery_tag;
+        self.taken.push(Delivery {
+            publisher: delivery.properties.user_id().as_ref().map(ToString::to_string),
+            body: Bytes::from(delivery.data),
+            receipt: Receipt::Tag(*received),
+        });
+        Ok(())
+    }
+}
+
+impl RabbitConsumer {
+    pub(in crate::transport) fn new(broker: Broker, prefetch: u16) -> Self {
+        Self {
+            broker,
+            prefetch,
+            open: None,
+            received: 0,
+            connected: watch::Sender::new(false),
+        }
+    }
+
+    pub(in crate::transport) fn watch_connected(&self) -> watch::Receiver<bool> {
+        self.connected.subscribe()
+    }
+
+    /// Lets go of a connection whose state is unknown.
+    fn disconnect(&mut self) {
+        self.open = None;
+        self.connected.send_replace(false);
+    }
+
+    pub(in crate::transport) async fn receive(
+        &mut self,
+        count_max: usize,
+        linger: Duration,
+    ) -> Result<Vec<Delivery>, ConsumeError> {
+        let result = self.receive_open(count_max, linger).await;
+        if result.is_err() {
+            self.disconnect();
+        }
+        result
+    }
+
+    async fn receive_open(
+        &mut self,
+        count_max: usize,
+        linger: Duration,
+    ) -> Result<Vec<Delivery>, ConsumeError> {
+        let open = match &mut self.open {
+            Some(open) => open,
+            closed @ None => {
+                let connecting = open_consumer(&self.broker, self.prefetch, self.received);
+                let open = timeout(CONNECT_TIMEOUT, connecting)
+                    .await
+                    .map_err(|_| ConsumeError::TimedOut)?
+                    .map_err(ConsumeError::Unreachable)?;
+                tracing::info!(
+                    broker.connection = self.broker.connection_name,
+                    "consuming from the broker"
+                );
+                self.connected.send_replace(true);
+                closed.insert(open)
+            }
+        };
+        if open.taken.is_empty() {
+            open.take_next(&mut self.received).await?;
+        }
+        let deadline = Instant::now() + linger;
+        while open.taken.len() < count_max {
+            match timeout_at(deadline, open.take_next(&mut self.received)).await {
+                Ok(taken) => taken?,
+                Err(_) => break,
+            }
+        }
+        let count = count_max.min(open.taken.len());
+        Ok(open.taken.drain(..count).collect())
+    }
+
+    /// One `multiple` acknowledgement for all. It covers every delivery up to the last, so the numbers must have no gap,
+    /// and none may come from a former connection, whose tags mean other deliveries on this one.
+    pub(in crate::transport) async fn acknowledge(
+        &mut self,
+        receipts: &[Receipt],
+    ) -> Result<(), ConsumeError> {
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        let mut numbers: Vec<u64> = receipts
+            .iter()
+            .filter_map(|receipt| match receipt {
+                Receipt::Tag(number) => Some(*number).filter(|number| *number > open.before),
+                Receipt::Confirm(_) => None,
+            })
+            .collect();
+        numbers.sort_unstable();
+        let Some(last) = numbers.last().copied() else {
+            return Ok(());
+        };
+        if !numbers.iter().copied().eq(open.acknowledged + 1..=last) {
+            self.disconnect();
+            return Err(ConsumeError::OutOfOrder);
+        }
+        let acknowledged = open
+            .channel
+            .basic_ack(last - open.before, BasicAckOptions { multiple: true })
+            .await;
+        match acknowledged {
+            Ok(()) => {
+                open.acknowledged = last;
+                Ok(())
+            }
+            Err(error) => {
+                self.disconnect();
+                Err(ConsumeError::Unreachable(error))
+            }
+        }
+    }
+}
+
+async fn open_consumer(broker: &Broker, prefetch: u16, received: u64) -> Result<OpenConsumer, lapin::Error> {
+    let (connection, channel) = broker.connect().await?;
+    declare(&channel, &broker.topology).await?;
+    channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
+    let queue = short(&broker.topology.collector_queue());
+    let consumer = channel
+        .basic_consume(
+            queue,
+            ShortString::default(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        )
+        .await?;
+    Ok(OpenConsumer {
+        _connection: connection,
+        channel,
+        consumer,
+        before: received,
+        acknowledged: received,
+        taken: Vec::new(),
+    })
+}

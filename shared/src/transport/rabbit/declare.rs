@@ -1,0 +1,61 @@
+//! What exists on the broker, declared by the collector alone (DESIGN §4).
+
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, ExchangeKind};
+
+use super::short;
+use crate::topology::{DELIVERY_LIMIT, Topology};
+
+/// Declares everything that exists on the broker. Repeating it changes nothing.
+pub(super) async fn declare(channel: &Channel, topology: &Topology) -> Result<(), lapin::Error> {
+    let durable_exchange = ExchangeDeclareOptions {
+        durable: true,
+        ..ExchangeDeclareOptions::default()
+    };
+    let durable_queue = QueueDeclareOptions {
+        durable: true,
+        ..QueueDeclareOptions::default()
+    };
+    let (events, dead) = (short(&topology.events_exchange()), short(&topology.dead()));
+    let queue = short(&topology.collector_queue());
+    for (name, kind) in [(&events, ExchangeKind::Topic), (&dead, ExchangeKind::Fanout)] {
+        channel
+            .exchange_declare(name.clone(), kind, durable_exchange, FieldTable::default())
+            .await?;
+    }
+    channel
+        .queue_declare(dead.clone(), durable_queue, quorum_queue())
+        .await?;
+    let mut arguments = quorum_queue();
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
+    arguments.insert(
+        "x-dead-letter-exchange".into(),
+        AMQPValue::LongString(topology.dead().into()),
+    );
+    // At-least-once dead-lettering needs `reject-publish`; the default loses a message when the broker fails meanwhile.
+    arguments.insert(
+        "x-dead-letter-strategy".into(),
+        AMQPValue::LongString("at-least-once".into()),
+    );
+    arguments.insert(
+        "x-overflow".into(),
+        AMQPValue::LongString("reject-publish".into()),
+    );
+    channel
+        .queue_declare(queue.clone(), durable_queue, arguments)
+        .await?;
+    let bind = QueueBindOptions::default();
+    channel
+        .queue_bind(dead.clone(), dead, "".into(), bind, FieldTable::default())
+        .await?;
+    channel
+        .queue_bind(queue, events, "#".into(), bind, FieldTable::default())
+        .await
+}
+
+fn quorum_queue() -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    arguments
+}
