@@ -1,7 +1,4 @@
-//! What the parts of Gatelog agree on: the event, the claims and their verification, names on the broker, the spool,
-//! and what all three services need to start.
-//!
-//! Without features this crate is types and pure functions; every kind of I/O is behind a feature.
+#![doc = include_str!("../README.md")]
 
 pub mod clock;
 pub mod enforcement;
