@@ -97,7 +97,7 @@ async fn open_postgres(options: &PgConnectOptions) -> Result<Pools, StartError> 
     let mut connection = connect_when_reachable(&options).await?;
     // Migrations run one replica at a time: the migrator holds a lock of the server meanwhile.
     POSTGRES_MIGRATIONS
-        .run(&mut connection)
+        .run_direct(None, &mut connection, false)
         .await
         .map_err(|error| StartError::config(format!("the database cannot be migrated: {error}")))?;
     if let Err(error) = connection.close().await {

@@ -1,0 +1,13 @@
+//! Behaviour of auth-service as its clients, its database and its broker see it, on SQLite and on PostgreSQL.
+#![cfg(test)]
+
+mod admin;
+mod enforcement;
+mod harness;
+mod http_surface;
+mod login;
+mod refresh;
+mod refresh_reuse;
+mod setup;
+mod signing_key;
+mod token_end_point;
