@@ -151,6 +151,8 @@ async fn a_body_that_announces_too_much_is_refused_before_it_is_read() {
 
     let answer = door.send(request).await;
 
+    let event = door.event_of(&answer, action::API_REQUEST).await;
+    assert_eq!(event.facts.http.unwrap().request_bytes, Some(0));
     refused(
         &door,
         &answer,
