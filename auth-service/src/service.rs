@@ -10,6 +10,7 @@ use shared::runtime::cli::StartError;
 use shared::runtime::shutdown::{CancellationToken, TaskTracker};
 use shared::token::{IssuerRules, KeySet, Trust, TrustedIssuer};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::app::{self, App, Parts};
 use crate::database::Database;
@@ -86,22 +87,24 @@ pub async fn run(
     service.tell_what_is_missing().await?;
     let stop_relay = CancellationToken::new();
     let publisher = settings.transport.publisher(SERVICE);
-    let mut relay = tokio::spawn(outbox::run(service.app.clone(), publisher, stop_relay.clone()));
+    // A set, because it ends its task when it is dropped: the hold on the outbox must not outlive the service.
+    let mut relay = JoinSet::new();
+    relay.spawn(outbox::run(service.app.clone(), publisher, stop_relay.clone()));
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, database = %settings.database_url, "auth-service is ready");
     }
     let serving = serve(listener, service.router(), shutdown.clone());
     let ended = tokio::select! {
         () = serving => Ok(()),
-        _ = &mut relay => Err(StartError::failed("the relay of the outbox ended by itself")),
+        _ = relay.join_next() => Err(StartError::failed("the relay of the outbox ended by itself")),
     };
     ended?;
     service.app.requests.close();
     service.app.requests.wait().await;
     stop_relay.cancel();
-    if tokio::time::timeout(DRAIN_MAX, &mut relay).await.is_err() {
+    if tokio::time::timeout(DRAIN_MAX, relay.join_next()).await.is_err() {
         tracing::warn!("events are left in the outbox; the next start forwards them");
-        relay.abort();
+        relay.shutdown().await;
     }
     service.app.database.close().await;
     Ok(())

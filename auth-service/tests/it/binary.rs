@@ -1,1 +1,217 @@
+//! The binary as it is started, asked and stopped.
 
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{Request, StatusCode, Uri};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use shared::http::client::{PooledClient, is_ready, pooled_client};
+
+use crate::harness::PASSWORD;
+
+fn command(dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_auth-service"));
+    let dir = dir.display();
+    command
+        .args(arguments)
+        .env_clear()
+        .env("GATELOG_AUTH_DATABASE_URL", format!("sqlite:{dir}/auth.db"))
+        .env(
+            "GATELOG_AUTH_BROKER_URL",
+            "amqp://auth-service:broker-password@127.0.0.1:1/%2f",
+        )
+        .env("GATELOG_AUTH_MASTER_KEY_FILE", format!("{dir}/master-key"))
+        .env("GATELOG_AUTH_SERVICE_TOKEN_FILE", format!("{dir}/service-token"))
+        .env("GATELOG_AUTH_LOG", "debug");
+    command
+}
+
+fn run(mut command: Command) -> Output {
+    command.output().unwrap()
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// A started binary, killed if a test fails before it ends it.
+struct Started(Option<Child>);
+
+impl Started {
+    /// Asks it to stop and returns what it said and its exit code.
+    fn stop(mut self) -> Output {
+        let child = self.0.take().unwrap();
+        let id = child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        child.wait_with_output().unwrap()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+async fn start(dir: &Path, port: u16) -> (Started, String) {
+    let base = format!("http://127.0.0.1:{port}");
+    let mut command = command(dir, &[]);
+    command
+        .env("GATELOG_AUTH_LISTEN", format!("127.0.0.1:{port}"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let started = Started(Some(command.spawn().unwrap()));
+    let ready = async {
+        while is_ready(&base).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), ready)
+        .await
+        .unwrap();
+    (started, base)
+}
+
+async fn post(client: &PooledClient, uri: String, body: &Value, bearer: &str) -> (StatusCode, Value) {
+    let request = Request::post(uri.parse::<Uri>().unwrap())
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {bearer}"))
+        .body(Body::from(body.to_string()))
+        .unwrap();
+    let answer = client.request(request).await.unwrap();
+    let status = answer.status();
+    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&bytes).unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_needs_no_server_and_logs_no_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let (started, base) = start(dir.path(), free_port()).await;
+    let client = pooled_client().unwrap();
+
+    let printed = run(command(dir.path(), &["setup-token"]));
+    let token = String::from_utf8(printed.stdout).unwrap().trim().to_owned();
+    let body = json!({"token": token, "username": "root", "password": PASSWORD});
+    let (made, _) = post(&client, format!("{base}/v1/setup"), &body, "").await;
+    let body = json!({"username": "root", "password": PASSWORD});
+    let (_, tokens) = post(&client, format!("{base}/v1/login"), &body, "").await;
+    let access = tokens["access_token"].as_str().unwrap();
+    let wrong = json!({"username": "root", "password": "a wrong password"});
+    post(&client, format!("{base}/v1/login"), &wrong, "").await;
+    let (ended, _) = post(&client, format!("{base}/v1/logout"), &json!({}), access).await;
+    let health = run(command(dir.path(), &["healthcheck", &base]));
+    let again = run(command(dir.path(), &["setup-token"]));
+    let output = started.stop();
+
+    assert_eq!((made, ended), (StatusCode::CREATED, StatusCode::NO_CONTENT));
+    assert!(health.status.success());
+    assert_eq!(again.status.code(), Some(1), "there is an administrator already");
+    assert_eq!(output.status.code(), Some(0));
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains("run `auth-service setup-token`"), "{log}");
+    assert!(log.contains("events wait in the outbox"), "{log}");
+    let kept = |file: &str| {
+        std::fs::read_to_string(dir.path().join(file))
+            .unwrap()
+            .trim()
+            .to_owned()
+    };
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+    let (master_key, service_token) = (kept("master-key"), kept("service-token"));
+    for secret in [
+        PASSWORD,
+        "a wrong password",
+        "broker-password",
+        &token,
+        access,
+        refresh,
+        &master_key,
+        &service_token,
+    ] {
+        assert!(!log.contains(secret), "{secret} in {log}");
+    }
+}
+
+#[test]
+fn bad_settings_are_all_told_at_once_with_exit_code_78() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = command(dir.path(), &["check"]);
+    command
+        .env("GATELOG_AUTH_DATABASE_URL", "mysql://root:hunter2@127.0.0.1/x")
+        .env("GATELOG_AUTH_BROKER_URL", "amqp://someone:hunter2@127.0.0.1/%2f")
+        .env("GATELOG_AUTH_LISTNE", "x");
+
+    let output = run(command);
+
+    assert_eq!(output.status.code(), Some(78));
+    let said = String::from_utf8(output.stderr).unwrap();
+    for part in [
+        "GATELOG_AUTH_DATABASE_URL",
+        "must be named auth-service",
+        "GATELOG_AUTH_LISTNE",
+    ] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn good_settings_are_good() {
+    let dir = tempfile::tempdir().unwrap();
+
+    let output = run(command(dir.path(), &["check"]));
+
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn a_port_in_use_and_a_folder_that_is_not_there_are_exit_code_78() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut in_use = command(dir.path(), &[]);
+    in_use.env("GATELOG_AUTH_LISTEN", taken.local_addr().unwrap().to_string());
+    let mut nowhere = command(dir.path(), &[]);
+    nowhere
+        .env("GATELOG_AUTH_LISTEN", "127.0.0.1:0")
+        .env("GATELOG_AUTH_DATABASE_URL", "sqlite:/nonexistent/auth.db");
+
+    for (command, part) in [(in_use, "cannot listen on"), (nowhere, "/nonexistent/auth.db")] {
+        let output = run(command);
+        assert_eq!(output.status.code(), Some(78));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
+fn a_database_that_refuses_us_is_exit_code_78() {
+    let Some(admin_url) = crate::harness::server("GATELOG_TEST_POSTGRES_URL") else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let secrets = run(command(dir.path(), &["check"]));
+    assert!(secrets.status.success());
+    let (server, _) = admin_url.rsplit_once('/').unwrap();
+    let mut missing = command(dir.path(), &["setup-token"]);
+    missing.env("GATELOG_AUTH_DATABASE_URL", format!("{server}/no_such_database"));
+
+    let output = run(missing);
+
+    assert_eq!(output.status.code(), Some(78));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("no_such_database"), "{said}");
+}

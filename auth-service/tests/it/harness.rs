@@ -92,7 +92,7 @@ impl Answer {
     }
 }
 
-pub(crate) async fn on_sqlite<F: Future<Output = ()> + Send + 'static>(test: fn(Arc<Harness>) -> F) {
+pub(crate) async fn on_sqlite<F: Future<Output = ()> + Send + 'static>(test: impl FnOnce(Arc<Harness>) -> F) {
     let dir = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", dir.path().join("auth.db").display());
     let harness = Arc::new(Harness::open(url.parse().unwrap()).await);

@@ -25,9 +25,9 @@ fn of_type(content_type: Option<&str>) -> Request<Body> {
     request
 }
 
-async fn wrong_requests_are_problem_details_with_a_code(harness: Arc<Harness>) {
+fn wrong_requests() -> Vec<(Request<Body>, u16, &'static str)> {
     let deep = "[".repeat(8_000);
-    let cases = [
+    vec![
         (of_type(None), 415, "unsupported_media_type"),
         (of_type(Some("text/plain")), 415, "unsupported_media_type"),
         (
@@ -81,8 +81,11 @@ async fn wrong_requests_are_problem_details_with_a_code(harness: Arc<Harness>) {
             405,
             "method_not_allowed",
         ),
-    ];
-    for (number, (request, status, code)) in cases.into_iter().enumerate() {
+    ]
+}
+
+async fn wrong_requests_are_problem_details_with_a_code(harness: Arc<Harness>) {
+    for (number, (request, status, code)) in wrong_requests().into_iter().enumerate() {
         let answer = harness.send(request).await;
         let body = answer.json();
         assert_eq!(

@@ -2,10 +2,12 @@
 #![cfg(test)]
 
 mod admin;
+mod binary;
 mod enforcement;
 mod harness;
 mod http_surface;
 mod login;
+mod outbox;
 mod refresh;
 mod refresh_reuse;
 mod setup;

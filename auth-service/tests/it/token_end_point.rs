@@ -14,7 +14,7 @@ fn form(body: impl Into<Body>) -> Request<Body> {
         .unwrap()
 }
 
-async fn wrong_requests_are_answered_in_the_form_of_the_rfc(harness: Arc<Harness>) {
+fn wrong_requests() -> Vec<(Request<Body>, u16, &'static str)> {
     let mut with_query = form("grant_type=refresh_token&refresh_token=x");
     *with_query.uri_mut() = "/oauth/token?refresh_token=x".parse().unwrap();
     let mut as_json = form(r#"{"grant_type": "refresh_token"}"#);
@@ -26,7 +26,7 @@ async fn wrong_requests_are_answered_in_the_form_of_the_rfc(harness: Arc<Harness
         .headers_mut()
         .insert("authorization", "Basic YTpi".parse().unwrap());
 
-    let cases = [
+    vec![
         (form(""), 400, "invalid_request"),
         (form("grant_type="), 400, "invalid_request"),
         (form("grant_type=refresh_token"), 400, "invalid_request"),
@@ -71,8 +71,11 @@ async fn wrong_requests_are_answered_in_the_form_of_the_rfc(harness: Arc<Harness
             "invalid_grant",
         ),
         (with_client, 401, "invalid_client"),
-    ];
-    for (number, (request, status, error)) in cases.into_iter().enumerate() {
+    ]
+}
+
+async fn wrong_requests_are_answered_in_the_form_of_the_rfc(harness: Arc<Harness>) {
+    for (number, (request, status, error)) in wrong_requests().into_iter().enumerate() {
         let answer = harness.send(request).await;
         assert_eq!(answer.status.as_u16(), status, "case {number}: {}", answer.text);
         assert_eq!(answer.json()["error"], error, "case {number}: {}", answer.text);
