@@ -1,1 +1,141 @@
-//! audit-collector.
+#![doc = include_str!("../README.md")]
+
+mod access;
+pub mod app;
+pub mod database;
+mod error;
+pub mod event_log;
+pub mod ingest;
+pub mod search;
+pub mod sequencing;
+pub mod settings;
+pub mod statistics;
+
+use std::sync::Arc;
+
+use axum::http::Uri;
+use shared::guard::Guard;
+use shared::guard::feed::{FeedSource, follow};
+use shared::guard::keys::{KeyRefresh, keep_fresh};
+use shared::http::client::pooled_client;
+use shared::http::serve::serve;
+use shared::runtime::cli::StartError;
+use shared::runtime::shutdown::CancellationToken;
+use shared::spool::{self, SpoolSettings};
+use shared::token::{IssuerRules, Trust, TrustedIssuer};
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+
+use app::{AppState, router};
+use database::Database;
+use event_log::EventLog;
+use ingest::Ingest;
+use settings::{SERVICE, Settings};
+
+/// Runs a collector until `shutdown`, then ends in order: requests, own events, intake, the database.
+pub async fn run(
+    settings: Settings,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> Result<(), StartError> {
+    let database = tokio::select! {
+        () = shutdown.cancelled() => return Ok(()),
+        opened = Database::open(&settings.database_url) => opened?,
+    };
+    let log = EventLog::new(database.clone());
+    let consumer = settings.transport.consumer(settings.prefetch);
+    let consuming = consumer.watch_connected();
+    let mut helpers = JoinSet::new();
+    let (guard, key_refresh) = guard(&settings, &mut helpers)?;
+    let (spool, spool_tasks) = spool::open(
+        &spool_settings(&settings),
+        &settings.transport,
+        settings.clock.clone(),
+    )
+    .map_err(|error| StartError::config(format!("the spool cannot be used: {error}")))?;
+
+    let (stop_intake, stop_leading) = (CancellationToken::new(), CancellationToken::new());
+    let gathering = Ingest {
+        batch_max: settings.batch_max,
+        linger: settings.batch_linger,
+    };
+    let mut intake = tokio::spawn(ingest::run(
+        consumer,
+        log.clone(),
+        gathering,
+        settings.clock.clone(),
+        stop_intake.clone(),
+    ));
+    let mut leading = tokio::spawn(sequencing::run(log.clone(), stop_leading.clone()));
+    let app = AppState {
+        log,
+        guard,
+        key_refresh,
+        spool,
+        trusted_proxies: settings.process.trusted_proxies.into(),
+        consuming,
+        clock: settings.clock,
+    };
+    // A task that ends by itself has failed, and then the whole process ends, so that its supervisor starts it anew.
+    let failed = tokio::select! {
+        () = serve(listener, router(app), shutdown) => None,
+        _ = &mut intake => Some("intake ended by itself"),
+        _ = &mut leading => Some("sequencing ended by itself"),
+    };
+    // Intake still runs while the spool is closed, so that the collector's own last events are stored as well.
+    spool_tasks.close().await;
+    stop_intake.cancel();
+    end(intake).await;
+    stop_leading.cancel();
+    end(leading).await;
+    helpers.shutdown().await;
+    database.close().await;
+    failed.map_or(Ok(()), |reason| Err(StartError::failed(reason)))
+}
+
+/// The guard, and the tasks that keep its keys and revocations fresh.
+fn guard(settings: &Settings, helpers: &mut JoinSet<()>) -> Result<(Arc<Guard>, KeyRefresh), StartError> {
+    let trust = Trust::new(vec![TrustedIssuer {
+        rules: IssuerRules::gatelog(&settings.issuer, Vec::new()),
+        keys: None,
+    }]);
+    let guard = Arc::new(Guard::new(trust, settings.clock.clone()));
+    let refresh = KeyRefresh::for_issuers([settings.issuer.as_str()]);
+    let client = pooled_client().map_err(StartError::failed)?;
+    let base = settings.auth_url.trim_end_matches('/');
+    let jwks: Uri = format!("{base}/.well-known/jwks.json")
+        .parse()
+        .map_err(|error| StartError::config(format!("auth_url cannot be used: {error}")))?;
+    helpers.spawn(keep_fresh(
+        Arc::clone(&guard),
+        refresh.clone(),
+        client.clone(),
+        settings.issuer.clone(),
+        jwks,
+    ));
+    let source = FeedSource {
+        auth_url: settings.auth_url.clone(),
+        service_token: settings.service_token.clone(),
+    };
+    helpers.spawn(follow(Arc::clone(&guard), client, source));
+    Ok((guard, refresh))
+}
+
+fn spool_settings(settings: &Settings) -> SpoolSettings {
+    SpoolSettings {
+        dir: settings.spool_dir.clone(),
+        service: SERVICE,
+        instance: settings.process.instance.clone(),
+        bytes_max: settings.spool_max_bytes,
+    }
+}
+
+/// Waits for the end of a task that was told to stop, or that ended before.
+async fn end(task: JoinHandle<()>) {
+    if task.is_finished() {
+        return;
+    }
+    if let Err(error) = task.await {
+        tracing::error!(%error, "a task did not end in order");
+    }
+}

@@ -1,0 +1,96 @@
+//! Someone who reads the log, and the record of it.
+
+use axum::http::StatusCode;
+use shared::event::{Actor, Class, Detail, Draft, Facts, Outcome, TokenFacts, action, bounded};
+use shared::http::problem::Problem;
+
+use super::RequestFacts;
+use crate::app::AppState;
+use crate::database::DatabaseError;
+use crate::error::ApiError;
+
+/// The longest value of a filter that is recorded, in bytes: all of them together stay far below what an event may have.
+const VALUE_BYTES_MAX: usize = 256;
+
+/// A caller who may read the log.
+#[derive(Debug)]
+pub(crate) struct Auditor {
+    pub(super) actor: Actor,
+    pub(super) token: Option<TokenFacts>,
+    pub(super) request: RequestFacts,
+}
+
+impl Auditor {
+    /// The answer to a request that is refused although its caller may read.
+    pub(crate) fn refuse(&self, error: &ApiError) -> Problem {
+        error.problem().for_request(&self.request.trace.request_id)
+    }
+
+    /// Reads by `reading`, which returns what it read and how many events that tells of, and records the read.
+    ///
+    /// The record is written before anything of it is answered. A read that failed is recorded too.
+    pub(crate) async fn record_read<'f, T>(
+        &self,
+        app: &AppState,
+        filter: impl Iterator<Item = (&'f str, &'f str)>,
+        reading: impl Future<Output = Result<(T, i64), DatabaseError>>,
+    ) -> Result<T, Problem> {
+        let filter: Detail = filter
+            .map(|(name, value)| (name.to_owned(), bounded(value, VALUE_BYTES_MAX).into()))
+            .collect();
+        let (facts, answer) = match reading.await {
+            Ok((read, rows)) => {
+                let facts = self.facts(app, Outcome::Granted, StatusCode::OK);
+                (facts.with_detail("rows", rows), Ok(read))
+            }
+            Err(error) => {
+                tracing::error!(%error, "the log could not be read");
+                let error = ApiError::from(&error);
+                let problem = self.refuse(&error);
+                let facts = self.facts(app, Outcome::Error, problem.status);
+                (facts.because(error.code()), Err(problem))
+            }
+        };
+        self.append(app, facts.with_detail("filter", filter)).await?;
+        answer
+    }
+
+    /// Records that the caller may not read, and returns the answer.
+    pub(super) async fn record_refusal(&self, app: &AppState, error: &ApiError) -> Problem {
+        let problem = self.refuse(error);
+        let facts = self.facts(app, Outcome::Denied, problem.status);
+        match self.append(app, facts.because(error.code())).await {
+            Ok(()) => problem,
+            Err(not_recorded) => not_recorded,
+        }
+    }
+
+    fn facts(&self, app: &AppState, outcome: Outcome, status: StatusCode) -> Facts {
+        let mut facts = Facts::new(Class::Admin, action::SENSITIVE_READ, outcome);
+        let RequestFacts {
+            received_at,
+            client,
+            http,
+            trace,
+        } = self.request.clone();
+        let duration = app.clock.now().since(received_at);
+        facts.actor = self.actor.clone();
+        facts.token.clone_from(&self.token);
+        facts.client = Some(client);
+        facts.http = Some(shared::event::HttpFacts {
+            status: Some(status.as_u16()),
+            duration_us: u64::try_from(duration.as_micros()).ok(),
+            ..http
+        });
+        facts.trace = Some(trace);
+        facts
+    }
+
+    async fn append(&self, app: &AppState, facts: Facts) -> Result<(), Problem> {
+        let draft = Draft::new(app.clock.now(), facts);
+        app.spool.append(draft).await.map_err(|error| {
+            tracing::error!(%error, "a read of the log could not be recorded");
+            self.refuse(&ApiError::NotRecorded)
+        })
+    }
+}

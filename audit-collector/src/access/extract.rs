@@ -1,0 +1,78 @@
+//! The bearer token of a request → who may read, or the recorded refusal.
+
+use axum::extract::{FromRequestParts, MatchedPath};
+use axum::http::request::Parts;
+use shared::event::{Actor, TokenFacts};
+use shared::http::bearer::bearer_token;
+use shared::http::problem::Problem;
+use shared::token::{AudienceRule, Refusal};
+
+use super::{Auditor, RequestFacts};
+use crate::app::AppState;
+use crate::error::{AUDIT_READ, ApiError};
+
+/// A refusal and whom it concerns.
+struct Refused {
+    error: ApiError,
+    actor: Actor,
+    token: Option<TokenFacts>,
+}
+
+impl FromRequestParts<AppState> for Auditor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Problem> {
+        // The middleware put it there; without it nothing could be recorded.
+        let Some(request) = parts.extensions.get::<RequestFacts>().cloned() else {
+            return Err(ApiError::NotRecorded.problem());
+        };
+        let request = request.on_route(parts.extensions.get::<MatchedPath>());
+        match admit(parts, app) {
+            Ok((actor, token)) => Ok(Self {
+                actor,
+                token,
+                request,
+            }),
+            Err(refused) => {
+                let stranger = Self {
+                    actor: refused.actor,
+                    token: refused.token,
+                    request,
+                };
+                Err(stranger.record_refusal(app, &refused.error).await)
+            }
+        }
+    }
+}
+
+fn admit(parts: &Parts, app: &AppState) -> Result<(Actor, Option<TokenFacts>), Box<Refused>> {
+    let nobody = |error| {
+        Box::new(Refused {
+            error,
+            actor: Actor::default(),
+            token: None,
+        })
+    };
+    let token = bearer_token(&parts.headers)
+        .map_err(|error| nobody(error.into()))?
+        .ok_or_else(|| nobody(ApiError::TokenMissing))?;
+    let now = app.clock.now();
+    match app.guard.admit(token, AudienceRule::Gatelog) {
+        Ok(verified) if verified.has_scope(AUDIT_READ) => Ok((verified.actor(), Some(verified.facts(now)))),
+        Ok(verified) => Err(Box::new(Refused {
+            error: ApiError::ScopeMissing,
+            actor: verified.actor(),
+            token: Some(verified.facts(now)),
+        })),
+        Err(rejection) => {
+            if let (Refusal::KeyUnknown, Some(iss)) = (rejection.refusal, &rejection.token.iss) {
+                app.key_refresh.want(iss);
+            }
+            Err(Box::new(Refused {
+                error: ApiError::Token(rejection.refusal),
+                actor: rejection.actor,
+                token: Some(rejection.token),
+            }))
+        }
+    }
+}

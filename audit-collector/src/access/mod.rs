@@ -1,0 +1,8 @@
+//! Who may read the log, and that every read and every refused one is itself an event.
+
+mod auditor;
+mod extract;
+mod request;
+
+pub(crate) use auditor::Auditor;
+pub(crate) use request::{RequestFacts, note_request};

@@ -1,0 +1,89 @@
+//! What requests share, and the routes.
+
+use std::sync::Arc;
+
+use axum::extract::{Extension, State};
+use axum::http::HeaderValue;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Router, middleware};
+use ipnet::IpNet;
+use shared::clock::SharedClock;
+use shared::guard::Guard;
+use shared::guard::keys::KeyRefresh;
+use shared::http::health::{Readiness, healthz};
+use shared::http::problem::Problem;
+use shared::spool::Spool;
+use tokio::sync::watch;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::access::{RequestFacts, note_request};
+use crate::error::ApiError;
+use crate::event_log::EventLog;
+use crate::{search, statistics};
+
+/// What requests share.
+#[derive(Clone, Debug)]
+pub struct AppState {
+    /// The log.
+    pub log: EventLog,
+    /// Who decides on tokens.
+    pub guard: Arc<Guard>,
+    /// Asks for new keys when a token names an unknown one.
+    pub key_refresh: KeyRefresh,
+    /// Where reads are recorded.
+    pub spool: Spool,
+    /// Whose forwarded headers count.
+    pub trusted_proxies: Arc<[IpNet]>,
+    /// Whether events are being consumed.
+    pub consuming: watch::Receiver<bool>,
+    /// The clock.
+    pub clock: SharedClock,
+}
+
+/// Every route of the service.
+pub fn router(app: AppState) -> Router {
+    let api = search::routes()
+        .merge(statistics::routes())
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::map_response(not_stored))
+        .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn_with_state(app.clone(), note_request));
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .merge(api)
+        .with_state(app)
+}
+
+/// `GET /readyz`
+async fn readyz(State(app): State<AppState>) -> Readiness {
+    Readiness::of([
+        ("database", app.log.database().answers().await),
+        ("consumer", *app.consuming.borrow()),
+        ("keys", app.guard.has_all_keys()),
+        ("revocations", !app.guard.is_blind()),
+    ])
+}
+
+async fn no_such_path(Extension(request): Extension<RequestFacts>) -> Problem {
+    ApiError::NoSuchPath
+        .problem()
+        .for_request(&request.trace.request_id)
+}
+
+async fn method_not_allowed(Extension(request): Extension<RequestFacts>) -> Problem {
+    ApiError::MethodNotAllowed
+        .problem()
+        .for_request(&request.trace.request_id)
+}
+
+/// Nothing of the log belongs into a cache.
+async fn not_stored(mut response: Response) -> Response {
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,91 @@
+//! Every error of the API, and the one place that chooses its status and code.
+
+use axum::http::StatusCode;
+use shared::http::bearer;
+use shared::http::problem::Problem;
+use shared::token::Refusal;
+
+use crate::database::DatabaseError;
+use crate::search::InvalidParameter;
+
+/// The scope that reads the log.
+pub(crate) const AUDIT_READ: &str = "audit:read";
+
+/// Seconds after which to try again what failed for a moment.
+const RETRY_SECONDS: u32 = 1;
+
+/// Why a request is not answered with what it asked for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    #[error("{0}")]
+    Parameter(#[from] InvalidParameter),
+    #[error("there is no event with this id")]
+    NoSuchEvent,
+    #[error("this needs a bearer token")]
+    TokenMissing,
+    #[error("{0}")]
+    Authorization(#[from] bearer::MalformedAuthorization),
+    #[error("{0}")]
+    Token(Refusal),
+    #[error("the token lacks the scope {AUDIT_READ}")]
+    ScopeMissing,
+    #[error("the read cannot be recorded at the moment, so it is not answered")]
+    NotRecorded,
+    #[error("the search takes too long; narrow it down, for instance by `from` and `to`")]
+    TooCostly,
+    #[error("the log cannot be read at the moment")]
+    LogUnavailable,
+    #[error("there is nothing here")]
+    NoSuchPath,
+    #[error("this only answers GET")]
+    MethodNotAllowed,
+}
+
+impl From<&DatabaseError> for ApiError {
+    fn from(error: &DatabaseError) -> Self {
+        if error.is_too_costly() {
+            Self::TooCostly
+        } else {
+            Self::LogUnavailable
+        }
+    }
+}
+
+impl ApiError {
+    /// The answer for it.
+    pub(crate) fn problem(&self) -> Problem {
+        match self {
+            Self::Parameter(_) => self.as_status(StatusCode::BAD_REQUEST),
+            Self::NoSuchEvent | Self::NoSuchPath => self.as_status(StatusCode::NOT_FOUND),
+            Self::MethodNotAllowed => self.as_status(StatusCode::METHOD_NOT_ALLOWED),
+            Self::TokenMissing => bearer::missing_token(),
+            Self::Authorization(error) => bearer::malformed_authorization(*error),
+            Self::Token(refusal) => bearer::refused_token(*refusal),
+            Self::ScopeMissing => bearer::insufficient_scope(self.to_string(), Some(AUDIT_READ)),
+            Self::NotRecorded | Self::TooCostly | Self::LogUnavailable => self
+                .as_status(StatusCode::SERVICE_UNAVAILABLE)
+                .retry_after(RETRY_SECONDS),
+        }
+    }
+
+    /// The stable code for programs and events.
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::Parameter(_) => "parameter_invalid",
+            Self::NoSuchEvent => "event_not_found",
+            Self::NoSuchPath => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::TokenMissing => "token_missing",
+            Self::Authorization(_) => bearer::AUTHORIZATION_MALFORMED,
+            Self::Token(refusal) => refusal.code(),
+            Self::ScopeMissing => "insufficient_scope",
+            Self::NotRecorded => "audit_unavailable",
+            Self::TooCostly => "search_too_costly",
+            Self::LogUnavailable => "log_unavailable",
+        }
+    }
+
+    fn as_status(&self, status: StatusCode) -> Problem {
+        Problem::new(status, self.code(), self.to_string())
+    }
+}

@@ -1,0 +1,74 @@
+//! Events at rest: appended once in batches, never changed.
+
+mod row;
+mod sort;
+mod store;
+
+use bytes::Bytes;
+use shared::event::Event;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::database::Database;
+pub(crate) use row::{address_bytes, address_of_bytes, searchable};
+
+/// An event as it arrived.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// What it says.
+    pub event: Event,
+    /// The bytes it came in, which are what is kept and hashed.
+    pub body: Bytes,
+}
+
+/// A delivery that is no event, or none that may be believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// A stable code for why.
+    pub reason: &'static str,
+    /// Whom the broker vouches for as its sender.
+    pub publisher: Option<String>,
+    /// The bytes it came in.
+    pub body: Bytes,
+}
+
+/// The reason of a dead letter whose id is that of another event with other content.
+pub const ID_CONFLICT: &str = "id_conflict";
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// Events that are new.
+    pub stored: usize,
+    /// Events that were stored before, byte for byte.
+    pub duplicates: usize,
+    /// Ids of events that were refused because another event has them.
+    pub conflicts: Vec<Uuid>,
+}
+
+/// The log of this deployment, as one process reaches it. Clones share its connections.
+#[derive(Clone, Debug)]
+pub struct EventLog {
+    database: Database,
+    newest: watch::Sender<Option<Uuid>>,
+}
+
+impl EventLog {
+    /// The log in `database`.
+    pub fn new(database: Database) -> Self {
+        Self {
+            database,
+            newest: watch::Sender::new(None),
+        }
+    }
+
+    /// Where it is kept.
+    pub const fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Changes to the id of each batch that this process commits.
+    pub fn newest_batch(&self) -> watch::Receiver<Option<Uuid>> {
+        self.newest.subscribe()
+    }
+}

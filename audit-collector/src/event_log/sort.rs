@@ -1,0 +1,120 @@
+//! What of a batch is new, what is known, and what clashes. Pure.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
+use uuid::Uuid;
+
+use super::Arrival;
+
+/// A batch, sorted out.
+#[derive(Debug, Default)]
+pub(super) struct Sorted<'a> {
+    /// To be stored, in order of arrival.
+    pub(super) fresh: Vec<&'a Arrival>,
+    /// Stored before, or standing twice in the batch, byte for byte.
+    pub(super) duplicates: usize,
+    /// With the id of another event.
+    pub(super) conflicts: Vec<&'a Arrival>,
+}
+
+/// Sorts a batch out against the bodies that are stored under its ids.
+pub(super) fn sort<'a>(arrivals: &'a [Arrival], stored: &HashMap<Uuid, Vec<u8>>) -> Sorted<'a> {
+    let mut sorted = Sorted::default();
+    let mut seen: HashMap<Uuid, &[u8]> = HashMap::with_capacity(arrivals.len());
+    for arrival in arrivals {
+        let id = arrival.event.id;
+        let known = match (stored.get(&id), seen.entry(id)) {
+            (Some(body), _) => body,
+            (None, Entry::Occupied(first)) => *first.get(),
+            (None, Entry::Vacant(vacant)) => {
+                vacant.insert(&arrival.body);
+                sorted.fresh.push(arrival);
+                continue;
+            }
+        };
+        if known == arrival.body {
+            sorted.duplicates += 1;
+        } else {
+            sorted.conflicts.push(arrival);
+        }
+    }
+    sorted
+}
+
+/// SHA-256 over the leaf hashes of a batch, each SHA-256 over a zero byte and the body (RFC 6962 §2.1).
+pub(super) fn batch_digest<'a>(bodies: impl Iterator<Item = &'a [u8]>) -> [u8; SHA256_OUTPUT_LEN] {
+    let mut batch = Context::new(&SHA256);
+    for body in bodies {
+        let mut leaf = Context::new(&SHA256);
+        leaf.update(&[0]);
+        leaf.update(body);
+        batch.update(leaf.finish().as_ref());
+    }
+    let mut digest = [0; SHA256_OUTPUT_LEN];
+    digest.copy_from_slice(batch.finish().as_ref());
+    digest
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use shared::clock::UtcMicros;
+    use shared::event::{Class, Draft, Facts, Outcome, Source};
+
+    use super::*;
+
+    fn arrival(body: &'static str) -> Arrival {
+        let facts = Facts::new(Class::Access, "api_request", Outcome::Granted);
+        let source = Source {
+            service: "api-service".into(),
+            instance: "one".into(),
+            boot: Uuid::nil(),
+        };
+        Arrival {
+            event: Draft::new(UtcMicros::from_seconds(1), facts).numbered(source, 1),
+            body: Bytes::from_static(body.as_bytes()),
+        }
+    }
+
+    fn same_id(first: &Arrival, body: &'static str) -> Arrival {
+        Arrival {
+            body: Bytes::from_static(body.as_bytes()),
+            ..first.clone()
+        }
+    }
+
+    #[test]
+    fn the_first_of_an_id_counts_within_a_batch() {
+        let first = arrival("a");
+        let batch = [first.clone(), same_id(&first, "a"), same_id(&first, "b")];
+
+        let sorted = sort(&batch, &HashMap::new());
+
+        assert_eq!(sorted.fresh.len(), 1);
+        assert_eq!(sorted.duplicates, 1);
+        assert_eq!(sorted.conflicts[0].body, "b");
+    }
+
+    #[test]
+    fn what_is_stored_counts_before_the_batch() {
+        let (known, other) = (arrival("a"), arrival("b"));
+        let stored = HashMap::from([(known.event.id, b"a".to_vec()), (other.event.id, b"x".to_vec())]);
+
+        let batch = [known, other];
+        let sorted = sort(&batch, &stored);
+
+        assert!(sorted.fresh.is_empty());
+        assert_eq!((sorted.duplicates, sorted.conflicts.len()), (1, 1));
+    }
+
+    #[test]
+    fn the_digest_covers_every_body_and_their_order() {
+        let digest = |bodies: &[&str]| batch_digest(bodies.iter().map(|body| body.as_bytes()));
+
+        assert_ne!(digest(&["a", "b"]), digest(&["b", "a"]));
+        assert_ne!(digest(&["a", "b"]), digest(&["ab"]));
+        assert_eq!(digest(&["a", "b"]), digest(&["a", "b"]));
+    }
+}

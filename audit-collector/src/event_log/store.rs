@@ -1,0 +1,282 @@
+//! Appends to the log: one transaction for a batch with its events and dead letters.
+
+use std::collections::HashMap;
+
+use shared::clock::UtcMicros;
+use shared::event::{bounded, event_id};
+use sqlx::{Postgres, QueryBuilder, Sqlite, Transaction};
+use uuid::Uuid;
+
+use super::row::Row;
+use super::sort::{Sorted, batch_digest, sort};
+use super::{Appended, Arrival, DeadLetter, EventLog, ID_CONFLICT};
+use crate::database::{DatabaseError, Purpose, Tx, execute};
+
+/// The bytes of a dead letter that are kept: as many as an event may have.
+const DEAD_LETTER_BYTES_MAX: usize = 64 * 1024;
+
+/// The longest publisher's name that is kept, in bytes; AMQP's short strings have 255.
+const PUBLISHER_BYTES_MAX: usize = 255;
+
+/// Rows in one statement on SQLite, which takes 32,766 values; one text for full chunks keeps it prepared.
+const SQLITE_ROWS_MAX: usize = 64;
+
+/// How often a batch is tried that another collector stores as well at that moment. Once is enough unless both go on.
+const RACES_MAX: usize = 3;
+
+const COLUMNS: &str = "id, class, time, batch_id, ordinal, time_suspect, service, instance, boot, seq, action, outcome, \
+    reason, identity, sub, username, client_id, sid, jti, ip, route, template, path, status, request_id, body";
+
+impl EventLog {
+    /// Stores what is new of a batch, all or nothing. When this returns, it survives the loss of power.
+    ///
+    /// Events that are stored already are counted; those with the id of another event become dead letters.
+    pub async fn append(
+        &self,
+        arrivals: &[Arrival],
+        dead: &[DeadLetter],
+        recorded_at: UtcMicros,
+    ) -> Result<Appended, DatabaseError> {
+        for _ in 1..RACES_MAX {
+            match self.append_once(arrivals, dead, recorded_at).await {
+                Err(DatabaseError::Raced) => {}
+                decided => return decided,
+            }
+        }
+        self.append_once(arrivals, dead, recorded_at).await
+    }
+
+    async fn append_once(
+        &self,
+        arrivals: &[Arrival],
+        dead: &[DeadLetter],
+        recorded_at: UtcMicros,
+    ) -> Result<Appended, DatabaseError> {
+        let batch = event_id(recorded_at);
+        let appending = async {
+            let mut tx = self.database.write().await?;
+            let stored = stored_bodies(&mut tx, arrivals).await?;
+            let sorted = sort(arrivals, &stored);
+            if !sorted.fresh.is_empty() {
+                insert_batch(&mut tx, batch, &sorted, recorded_at).await?;
+                insert_events(&mut tx, batch, &sorted.fresh, recorded_at).await?;
+            }
+            let conflicts = sorted.conflicts.iter().map(|arrival| DeadLetter {
+                reason: ID_CONFLICT,
+                publisher: Some(arrival.event.source.service.clone()),
+                body: arrival.body.clone(),
+            });
+            for letter in dead.iter().cloned().chain(conflicts) {
+                insert_dead_letter(&mut tx, &letter, recorded_at).await?;
+            }
+            tx.commit().await?;
+            Ok(sorted)
+        };
+        let sorted = self.database.in_time(Purpose::Write, appending).await?;
+        if !sorted.fresh.is_empty() {
+            self.newest.send_replace(Some(batch));
+        }
+        Ok(Appended {
+            stored: sorted.fresh.len(),
+            duplicates: sorted.duplicates,
+            conflicts: sorted.conflicts.iter().map(|arrival| arrival.event.id).collect(),
+        })
+    }
+}
+
+/// The bodies that are stored under the ids of `arrivals`, in whatever class: an id is unique over all of them.
+async fn stored_bodies(
+    tx: &mut Tx<'_>,
+    arrivals: &[Arrival],
+) -> Result<HashMap<Uuid, Vec<u8>>, DatabaseError> {
+    let ids: Vec<Uuid> = arrivals.iter().map(|arrival| arrival.event.id).collect();
+    let rows: Vec<(Uuid, Vec<u8>)> = match tx {
+        Tx::Postgres(tx) => {
+            sqlx::query_as("SELECT id, body FROM event WHERE id = ANY($1)")
+                .bind(ids)
+                .fetch_all(&mut **tx)
+                .await?
+        }
+        Tx::Sqlite(tx) => {
+            // As one JSON value, so that the text is the same for every number of ids.
+            let ids: Vec<String> = ids.iter().map(|id| format!("\"{}\"", id.simple())).collect();
+            sqlx::query_as("SELECT id, body FROM event WHERE id IN (SELECT unhex(value) FROM json_each($1))")
+                .bind(format!("[{}]", ids.join(",")))
+                .fetch_all(&mut **tx)
+                .await?
+        }
+    };
+    Ok(rows.into_iter().collect())
+}
+
+async fn insert_batch(
+    tx: &mut Tx<'_>,
+    batch: Uuid,
+    sorted: &Sorted<'_>,
+    recorded_at: UtcMicros,
+) -> Result<(), DatabaseError> {
+    let digest = batch_digest(sorted.fresh.iter().map(|arrival| &*arrival.body));
+    let insert = "INSERT INTO batch (id, recorded_at, events, digest) VALUES ($1, $2, $3, $4)";
+    execute!(
+        tx,
+        sqlx::query(insert)
+            .bind(batch)
+            .bind(recorded_at.as_micros())
+            .bind(ordinal(sorted.fresh.len()))
+            .bind(digest.to_vec())
+    )?;
+    Ok(())
+}
+
+async fn insert_events(
+    tx: &mut Tx<'_>,
+    batch: Uuid,
+    fresh: &[&Arrival],
+    recorded_at: UtcMicros,
+) -> Result<(), DatabaseError> {
+    let mut rows: Vec<Row<'_>> = fresh
+        .iter()
+        .enumerate()
+        .map(|(index, arrival)| Row::of(arrival, ordinal(index), recorded_at))
+        .collect();
+    let inserted = match tx {
+        Tx::Sqlite(tx) => {
+            let mut inserted = 0;
+            for rows in rows.chunks(SQLITE_ROWS_MAX) {
+                inserted += insert_rows_sqlite(tx, batch, rows).await?;
+            }
+            inserted
+        }
+        Tx::Postgres(tx) => {
+            // In one order everywhere: collectors with the same events wait for each other instead of locking up.
+            rows.sort_unstable_by_key(|row| row.id);
+            insert_rows_postgres(tx, batch, &rows).await?
+        }
+    };
+    // Another collector committed some of them after we looked. The next try finds them stored.
+    if inserted != rows.len() as u64 {
+        return Err(DatabaseError::Raced);
+    }
+    Ok(())
+}
+
+async fn insert_rows_sqlite(
+    tx: &mut Transaction<'_, Sqlite>,
+    batch: Uuid,
+    rows: &[Row<'_>],
+) -> Result<u64, DatabaseError> {
+    let mut builder: QueryBuilder<Sqlite> = QueryBuilder::new(format!("INSERT INTO event ({COLUMNS}) "));
+    builder.push_values(rows, |mut values, row| {
+        values
+            .push_bind(row.id)
+            .push_bind(row.class)
+            .push_bind(row.time)
+            .push_bind(batch)
+            .push_bind(row.ordinal)
+            .push_bind(row.time_suspect)
+            .push_bind(row.service)
+            .push_bind(row.instance)
+            .push_bind(row.boot)
+            .push_bind(row.seq)
+            .push_bind(&row.action)
+            .push_bind(row.outcome)
+            .push_bind(row.reason.as_ref())
+            .push_bind(row.identity)
+            .push_bind(row.sub.as_ref())
+            .push_bind(row.username.as_ref())
+            .push_bind(row.client_id.as_ref())
+            .push_bind(row.sid.as_ref())
+            .push_bind(row.jti.as_ref())
+            .push_bind(row.ip.as_ref())
+            .push_bind(row.route.as_ref())
+            .push_bind(row.template.as_ref())
+            .push_bind(row.path.as_ref())
+            .push_bind(row.status)
+            .push_bind(row.request_id.as_ref())
+            .push_bind(row.body);
+    });
+    let query = builder.build().persistent(rows.len() == SQLITE_ROWS_MAX);
+    Ok(query.execute(&mut **tx).await?.rows_affected())
+}
+
+async fn insert_rows_postgres(
+    tx: &mut Transaction<'_, Postgres>,
+    batch: Uuid,
+    rows: &[Row<'_>],
+) -> Result<u64, DatabaseError> {
+    /// One column of all rows, as an array.
+    macro_rules! column {
+        ($row:ident => $value:expr) => {
+            rows.iter().map(|$row| $value).collect::<Vec<_>>()
+        };
+    }
+    let insert = format!(
+        "INSERT INTO event ({COLUMNS}) \
+         SELECT id, class, time, $1, ordinal, time_suspect, service, instance, boot, seq, action, outcome, \
+             reason, identity, sub, username, client_id, sid, jti, ip, route, template, path, status, request_id, body \
+         FROM UNNEST($2::uuid[], $3::text[], $4::bigint[], $5::int[], $6::bool[], $7::text[], $8::text[], $9::uuid[], \
+             $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], \
+             $18::text[], $19::text[], $20::bytea[], $21::text[], $22::text[], $23::text[], $24::int[], $25::text[], \
+             $26::bytea[]) \
+         AS fresh (id, class, time, ordinal, time_suspect, service, instance, boot, seq, action, outcome, \
+             reason, identity, sub, username, client_id, sid, jti, ip, route, template, path, status, request_id, body) \
+         ON CONFLICT DO NOTHING"
+    );
+    let done = sqlx::query(sqlx::AssertSqlSafe(insert))
+        .bind(batch)
+        .bind(column!(row => row.id))
+        .bind(column!(row => row.class))
+        .bind(column!(row => row.time))
+        .bind(column!(row => row.ordinal))
+        .bind(column!(row => row.time_suspect))
+        .bind(column!(row => row.service))
+        .bind(column!(row => row.instance))
+        .bind(column!(row => row.boot))
+        .bind(column!(row => row.seq))
+        .bind(column!(row => row.action.as_str()))
+        .bind(column!(row => row.outcome))
+        .bind(column!(row => row.reason.as_deref()))
+        .bind(column!(row => row.identity))
+        .bind(column!(row => row.sub.as_deref()))
+        .bind(column!(row => row.username.as_deref()))
+        .bind(column!(row => row.client_id.as_deref()))
+        .bind(column!(row => row.sid.as_deref()))
+        .bind(column!(row => row.jti.as_deref()))
+        .bind(column!(row => row.ip.as_deref()))
+        .bind(column!(row => row.route.as_deref()))
+        .bind(column!(row => row.template.as_deref()))
+        .bind(column!(row => row.path.as_deref()))
+        .bind(column!(row => row.status))
+        .bind(column!(row => row.request_id.as_deref()))
+        .bind(column!(row => row.body))
+        .execute(&mut **tx)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+async fn insert_dead_letter(
+    tx: &mut Tx<'_>,
+    letter: &DeadLetter,
+    received_at: UtcMicros,
+) -> Result<(), DatabaseError> {
+    let insert = "INSERT INTO dead_letter (id, received_at, reason, publisher, body, body_bytes) \
+        VALUES ($1, $2, $3, $4, $5, $6)";
+    let kept = letter.body.get(..DEAD_LETTER_BYTES_MAX).unwrap_or(&letter.body);
+    let publisher = letter.publisher.as_deref();
+    execute!(
+        tx,
+        sqlx::query(insert)
+            .bind(event_id(received_at))
+            .bind(received_at.as_micros())
+            .bind(letter.reason)
+            .bind(publisher.map(|name| bounded(&name.replace('\0', "\u{fffd}"), PUBLISHER_BYTES_MAX)))
+            .bind(kept.to_vec())
+            .bind(ordinal(letter.body.len()))
+    )?;
+    Ok(())
+}
+
+/// A count as SQL holds it. Batches and messages are far smaller than what it can hold.
+fn ordinal(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}

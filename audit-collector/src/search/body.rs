@@ -1,0 +1,74 @@
+//! Events as readers get them. Pure.
+
+use serde::Serialize;
+use shared::clock::UtcMicros;
+use shared::event::{Facts, Source, wire};
+use uuid::Uuid;
+
+/// One page of events.
+#[derive(Clone, Debug, Serialize)]
+pub struct EventPage {
+    /// The events, newest first.
+    pub events: Vec<EventBody>,
+    /// What to give as `cursor` for the next page; null on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// An event with what the collector knows of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct EventBody {
+    /// Its id.
+    pub id: Uuid,
+    /// When it happened, by the producer's clock.
+    pub time: UtcMicros,
+    /// When it was stored, by the collector's clock.
+    pub recorded_at: UtcMicros,
+    /// How many events stand before it in the log; absent until it has been put in order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<i64>,
+    /// Whether the producer's clock was far from the collector's; absent if not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub time_suspect: bool,
+    /// What it says.
+    #[serde(flatten)]
+    pub content: Content,
+}
+
+/// What an event says.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Content {
+    /// An event as its source made it.
+    Event(Box<Numbered>),
+    /// Bytes that were an event when they were stored and are none any more: somebody changed the database.
+    Unreadable {
+        /// Always true.
+        unreadable: bool,
+    },
+}
+
+/// Facts with their source and number.
+#[derive(Clone, Debug, Serialize)]
+pub struct Numbered {
+    /// Who reports it.
+    pub source: Source,
+    /// Its number at the source.
+    pub seq: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub facts: Facts,
+}
+
+impl Content {
+    /// Reads a stored body. One that cannot be read does not hide the events around it.
+    pub(super) fn of(body: &[u8]) -> Self {
+        match wire::decode(body) {
+            Ok(event) => Self::Event(Box::new(Numbered {
+                source: event.source,
+                seq: event.seq,
+                facts: event.facts,
+            })),
+            Err(_) => Self::Unreadable { unreadable: true },
+        }
+    }
+}

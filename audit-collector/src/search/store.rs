@@ -1,0 +1,61 @@
+//! Finds events.
+
+use shared::clock::UtcMicros;
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::body::Content;
+use super::{Cursor, EventBody, EventPage, Search, Statement, bound};
+use crate::database::{Database, DatabaseError, read};
+use crate::event_log::EventLog;
+
+#[derive(FromRow)]
+struct FoundRow {
+    id: Uuid,
+    time: i64,
+    time_suspect: bool,
+    body: Vec<u8>,
+    recorded_at: i64,
+    position: Option<i64>,
+}
+
+impl From<FoundRow> for EventBody {
+    fn from(row: FoundRow) -> Self {
+        Self {
+            id: row.id,
+            time: UtcMicros::from_micros(row.time),
+            recorded_at: UtcMicros::from_micros(row.recorded_at),
+            position: row.position,
+            time_suspect: row.time_suspect,
+            content: Content::of(&row.body),
+        }
+    }
+}
+
+impl EventLog {
+    /// One page of what is searched for, newest first.
+    pub async fn search(&self, search: &Search) -> Result<EventPage, DatabaseError> {
+        let mut rows = find(self.database(), &Statement::page(search)).await?;
+        let limit = usize::from(search.limit);
+        let has_more = rows.len() > limit;
+        rows.truncate(limit);
+        let last = rows.last().filter(|_| has_more).map(|row| Cursor {
+            time: UtcMicros::from_micros(row.time),
+            id: row.id,
+        });
+        Ok(EventPage {
+            next_cursor: last.map(|cursor| cursor.seal(&search.filter)),
+            events: rows.into_iter().map(EventBody::from).collect(),
+        })
+    }
+
+    /// The event with that id.
+    pub async fn event(&self, id: Uuid) -> Result<Option<EventBody>, DatabaseError> {
+        let rows = find(self.database(), &Statement::event(id)).await?;
+        Ok(rows.into_iter().next().map(EventBody::from))
+    }
+}
+
+async fn find(database: &Database, statement: &Statement) -> Result<Vec<FoundRow>, DatabaseError> {
+    read!(fetch_all, database, bound!(FoundRow, statement))
+}

@@ -1,0 +1,15 @@
+#![cfg(test)]
+//! The collector against real databases and a real broker.
+
+#[macro_use]
+mod harness;
+
+mod access;
+mod append;
+mod hostile;
+mod outage;
+mod rabbit;
+mod run;
+mod search;
+mod sequencing;
+mod statistics;
