@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use audit_collector::event_log::EventLog;
 use audit_collector::ingest::{self, Ingest};
-use shared::clock::SystemClock;
+use shared::clock::{Clock, SharedClock, SystemClock, UtcMicros};
 use shared::runtime::shutdown::CancellationToken;
 use shared::transport::{Bus, Message, Publisher, Transport};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use crate::harness::database::TestDatabase;
-use crate::harness::events::{at, body, event, request_facts};
+use crate::harness::events::{NOW, at, body, event, request_facts};
 use crate::harness::eventually;
 
 const GATHERING: Ingest = Ingest {
@@ -18,15 +20,28 @@ const GATHERING: Ingest = Ingest {
     linger: Duration::from_millis(5),
 };
 
+/// A clock that tells when it was looked at, which intake does when it has a batch to store.
+#[derive(Debug, Default)]
+struct ConsultedClock {
+    consulted: Notify,
+}
+
+impl Clock for ConsultedClock {
+    fn now(&self) -> UtcMicros {
+        self.consulted.notify_one();
+        NOW
+    }
+}
+
 /// A collector's intake within this process, and a publisher for it.
-fn start(log: &EventLog) -> (tokio::task::JoinHandle<()>, CancellationToken, Publisher) {
+fn start(log: &EventLog, clock: SharedClock) -> (JoinHandle<()>, CancellationToken, Publisher) {
     let transport = Transport::InProcess(Bus::new());
     let stop = CancellationToken::new();
     let task = tokio::spawn(ingest::run(
         transport.consumer(100),
         log.clone(),
         GATHERING,
-        Arc::new(SystemClock),
+        clock,
         stop.clone(),
     ));
     (task, stop, transport.publisher("api-service"))
@@ -46,7 +61,7 @@ async fn a_batch_waits_for_the_database_and_is_stored_once() {
         return;
     };
     let log = database.log().await;
-    let (task, stop, mut publisher) = start(&log);
+    let (task, stop, mut publisher) = start(&log, Arc::new(SystemClock));
     publisher.publish(&messages(5)).await.unwrap();
 
     let name = database.name();
@@ -88,10 +103,12 @@ async fn intake_ends_when_told_to_although_the_database_is_away() {
         return;
     };
     let log = database.log().await;
-    let (task, stop, mut publisher) = start(&log);
+    let clock = Arc::new(ConsultedClock::default());
+    let (task, stop, mut publisher) = start(&log, clock.clone());
     log.database().close().await;
-
     let publishing = tokio::spawn(async move { publisher.publish(&messages(3)).await });
+    clock.consulted.notified().await;
+
     stop.cancel();
 
     task.await.unwrap();
@@ -111,7 +128,7 @@ async fn an_event_that_the_database_refuses_is_kept_apart_from_the_good_ones() {
     database
         .alter("ALTER TABLE event ADD CONSTRAINT nothing_refused CHECK (path <> '/orders/refused')")
         .await;
-    let (task, stop, mut publisher) = start(&log);
+    let (task, stop, mut publisher) = start(&log, Arc::new(SystemClock));
     let mut batch = messages(4);
     let mut facts = request_facts();
     if let Some(http) = &mut facts.http {
