@@ -12,6 +12,7 @@ mod outbox;
 mod password;
 mod request;
 mod secret;
+mod secret_file;
 mod service;
 mod session;
 pub mod settings;

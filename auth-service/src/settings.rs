@@ -1,10 +1,6 @@
 //! Every setting of auth-service, and the secrets that it makes for itself at the first start with SQLite.
 
-use std::fmt::Write as _;
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write as _};
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,9 +14,10 @@ use shared::token::GATELOG_AUDIENCE;
 use shared::transport::{Transport, read_broker};
 use url::Url;
 
+use crate::SERVICE;
 pub use crate::database::{DatabaseUrl, InvalidDatabaseUrl};
 pub use crate::master_key::{InvalidMasterKey, MasterKey};
-use crate::{SERVICE, secret};
+pub use crate::secret_file::make_secret_file;
 
 /// What the names of its environment variables begin with.
 pub const PREFIX: &str = "GATELOG_AUTH_";
@@ -44,9 +41,6 @@ const ACCESS_TOKEN_SECONDS: Setting = Setting::new(
 /// The longest life of an access token, in seconds; so long is a revocation kept.
 pub(crate) const ACCESS_TOKEN_SECONDS_MAX: u32 = 3600;
 const ACCESS_TOKEN_SECONDS_MIN: u32 = 60;
-
-/// Bytes of a secret that is made here.
-const SECRET_BYTES: usize = 32;
 
 /// What auth-service needs to run.
 #[derive(Clone, Debug)]
@@ -186,34 +180,6 @@ fn provide_secret(reader: &mut Reader, setting: &Setting, database_url: Option<&
         reader.problem(format!(
             "make {shown} once, the same for all replicas:  (umask 077 && openssl rand -hex 32 > {shown})"
         ));
-    }
-}
-
-/// Writes a fresh secret of 64 hexadecimal digits to `path`, readable by its owner only. Never replaces a file.
-///
-/// The file gets its name when it is complete, so that a crash leaves no half of a secret.
-pub fn make_secret_file(path: &Path) -> std::io::Result<()> {
-    let bytes = secret::fresh_bytes::<SECRET_BYTES>().map_err(std::io::Error::other)?;
-    let mut text = String::with_capacity(SECRET_BYTES * 2 + 1);
-    for byte in bytes {
-        write!(text, "{byte:02x}").map_err(std::io::Error::other)?;
-    }
-    text.push('\n');
-    let making = path.with_extension(format!("{}.new", std::process::id()));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&making)?;
-    let made = file
-        .write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .and_then(|()| std::fs::hard_link(&making, path));
-    std::fs::remove_file(&making)?;
-    match made {
-        // Another process was faster; its secret is as good.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        made => made,
     }
 }
 

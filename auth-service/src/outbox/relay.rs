@@ -29,6 +29,9 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 /// How often to look for what other replicas have committed, and whether their relay is gone.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// A relay that ran for so long was in order, so that what ended it is news.
+const STEADY: Duration = Duration::from_secs(20);
+
 /// How long one step in the database may take before its connection is given up.
 const STEP_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -78,8 +81,22 @@ pub(crate) async fn run(app: App, publisher: Publisher, stop: CancellationToken)
         patience: Backoff::default(),
     };
     let mut backoff = Backoff::default();
-    while let Err(error) = relay.run_held().await {
-        tracing::warn!(%error, "events wait in the outbox");
+    let mut told = false;
+    loop {
+        let begun = Instant::now();
+        let Err(error) = relay.run_held().await else {
+            return;
+        };
+        if begun.elapsed() > STEADY {
+            backoff.reset();
+            told = false;
+        }
+        if told {
+            tracing::debug!(%error, "the outbox still cannot be relayed");
+        } else {
+            tracing::warn!(%error, "the outbox cannot be relayed; trying again");
+            told = true;
+        }
         tokio::select! {
             () = backoff.wait() => {}
             () = relay.stop.cancelled() => return,

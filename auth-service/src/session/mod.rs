@@ -5,6 +5,7 @@ mod login;
 mod logout;
 mod refresh;
 mod refresh_token;
+mod refuse;
 mod rotation;
 mod store;
 

@@ -2,20 +2,19 @@
 //! the session.
 
 use shared::clock::UtcMicros;
-use shared::enforcement::Target;
-use shared::event::{Actor, Class, Facts, Outcome, action};
+use shared::event::Actor;
 use shared::token::GATELOG_AUDIENCE;
 
 use super::refresh_token::{RefreshToken, Unverified};
-use super::rotation::{ReuseCause, Verdict, judge};
-use super::store::{self, EndReason, Session};
+use super::rotation::{Verdict, judge};
+use super::store::{self, Session};
 use crate::app::App;
 use crate::database::{DatabaseError, Tx};
 use crate::error::ApiError;
+use crate::outbox;
 use crate::request::RequestContext;
 use crate::token::{Grant, TokenAnswer, mint_signed};
 use crate::user::{self, Account};
-use crate::{enforcement, outbox};
 
 /// How often to look again when others refresh the same session; the second look finds it moved on already.
 const ATTEMPTS_MAX: u32 = 4;
@@ -72,17 +71,18 @@ pub(crate) async fn refresh(
     Err(RefreshError::Refused)
 }
 
-struct Refresh<'a> {
-    app: &'a App,
-    context: &'a RequestContext,
+/// One request for a refresh.
+pub(super) struct Refresh<'a> {
+    pub(super) app: &'a App,
+    pub(super) context: &'a RequestContext,
     presented: &'a Presented<'a>,
-    now: UtcMicros,
+    pub(super) now: UtcMicros,
 }
 
 /// A session whose token was proven, and its user as of now.
-struct Proven {
-    token: RefreshToken,
-    session: Session,
+pub(super) struct Proven {
+    pub(super) token: RefreshToken,
+    pub(super) session: Session,
     account: Account,
 }
 
@@ -101,7 +101,7 @@ impl Proven {
         }
     }
 
-    fn actor(&self) -> Actor {
+    pub(super) fn actor(&self) -> Actor {
         let session_id = self.token.session_id();
         self.grant(&session_id, &[]).actor()
     }
@@ -217,84 +217,5 @@ impl Refresh<'_> {
             successor.encode(&self.app.refresh_key, &proven.session.seed),
             grant.scope(),
         )))
-    }
-
-    /// Ends the session: of two who hold its tokens one is not the user. Committed although the answer is an error.
-    async fn end_reused(
-        &self,
-        mut tx: Tx<'static>,
-        proven: &Proven,
-        cause: ReuseCause,
-    ) -> Result<Option<TokenAnswer>, RefreshError> {
-        let session_id = proven.token.session_id();
-        if !store::end(&mut tx, &session_id, EndReason::Reuse, self.now).await? {
-            return Ok(None);
-        }
-        outbox::append(&mut tx, self.now, self.reuse_facts(proven, cause.as_str())).await?;
-        let revoked = self
-            .context
-            .facts(
-                Class::Auth,
-                action::AUTHN_TOKEN_REVOKED,
-                Outcome::Success,
-                proven.actor(),
-            )
-            .because(EndReason::Reuse.as_str())
-            .with_detail("sid", session_id.as_str());
-        outbox::append(&mut tx, self.now, revoked).await?;
-        enforcement::append(&mut tx, &Target::Sid(session_id), self.now).await?;
-        self.app.database.commit(tx).await?;
-        Err(RefreshError::Refused)
-    }
-
-    /// The token was written by us and is ahead of the database: that was restored from a backup. The session is not
-    /// ended, since nobody did wrong; the user signs in again.
-    async fn refuse_rolled_back(
-        &self,
-        mut tx: Tx<'static>,
-        proven: &Proven,
-    ) -> Result<Option<TokenAnswer>, RefreshError> {
-        outbox::append(&mut tx, self.now, self.reuse_facts(proven, "db_rollback")).await?;
-        self.app.database.commit(tx).await?;
-        Err(RefreshError::Refused)
-    }
-
-    /// Both parties: who refreshed last is the event's `detail`, who came now its `client`.
-    fn reuse_facts(&self, proven: &Proven, cause: &str) -> Facts {
-        let state = &proven.session.state;
-        self.context
-            .facts(
-                Class::Auth,
-                action::AUTHN_TOKEN_REUSE,
-                Outcome::Denied,
-                proven.actor(),
-            )
-            .because(cause)
-            .with_detail("cause", cause)
-            .with_detail("presented_counter", proven.token.counter)
-            .with_detail("live_counter", state.counter)
-            .with_detail("rotated_at", state.rotated_at.to_string())
-            .with_detail("rotated_ip", proven.session.rotated_ip.clone())
-            .with_detail("rotated_user_agent", proven.session.rotated_user_agent.clone())
-    }
-
-    async fn refuse(
-        &self,
-        mut tx: Tx<'static>,
-        actor: Actor,
-        reason: &str,
-    ) -> Result<Option<TokenAnswer>, RefreshError> {
-        let facts = self
-            .context
-            .facts(
-                Class::Auth,
-                action::AUTHN_TOKEN_REFRESH_FAIL,
-                Outcome::Failure,
-                actor,
-            )
-            .because(reason);
-        outbox::append(&mut tx, self.now, facts).await?;
-        self.app.database.commit(tx).await?;
-        Err(RefreshError::Refused)
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::json;
 
-use crate::harness::{Harness, PASSWORD, on_both_databases};
+use crate::databases::on_both_databases;
+use crate::harness::{Harness, PASSWORD};
 
 async fn a_user_is_made_without_a_password_and_sets_its_own(harness: Arc<Harness>) {
     let admin = harness.set_up().await;

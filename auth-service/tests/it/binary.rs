@@ -199,7 +199,7 @@ fn a_port_in_use_and_a_folder_that_is_not_there_are_exit_code_78() {
 
 #[test]
 fn a_database_that_refuses_us_is_exit_code_78() {
-    let Some(admin_url) = crate::harness::server("GATELOG_TEST_POSTGRES_URL") else {
+    let Some(admin_url) = crate::databases::server("GATELOG_TEST_POSTGRES_URL") else {
         return;
     };
     let dir = tempfile::tempdir().unwrap();

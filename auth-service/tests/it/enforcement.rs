@@ -7,7 +7,8 @@ use http::StatusCode;
 use serde_json::json;
 use shared::enforcement::{Page, Target};
 
-use crate::harness::{Harness, Outside, on_both_databases, unverified_claims};
+use crate::databases::on_both_databases;
+use crate::harness::{Harness, Outside, unverified_claims};
 
 async fn a_sign_out_ends_the_session_and_is_in_the_log_at_once(harness: Arc<Harness>) {
     harness.set_up().await;

@@ -16,7 +16,7 @@ use shared::clock::{ManualClock, UtcMicros};
 use shared::http::serve::PeerAddr;
 use shared::runtime::common::ProcessSettings;
 use shared::transport::{Bus, Transport};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, SqlitePool};
+use sqlx::{PgPool, SqlitePool};
 use tower::ServiceExt as _;
 
 /// The password of every user in these tests.
@@ -26,25 +26,6 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) const SERVICE_TOKEN: &str = "service-token-service-token-service-token";
 
 pub(crate) const MASTER_KEY: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
-
-/// Runs each test on both databases; on PostgreSQL only if there is one.
-macro_rules! on_both_databases {
-    ($($name:ident),+ $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test]
-            async fn $name() {
-                crate::harness::on_sqlite(super::$name).await;
-            })+
-        }
-        mod postgres {
-            $(#[tokio::test]
-            async fn $name() {
-                crate::harness::on_postgres(super::$name).await;
-            })+
-        }
-    };
-}
-pub(crate) use on_both_databases;
 
 /// The database behind a service, seen from outside.
 #[derive(Clone, Debug)]
@@ -92,50 +73,6 @@ impl Answer {
     }
 }
 
-pub(crate) async fn on_sqlite<F: Future<Output = ()> + Send + 'static>(test: impl FnOnce(Arc<Harness>) -> F) {
-    let dir = tempfile::tempdir().unwrap();
-    let url = format!("sqlite:{}", dir.path().join("auth.db").display());
-    let harness = Arc::new(Harness::open(url.parse().unwrap()).await);
-    tokio::spawn(test(harness)).await.unwrap();
-}
-
-pub(crate) async fn on_postgres<F: Future<Output = ()> + Send + 'static>(test: fn(Arc<Harness>) -> F) {
-    let Some(admin_url) = server("GATELOG_TEST_POSTGRES_URL") else {
-        return;
-    };
-    let name = format!("t{}", uuid::Uuid::new_v4().simple());
-    let mut admin = PgConnection::connect(&admin_url).await.unwrap();
-    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}")))
-        .execute(&mut admin)
-        .await
-        .unwrap();
-    let (server, _) = admin_url.rsplit_once('/').unwrap();
-    let url: DatabaseUrl = format!("{server}/{name}").parse().unwrap();
-    let tested = tokio::spawn(async move { test(Arc::new(Harness::open(url).await)).await }).await;
-    sqlx::query(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)")))
-        .execute(&mut admin)
-        .await
-        .unwrap();
-    tested.unwrap();
-}
-
-/// The value of a variable that tells where a server is; without it the test is skipped, or fails if servers are required.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tests learn from the environment where the servers are"
-)]
-pub(crate) fn server(variable: &str) -> Option<String> {
-    let value = std::env::var(variable).ok();
-    if value.is_none() {
-        assert!(
-            std::env::var("GATELOG_TEST_REQUIRE_SERVERS").is_err(),
-            "{variable} is not set"
-        );
-        eprintln!("SKIPPED: {variable} is not set");
-    }
-    value
-}
-
 pub(crate) fn settings(database_url: DatabaseUrl, clock: &Arc<ManualClock>) -> Settings {
     Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -157,7 +94,7 @@ pub(crate) fn settings(database_url: DatabaseUrl, clock: &Arc<ManualClock>) -> S
 }
 
 impl Harness {
-    async fn open(url: DatabaseUrl) -> Self {
+    pub(crate) async fn open(url: DatabaseUrl) -> Self {
         let clock = Arc::new(ManualClock::at(UtcMicros::from_seconds(1_800_000_000)));
         let settings = settings(url, &clock);
         let service = Service::open(&settings).await.unwrap();

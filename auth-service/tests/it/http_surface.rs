@@ -6,7 +6,8 @@ use axum::body::Body;
 use http::{Request, StatusCode};
 use serde_json::json;
 
-use crate::harness::{Harness, PASSWORD, json_request, on_both_databases};
+use crate::databases::on_both_databases;
+use crate::harness::{Harness, PASSWORD, json_request};
 
 fn raw(body: impl Into<Body>) -> Request<Body> {
     let mut request = json_request("/v1/login", &json!({}));

@@ -9,7 +9,8 @@ use shared::clock::Clock as _;
 use shared::enforcement::RevocationSet;
 use shared::token::{AudienceRule, IssuerRules, KeySet, Trust, TrustedIssuer, verify};
 
-use crate::harness::{Harness, PASSWORD, json_request, on_both_databases, unverified_claims};
+use crate::databases::on_both_databases;
+use crate::harness::{Harness, PASSWORD, json_request, unverified_claims};
 
 /// The body without what differs from request to request.
 fn plain(text: &str) -> Value {

@@ -3,6 +3,7 @@
 
 mod admin;
 mod binary;
+mod databases;
 mod enforcement;
 mod harness;
 mod http_surface;

@@ -17,7 +17,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::harness::{Harness, on_both_databases, server};
+use crate::databases::{on_both_databases, server};
+use crate::harness::Harness;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -195,7 +196,7 @@ on_both_databases!(
 /// Takes as long as a heartbeat does.
 #[tokio::test]
 async fn a_heartbeat_carries_the_hash_of_all_before_it() {
-    crate::harness::on_sqlite(|harness: Arc<Harness>| async move {
+    crate::databases::on_sqlite(|harness: Arc<Harness>| async move {
         harness.set_up().await;
         let (transport, mut consumer) = in_process();
         let running = Running::start(&harness.settings, &transport).await;
@@ -233,7 +234,7 @@ async fn events_reach_the_collector_s_queue_over_rabbitmq() {
     };
     let (sender, receiver) = (broker("auth-service"), broker("audit-collector"));
 
-    crate::harness::on_sqlite(move |harness: Arc<Harness>| async move {
+    crate::databases::on_sqlite(move |harness: Arc<Harness>| async move {
         harness.set_up().await;
         let count = harness.events().await.len() + 1;
         // Before any collector there is nothing to publish to; the events wait.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::json;
 
-use crate::harness::{Harness, PASSWORD, on_both_databases, unverified_claims};
+use crate::databases::on_both_databases;
+use crate::harness::{Harness, PASSWORD, unverified_claims};
 
 const DAY: Duration = Duration::from_hours(24);
 

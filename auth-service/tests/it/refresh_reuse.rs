@@ -6,7 +6,8 @@ use std::time::Duration;
 use http::{Request, StatusCode};
 use serde_json::json;
 
-use crate::harness::{Answer, Harness, on_both_databases, token_request};
+use crate::databases::on_both_databases;
+use crate::harness::{Answer, Harness, token_request};
 
 async fn refresh_as(harness: &Harness, token: &str, user_agent: &str) -> Answer {
     let mut request: Request<_> = token_request(&[("grant_type", "refresh_token"), ("refresh_token", token)]);

@@ -7,7 +7,8 @@ use auth_service::new_setup_token;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, PASSWORD, on_both_databases};
+use crate::databases::on_both_databases;
+use crate::harness::{Harness, PASSWORD};
 
 fn body(token: &str, username: &str) -> Value {
     json!({"token": token, "username": username, "password": PASSWORD})

@@ -8,7 +8,8 @@ use http::{Request, StatusCode};
 use serde_json::json;
 use shared::runtime::cli::StartError;
 
-use crate::harness::{Harness, on_both_databases};
+use crate::databases::on_both_databases;
+use crate::harness::Harness;
 
 async fn keys_and_tokens_survive_a_restart(harness: Arc<Harness>) {
     let token = harness.set_up().await;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::{Request, StatusCode};
 
-use crate::harness::{Harness, on_both_databases, token_request};
+use crate::databases::on_both_databases;
+use crate::harness::{Harness, token_request};
 
 fn form(body: impl Into<Body>) -> Request<Body> {
     Request::post("/oauth/token")
