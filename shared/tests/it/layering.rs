@@ -45,6 +45,7 @@ const LAYERS: [(&str, &[&str], &[&str]); 8] = [
         "sqlx::",
         &["store.rs"],
         &[
+            "shared/src/database/",
             "auth-service/src/database/",
             "audit-collector/src/database/",
             "audit-collector/src/search/statement.rs",
