@@ -43,7 +43,7 @@ const LAYERS: [(&str, &[&str], &[&str]); 8] = [
     ),
     (
         "sqlx::",
-        &["store.rs"],
+        &["store.rs", "schema.rs"],
         &[
             "shared/src/database/",
             "auth-service/src/database/",
