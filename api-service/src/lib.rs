@@ -62,7 +62,9 @@ pub async fn run(
         body_max_bytes: settings.body_max_bytes,
         ends: ends.clone(),
     });
-    tracing::info!(listen = ?listener.local_addr().ok(), "the door is open");
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "the door is open");
+    }
     serve(listener, app::router(Arc::clone(&door)), shutdown).await;
     drop(door);
     // Events of requests that were cut off are still on their way to the spool.

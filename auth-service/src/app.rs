@@ -15,7 +15,6 @@ use shared::http::request_id::X_REQUEST_ID;
 use shared::runtime::common::ProcessSettings;
 use shared::runtime::shutdown::TaskTracker;
 
-use crate::database::Database;
 use crate::error::{ApiError, Failed, Internal};
 use crate::outbox::RelayState;
 use crate::password::Hasher;
@@ -24,6 +23,7 @@ use crate::session::RefreshTokenKey;
 use crate::signing_key::KeyRing;
 use crate::token::MintRules;
 use crate::{enforcement, health, metadata, password, session, setup, signing_key, token, user};
+use shared::database::Database;
 
 /// The parts of a running service. Clones share them.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use shared::http::bearer;
 use shared::http::problem::Problem;
 use shared::token::Refusal;
 
-use crate::database::DatabaseError;
+use shared::database::DatabaseError;
 
 /// When to come back after a failure that may pass, in seconds.
 const RETRY_SECONDS: u32 = 1;

@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod app;
-mod database;
 mod enforcement;
 mod error;
 mod health;
@@ -11,6 +10,7 @@ mod one_time_token;
 mod outbox;
 mod password;
 mod request;
+mod schema;
 mod secret;
 mod secret_file;
 mod service;

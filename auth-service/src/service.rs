@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use axum::Router;
+use shared::database::Database;
 use shared::guard::Guard;
 use shared::http::serve::serve;
 use shared::runtime::cli::StartError;
@@ -13,9 +14,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::app::{self, App, Parts};
-use crate::database::Database;
 use crate::outbox::{self, RelayState};
 use crate::password::Hasher;
+use crate::schema::SCHEMA;
 use crate::session::RefreshTokenKey;
 use crate::settings::Settings;
 use crate::signing_key::KeyRing;
@@ -119,7 +120,7 @@ pub async fn new_setup_token(settings: &Settings) -> Result<Option<String>, Star
 }
 
 async fn open_database(settings: &Settings) -> Result<Database, StartError> {
-    let database = Database::open(&settings.database_url).await?;
+    let database = Database::open(&settings.database_url, &SCHEMA).await?;
     let preparing = async {
         let mut tx = database.write().await?;
         outbox::create(&mut tx).await?;

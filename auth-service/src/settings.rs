@@ -15,9 +15,9 @@ use shared::transport::{Transport, read_broker};
 use url::Url;
 
 use crate::SERVICE;
-pub use crate::database::{DatabaseUrl, InvalidDatabaseUrl};
 pub use crate::master_key::{InvalidMasterKey, MasterKey};
 pub use crate::secret_file::make_secret_file;
+pub use shared::database::{DatabaseUrl, InvalidDatabaseUrl};
 
 /// What the names of its environment variables begin with.
 pub const PREFIX: &str = "GATELOG_AUTH_";

@@ -5,6 +5,8 @@ pub mod enforcement;
 pub mod event;
 pub mod topology;
 
+#[cfg(feature = "database")]
+pub mod database;
 #[cfg(feature = "http")]
 pub mod guard;
 #[cfg(feature = "http")]

@@ -11,8 +11,8 @@ use shared::clock::UtcMicros;
 use shared::guard::Guard;
 
 use crate::app::App;
-use crate::database::{Database, DatabaseError};
 use crate::settings::ACCESS_TOKEN_SECONDS_MAX;
+use shared::database::{Database, DatabaseError};
 pub(crate) use store::append;
 
 /// Added to the life of an entry for clocks that differ.

@@ -4,7 +4,7 @@ use shared::clock::UtcMicros;
 use shared::enforcement::{Entry, Page, Target};
 
 use super::expiry;
-use crate::database::{DatabaseError, Tx, execute, fetch};
+use shared::database::{DatabaseError, Tx, execute, fetch};
 
 /// Entries in one page; some hundred bytes each.
 const PAGE_MAX: i64 = 1000;

@@ -3,8 +3,8 @@
 use shared::clock::UtcMicros;
 
 use super::Purpose;
-use crate::database::{DatabaseError, Tx, execute, fetch};
 use crate::secret::sha256;
+use shared::database::{DatabaseError, Tx, execute, fetch};
 
 const DELETE_FORMER: &str =
     "DELETE FROM one_time_tokens WHERE purpose = $1 AND (user_id = $2 OR (user_id IS NULL AND $2 IS NULL))";

@@ -10,9 +10,9 @@ mod store;
 use shared::clock::UtcMicros;
 use shared::event::{Draft, Facts, wire};
 
-use crate::database::{DatabaseError, Tx};
 use crate::error::{ApiError, Internal};
 pub(crate) use relay::{RelayState, run};
+use shared::database::{DatabaseError, Tx};
 
 /// The instance in the source of every event of an outbox.
 const INSTANCE: &str = "outbox";

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use shared::clock::SharedClock;
+use shared::database::{Database, DatabaseError, Hold, Task};
 use shared::event::wire::EncodeError;
 use shared::runtime::Backoff;
 use shared::runtime::shutdown::CancellationToken;
@@ -18,7 +19,12 @@ use super::number::{Head, Numbered};
 use super::store::{self, StoreError};
 use super::{Unwritable, facts_json};
 use crate::app::App;
-use crate::database::{Database, DatabaseError, Hold};
+
+/// The relay's lock: "gatelog" in ASCII. An idle relay is silent for as long as nobody signs in, so there is no bound.
+const RELAY: Task = Task {
+    lock: 0x0067_6174_656c_6f67,
+    frozen_after: None,
+};
 
 /// Events in one publish: enough to keep confirms pipelined.
 const BATCH_MAX: i64 = 256;
@@ -117,7 +123,7 @@ struct Relay<'a> {
 impl Relay<'_> {
     /// Waits for the hold and relays; `Ok` once it was told to stop.
     async fn run_held(&mut self) -> Result<(), RelayError> {
-        let mut hold = step(self.database.connect_for_hold()).await?;
+        let mut hold = step(self.database.connect_for_hold(RELAY)).await?;
         while !step(hold.try_take()).await? {
             if self.rested().await {
                 return Ok(());
@@ -194,7 +200,7 @@ impl Relay<'_> {
 
     async fn write_own(
         &self,
-        tx: &mut crate::database::Tx<'_>,
+        tx: &mut shared::database::Tx<'_>,
         head: &mut Head,
         draft: fn(&Head, shared::clock::UtcMicros) -> shared::event::Draft,
     ) -> Result<(), RelayError> {

@@ -6,7 +6,7 @@ use shared::spool::RunningHash;
 use uuid::Uuid;
 
 use super::number::{Head, Numbered};
-use crate::database::{DatabaseError, Tx, execute, fetch};
+use shared::database::{DatabaseError, Tx, execute, fetch};
 
 const CREATE_HEAD: &str = "INSERT INTO outbox_head (only_row, boot, last_seq, running_hash)
     VALUES (1, $1, 0, $2) ON CONFLICT DO NOTHING";

@@ -9,12 +9,12 @@ use super::refresh_token::{RefreshToken, Unverified};
 use super::rotation::{Verdict, judge};
 use super::store::{self, Session};
 use crate::app::App;
-use crate::database::{DatabaseError, Tx};
 use crate::error::ApiError;
 use crate::outbox;
 use crate::request::RequestContext;
 use crate::token::{Grant, TokenAnswer, mint_signed};
 use crate::user::{self, Account};
+use shared::database::{DatabaseError, Tx};
 
 /// How often to look again when others refresh the same session; the second look finds it moved on already.
 const ATTEMPTS_MAX: u32 = 4;

@@ -6,9 +6,9 @@ use shared::event::{Actor, Class, Facts, Outcome, action};
 use super::refresh::{Proven, Refresh, RefreshError};
 use super::rotation::ReuseCause;
 use super::store::{self, EndReason};
-use crate::database::Tx;
 use crate::token::TokenAnswer;
 use crate::{enforcement, outbox};
+use shared::database::Tx;
 
 impl Refresh<'_> {
     /// Ends the session: of two who hold its tokens one is not the user. Committed although the answer is an error.

@@ -4,9 +4,9 @@ use shared::clock::UtcMicros;
 use shared::event::ClientFacts;
 
 use super::rotation::State;
-use crate::database::{DatabaseError, Tx, execute, fetch};
 use crate::error::{ApiError, Internal};
 use crate::token::Grant;
+use shared::database::{DatabaseError, Tx, execute, fetch};
 
 /// Bytes of a session's seed.
 pub(super) const SEED_BYTES: usize = 32;

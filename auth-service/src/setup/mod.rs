@@ -8,9 +8,9 @@ use shared::clock::UtcMicros;
 use shared::runtime::cli::StartError;
 
 use crate::app::App;
-use crate::database::Database;
 use crate::one_time_token::{self, Purpose};
 use crate::{secret, user};
+use shared::database::Database;
 
 /// `POST /v1/setup`.
 pub(crate) fn routes() -> Router<App> {
@@ -32,5 +32,5 @@ pub(crate) async fn new_token(database: &Database, now: UtcMicros) -> Result<Opt
     };
     making
         .await
-        .map_err(|error: crate::database::DatabaseError| StartError::failed(error))
+        .map_err(|error: shared::database::DatabaseError| StartError::failed(error))
 }

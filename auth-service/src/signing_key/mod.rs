@@ -12,11 +12,11 @@ use shared::event::{Actor, Class, Facts, Outcome, TokenFacts, action};
 use shared::runtime::cli::StartError;
 
 use crate::app::App;
-use crate::database::Database;
 use crate::master_key::MasterKey;
 use crate::outbox;
 pub(crate) use key_set::{KeyRing, SigningKey};
 use seal::Seal;
+use shared::database::Database;
 
 /// `GET /.well-known/jwks.json`.
 pub(crate) fn routes() -> Router<App> {

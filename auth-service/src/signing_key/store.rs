@@ -3,7 +3,7 @@
 use shared::clock::UtcMicros;
 
 use super::key_set::{SigningKey, StoredKey};
-use crate::database::{DatabaseError, Tx, execute, fetch};
+use shared::database::{DatabaseError, Tx, execute, fetch};
 
 /// The state of the one key that signs.
 pub(super) const ACTIVE: &str = "active";

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use shared::clock::UtcMicros;
 
 use super::name::{Username, key_of};
-use crate::database::{DatabaseError, Tx, execute, fetch};
+use shared::database::{DatabaseError, Tx, execute, fetch};
 
 const SELECT_BY_ID: &str = "SELECT id, username, password_hash, disabled FROM users WHERE id = $1";
 const SELECT_BY_NAME: &str =

@@ -1,0 +1,200 @@
+//! Opens the database: waits for a server that is not there yet, and brings the tables up to date.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::runtime::Backoff;
+use crate::runtime::cli::StartError;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use tokio::sync::watch;
+
+use super::error::may_pass;
+use super::{Database, DatabaseUrl, Pools, RevivablePool};
+
+/// What a service keeps in its database, and how much of the server it may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Schema {
+    /// The service, as the server shows it among its connections.
+    pub service: &'static str,
+    /// The tables on SQLite.
+    pub sqlite: &'static Migrator,
+    /// The same tables on PostgreSQL.
+    pub postgres: &'static Migrator,
+    /// Writing connections at a time on PostgreSQL; a small server allows 100 for all replicas of all services.
+    pub writers_max: u32,
+    /// Reading connections at a time.
+    pub readers_max: u32,
+    /// How long a writing statement may take, in PostgreSQL's words.
+    pub write_statement_timeout: &'static str,
+    /// How long a reading statement may take, in PostgreSQL's words.
+    pub read_statement_timeout: &'static str,
+}
+
+/// How long a SQLite writer waits for another process.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a caller waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one attempt to connect may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Database {
+    /// Opens the database and migrates it. Waits for a server that cannot be reached.
+    pub async fn open(url: &DatabaseUrl, schema: &Schema) -> Result<Self, StartError> {
+        let pools = match url {
+            DatabaseUrl::Sqlite(path) => open_sqlite(path, schema).await?,
+            DatabaseUrl::Postgres(options) => open_postgres(options, schema).await?,
+        };
+        Ok(Self {
+            pools,
+            commits: watch::Sender::new(0),
+        })
+    }
+}
+
+async fn open_sqlite(path: &Path, schema: &Schema) -> Result<Pools, StartError> {
+    let unusable = |error: &dyn std::fmt::Display| {
+        StartError::config(format!("cannot use the database {}: {error}", path.display()))
+    };
+    // SQLite gives its other files the same mode.
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| unusable(&error))?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        // With NORMAL, power loss could take the last commits: a revocation, or what was acknowledged to the broker.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging();
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options.clone())
+        .await
+        .map_err(|error| unusable(&error))?;
+    let migrating = async {
+        // The transaction is the lock against another process that migrates.
+        let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+        schema.sqlite.run_direct(None, &mut *tx, false).await?;
+        tx.commit().await.map_err(MigrateError::from)
+    };
+    migrating.await.map_err(|error| unusable(&error))?;
+    let reader = SqlitePoolOptions::new()
+        .max_connections(schema.readers_max)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options.read_only(true))
+        .await
+        .map_err(|error| unusable(&error))?;
+    Ok(Pools::Sqlite { writer, reader })
+}
+
+async fn open_postgres(options: &PgConnectOptions, schema: &Schema) -> Result<Pools, StartError> {
+    let options = options
+        .clone()
+        .application_name(schema.service)
+        .disable_statement_logging();
+    wait_and_migrate(&options, schema.postgres).await?;
+    let pool = PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
+    let writing = options.clone().options([
+        ("statement_timeout", schema.write_statement_timeout),
+        (
+            "idle_in_transaction_session_timeout",
+            schema.write_statement_timeout,
+        ),
+        // What is acknowledged must survive the loss of power, whatever the server's own setting.
+        ("synchronous_commit", "on"),
+    ]);
+    let reading = options.clone().options([
+        ("statement_timeout", schema.read_statement_timeout),
+        ("default_transaction_read_only", "on"),
+        // A plan made for any value would be wrong for the rare or the frequent one.
+        ("plan_cache_mode", "force_custom_plan"),
+    ]);
+    Ok(Pools::Postgres {
+        writer: RevivablePool::new(pool.clone().max_connections(schema.writers_max), writing),
+        reader: RevivablePool::new(pool.max_connections(schema.readers_max), reading),
+        options: Box::new(options.options([
+            ("statement_timeout", schema.read_statement_timeout),
+            (
+                "idle_in_transaction_session_timeout",
+                schema.read_statement_timeout,
+            ),
+        ])),
+    })
+}
+
+/// Migrates as soon as the server can be reached; what waiting cannot mend is an error at once.
+async fn wait_and_migrate(options: &PgConnectOptions, migrations: &Migrator) -> Result<(), StartError> {
+    let mut backoff = Backoff::default();
+    let mut told = false;
+    loop {
+        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options));
+        let reason = match connecting.await {
+            Ok(Ok(connection)) => match migrate(connection, migrations).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error.passing()?,
+            },
+            Ok(Err(error)) => OpenError::from(error).passing()?,
+            Err(_) => "it does not answer".to_owned(),
+        };
+        if told {
+            tracing::debug!(reason, "still waiting for the database");
+        } else {
+            tracing::warn!(reason, "the database cannot be reached; waiting for it");
+            told = true;
+        }
+        backoff.wait().await;
+    }
+}
+
+async fn migrate(mut connection: PgConnection, migrations: &Migrator) -> Result<(), OpenError> {
+    let encoding = sqlx::query_scalar::<_, String>("SHOW server_encoding");
+    if encoding.fetch_one(&mut connection).await? != "UTF8" {
+        return Err(OpenError::Encoding);
+    }
+    // Migrations run one replica at a time: the migrator holds a lock of the server meanwhile.
+    migrations.run_direct(None, &mut connection, false).await?;
+    Ok(connection.close().await?)
+}
+
+/// Why a server could not be used.
+#[derive(Debug, thiserror::Error)]
+enum OpenError {
+    #[error("{0}")]
+    Connection(#[from] sqlx::Error),
+    #[error("it cannot be migrated: {0}")]
+    Migration(#[from] MigrateError),
+    #[error("its encoding is not UTF8, so that it cannot hold every name; create it with ENCODING 'UTF8'")]
+    Encoding,
+}
+
+impl OpenError {
+    /// The text of an error that may pass; the others end the start.
+    fn passing(self) -> Result<String, StartError> {
+        let cause = match &self {
+            Self::Connection(error)
+            | Self::Migration(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
+                Some(error)
+            }
+            Self::Migration(_) | Self::Encoding => None,
+        };
+        if cause.is_some_and(may_pass) {
+            Ok(self.to_string())
+        } else {
+            Err(StartError::config(format!("the database cannot be used: {self}")))
+        }
+    }
+}
