@@ -38,7 +38,7 @@ pub(crate) async fn catch_up(
     loop {
         let mut tx = database.read().await?;
         let page = store::page(&mut tx, guard.cursor(), now).await?;
-        guard.hear(&page);
+        guard.hear(&page, now);
         if !page.more {
             return Ok(());
         }

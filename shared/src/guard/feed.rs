@@ -59,9 +59,10 @@ async fn catch_up(guard: &Guard, client: &PooledClient, source: &FeedSource) -> 
     loop {
         let base = source.auth_url.trim_end_matches('/');
         let uri: Uri = format!("{base}/v1/enforcement?since={}", guard.cursor()).parse()?;
+        let asked_at = guard.clock().now();
         let body = get(client, &uri, Some(source.service_token.expose_secret())).await?;
         let page: Page = serde_json::from_slice(&body)?;
-        guard.hear(&page);
+        guard.hear(&page, asked_at);
         if !page.more {
             return Ok(());
         }

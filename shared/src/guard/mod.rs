@@ -79,6 +79,11 @@ impl Guard {
         self.trust.rcu(|trust| trust.with_keys(iss, &keys));
     }
 
+    /// The clock that it decides by.
+    pub fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+
     /// The place in the enforcement log up to which it was heard.
     pub fn cursor(&self) -> i64 {
         self.revoked.load().cursor()
@@ -86,8 +91,9 @@ impl Guard {
 
     /// Takes a page of the enforcement log and forgets what has expired.
     ///
-    /// Only the last page makes the guard see: with more to come, any token may be among what is not heard yet.
-    pub fn hear(&self, page: &Page) {
+    /// Only the last page makes the guard see: with more to come, any token may be among what is not heard yet. It sees as
+    /// of `asked_at`, when the page was asked for: what was revoked while the answer was on its way is not in it.
+    pub fn hear(&self, page: &Page, asked_at: UtcMicros) {
         let now = self.clock.now();
         self.revoked.rcu(|revoked| {
             let mut revoked = RevocationSet::clone(revoked);
@@ -96,7 +102,7 @@ impl Guard {
             revoked
         });
         if !page.more {
-            self.heard_at.store(now.as_micros(), Ordering::Release);
+            self.heard_at.store(asked_at.as_micros(), Ordering::Release);
         }
     }
 

@@ -64,7 +64,7 @@ impl TestApi {
         let (key, keys) = key_pair();
         let guard = Arc::new(Guard::new(trust(), clock.clone()));
         guard.set_keys(ISSUER, keys);
-        guard.hear(&nothing_revoked());
+        guard.hear(&nothing_revoked(), NOW);
         let transport = Transport::InProcess(Bus::new());
         let folder = TempDir::new().unwrap();
         let settings = SpoolSettings {
@@ -158,11 +158,12 @@ impl TestApi {
             not_before: NOW,
             expires_at: NOW.plus(Duration::from_hours(1)),
         };
-        self.guard.hear(&Page {
+        let page = Page {
             entries: vec![entry],
             cursor: 1,
             more: false,
-        });
+        };
+        self.guard.hear(&page, self.guard.clock().now());
     }
 
     /// The next read that was recorded.

@@ -44,7 +44,7 @@ fn a_guard_refuses_until_it_has_heard_of_revocations() {
     assert!(guard.is_blind());
     assert_eq!(admit(&guard), "revocations_unknown");
 
-    guard.hear(&page(false, vec![]));
+    guard.hear(&page(false, vec![]), guard.clock().now());
 
     assert_eq!(admit(&guard), "accepted");
 }
@@ -52,11 +52,17 @@ fn a_guard_refuses_until_it_has_heard_of_revocations() {
 #[test]
 fn a_guard_refuses_while_more_revocations_are_to_come() {
     let (guard, _) = guard();
-    guard.hear(&page(true, vec![revocation(1, Target::Sid("other".into()))]));
+    guard.hear(
+        &page(true, vec![revocation(1, Target::Sid("other".into()))]),
+        guard.clock().now(),
+    );
     assert_eq!(admit(&guard), "revocations_unknown");
     assert_eq!(guard.cursor(), 1);
 
-    guard.hear(&page(false, vec![revocation(2, Target::Sid("ses_1".into()))]));
+    guard.hear(
+        &page(false, vec![revocation(2, Target::Sid("ses_1".into()))]),
+        guard.clock().now(),
+    );
 
     assert_eq!(admit(&guard), "token_revoked");
 }
@@ -64,14 +70,27 @@ fn a_guard_refuses_while_more_revocations_are_to_come() {
 #[test]
 fn a_guard_is_blind_after_five_seconds_without_word() {
     let (guard, clock) = guard();
-    guard.hear(&page(false, vec![]));
+    guard.hear(&page(false, vec![]), guard.clock().now());
 
     clock.advance(BLIND_MAX);
     assert_eq!(admit(&guard), "accepted");
     clock.advance(Duration::from_micros(1));
     assert_eq!(admit(&guard), "revocations_unknown");
-    guard.hear(&page(false, vec![]));
+    guard.hear(&page(false, vec![]), guard.clock().now());
     assert_eq!(admit(&guard), "accepted");
+}
+
+#[test]
+fn a_guard_sees_as_of_the_moment_at_which_it_asked() {
+    let (guard, clock) = guard();
+    let asked_at = guard.clock().now();
+    clock.advance(BLIND_MAX);
+    guard.hear(&page(false, vec![]), asked_at);
+    assert_eq!(admit(&guard), "accepted");
+
+    clock.advance(Duration::from_micros(1));
+
+    assert_eq!(admit(&guard), "revocations_unknown");
 }
 
 #[test]
@@ -89,7 +108,7 @@ fn a_blind_guard_still_tells_a_bad_token_from_a_good_one() {
 #[test]
 fn new_keys_of_one_issuer_are_in_force_at_once_and_leave_the_others() {
     let (guard, _) = guard();
-    guard.hear(&page(false, vec![]));
+    guard.hear(&page(false, vec![]), guard.clock().now());
     assert!(!guard.has_all_keys());
 
     guard.set_keys(UNREACHED, jwks(std::slice::from_ref(&WORLD.partner)));
