@@ -9,6 +9,7 @@ use shared::clock::SharedClock;
 use shared::runtime::Backoff;
 use shared::runtime::shutdown::CancellationToken;
 use shared::transport::{Consumer, Receipt};
+use tokio::time::Instant;
 
 use super::{Judged, judge};
 use crate::database::DatabaseError;
@@ -16,6 +17,12 @@ use crate::event_log::{Appended, Arrival, DeadLetter, EventLog};
 
 /// The reason of a dead letter that the database refuses to hold as an event.
 const UNSTORABLE: &str = "unstorable";
+
+/// How long intake waits for what is on its way when it was told to stop.
+const LAST_LOOK: Duration = Duration::from_millis(250);
+
+/// How long it goes on at most, if there is always more.
+const LAST_LOOKS_MAX: Duration = Duration::from_secs(2);
 
 /// How intake gathers batches.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +43,8 @@ struct Batch {
     dead: Vec<DeadLetter>,
 }
 
-/// Stores what `consumer` receives until `stop`; a batch that was begun is ended first.
+/// Stores what `consumer` receives until `stop`; a batch that was begun is ended first, and what is already on its way,
+/// such as this collector's own last event, is taken as well.
 pub async fn run(
     mut consumer: Consumer,
     log: EventLog,
@@ -46,10 +54,14 @@ pub async fn run(
 ) {
     let mut backoff = Backoff::default();
     let mut failing = false;
+    let mut stop_asked = None;
     loop {
+        if stop.is_cancelled() && stop_asked.get_or_insert_with(Instant::now).elapsed() > LAST_LOOKS_MAX {
+            return;
+        }
         let received = tokio::select! {
-            () = stop.cancelled() => return,
             received = consumer.receive(settings.batch_max, settings.linger) => received,
+            () = last_look(&stop) => return,
         };
         let deliveries = match received {
             Ok(deliveries) => deliveries,
@@ -81,6 +93,12 @@ pub async fn run(
             tracing::debug!(%error, "a stored batch was not acknowledged; its duplicates will be ignored");
         }
     }
+}
+
+/// Ends when nothing has come for a moment after the order to stop.
+async fn last_look(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(LAST_LOOK).await;
 }
 
 /// Stores a batch, however long the database is away.
