@@ -50,7 +50,8 @@ impl FromStr for LogFilter {
 /// Starts logging to standard error, so that standard output is for what was asked for. Only the first call counts.
 pub fn start(filter: &LogFilter, format: LogFormat) {
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(&filter.0))
+        // The broker client reports as errors what we handle and tell ourselves; the filter may ask for it by name.
+        .with_env_filter(EnvFilter::new(format!("lapin=off,{}", filter.0)))
         .with_writer(std::io::stderr);
     let as_text = match format {
         LogFormat::Auto => std::io::stderr().is_terminal(),

@@ -164,7 +164,8 @@ impl RabbitConsumer {
 }
 
 async fn open_consumer(broker: &Broker, prefetch: u16, received: u64) -> Result<OpenConsumer, lapin::Error> {
-    let (connection, channel) = broker.connect().await?;
+    let connection = broker.connect().await?;
+    let channel = connection.create_channel().await?;
     declare(&channel, &broker.topology).await?;
     channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
     let queue = short(&broker.topology.collector_queue());

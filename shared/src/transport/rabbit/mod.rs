@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use lapin::types::ShortString;
 use lapin::uri::AMQPUri;
-use lapin::{Channel, Connection, ConnectionProperties};
+use lapin::{Connection, ConnectionProperties};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::topology::Topology;
@@ -74,15 +74,13 @@ pub struct Broker {
 }
 
 impl Broker {
-    async fn connect(&self) -> Result<(Connection, Channel), lapin::Error> {
+    async fn connect(&self) -> Result<Connection, lapin::Error> {
         let invalid = |_| lapin::Error::from(std::io::Error::from(std::io::ErrorKind::InvalidInput));
         let mut uri: AMQPUri = self.url.url.expose_secret().parse().map_err(invalid)?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
         let properties =
             ConnectionProperties::default().with_connection_name(self.connection_name.as_str().into());
-        let connection = Connection::connect_uri(uri, properties).await?;
-        let channel = connection.create_channel().await?;
-        Ok((connection, channel))
+        Connection::connect_uri(uri, properties).await
     }
 }
 

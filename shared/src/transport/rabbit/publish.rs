@@ -73,32 +73,39 @@ impl RabbitPublisher {
         confirmations.iter().try_for_each(confirmed)
     }
 
-    async fn channel(&mut self) -> Result<&Channel, PublishError> {
-        if self
+    /// The open channel, or a new one: the broker closes a channel whose exchange is missing and keeps the connection.
+    async fn channel(&mut self) -> Result<Channel, PublishError> {
+        if let Some((_, channel)) = self
             .open
             .as_ref()
-            .is_none_or(|(_, channel)| !channel.status().connected())
+            .filter(|(_, channel)| channel.status().connected())
         {
-            self.open = None;
-            let connecting = async {
-                let (connection, channel) = self.broker.connect().await?;
-                channel.confirm_select(ConfirmSelectOptions::default()).await?;
-                Ok::<_, lapin::Error>((connection, channel))
-            };
-            let open = timeout(CONNECT_TIMEOUT, connecting)
-                .await
-                .map_err(|_| PublishError::TimedOut)?
-                .map_err(PublishError::Unreachable)?;
-            tracing::info!(
-                broker.connection = self.broker.connection_name,
-                "connected to the broker"
-            );
-            return Ok(&self.open.insert(open).1);
+            return Ok(channel.clone());
         }
-        self.open
-            .as_ref()
-            .map(|(_, channel)| channel)
-            .ok_or(PublishError::TimedOut)
+        let kept = self.open.take().map(|(connection, _)| connection);
+        let opening = async {
+            let connection = match kept.filter(|connection| connection.status().connected()) {
+                Some(connection) => connection,
+                None => self.connect().await?,
+            };
+            let channel = connection.create_channel().await?;
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
+            Ok::<_, lapin::Error>((connection, channel))
+        };
+        let open = timeout(CONNECT_TIMEOUT, opening)
+            .await
+            .map_err(|_| PublishError::TimedOut)?
+            .map_err(PublishError::Unreachable)?;
+        Ok(self.open.insert(open).1.clone())
+    }
+
+    async fn connect(&self) -> Result<Connection, lapin::Error> {
+        let connection = self.broker.connect().await?;
+        tracing::info!(
+            broker.connection = self.broker.connection_name,
+            "connected to the broker"
+        );
+        Ok(connection)
     }
 }
 
