@@ -105,6 +105,8 @@ async fn open_postgres(options: &PgConnectOptions) -> Result<Pools, StartError> 
     let options = options
         .clone()
         .application_name(crate::settings::SERVICE)
+        // That the table of migrations exists is no news.
+        .options([("client_min_messages", "warning")])
         .disable_statement_logging();
     wait_and_migrate(&options).await?;
     let pool = PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
@@ -191,7 +193,7 @@ impl OpenError {
         }
     }
 
-    /// Whether another process has the file locked at the moment (SQLITE_BUSY).
+    /// Whether another process has the file locked at the moment (`SQLITE_BUSY`).
     fn is_busy(&self) -> bool {
         let Some(sqlx::Error::Database(error)) = self.cause() else {
             return false;

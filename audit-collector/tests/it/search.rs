@@ -143,9 +143,10 @@ async fn events_of_one_moment_are_paged_by_their_ids(database: &TestDatabase) {
 async fn a_row_that_somebody_changed_is_told_and_hides_nothing(database: &TestDatabase) {
     let log = database.log().await;
     log.append(&requests(3), &[], NOW).await.unwrap();
-    let (text, bytes) = match log.database().is_postgres() {
-        true => ("RETURNING 1::bigint", "'\\x6b'::bytea"),
-        false => ("RETURNING 1", "x'6b'"),
+    let (text, bytes) = if log.database().is_postgres() {
+        ("RETURNING 1::bigint", "'\\x6b'::bytea")
+    } else {
+        ("RETURNING 1", "x'6b'")
     };
     database
         .number(&format!(
