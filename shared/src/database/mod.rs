@@ -86,7 +86,7 @@ impl Purpose {
     const fn limit(self) -> Duration {
         match self {
             Self::Read => Duration::from_secs(15),
-            Self::Write => Duration::from_mins(1),
+            Self::Write => Duration::from_secs(35),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::runtime::Backoff;
 use crate::runtime::cli::StartError;
@@ -58,17 +58,33 @@ impl Database {
     }
 }
 
+/// Opens a file. Another process may be opening it too, and the change to WAL does not wait for the other one by itself.
 async fn open_sqlite(path: &Path, schema: &Schema) -> Result<Pools, StartError> {
-    let unusable = |error: &dyn std::fmt::Display| {
-        StartError::config(format!("cannot use the database {}: {error}", path.display()))
-    };
+    let started = Instant::now();
+    let mut backoff = Backoff::default();
+    loop {
+        match try_open_sqlite(path, schema).await {
+            Ok(pools) => return Ok(pools),
+            Err(error) if error.is_busy() && started.elapsed() < BUSY_TIMEOUT => {
+                backoff.wait().await;
+            }
+            Err(error) => {
+                let place = path.display();
+                return Err(StartError::config(format!(
+                    "cannot use the database {place}: {error}"
+                )));
+            }
+        }
+    }
+}
+
+async fn try_open_sqlite(path: &Path, schema: &Schema) -> Result<Pools, OpenError> {
     // SQLite gives its other files the same mode.
     OpenOptions::new()
         .create(true)
         .append(true)
         .mode(0o600)
-        .open(path)
-        .map_err(|error| unusable(&error))?;
+        .open(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
@@ -83,21 +99,16 @@ async fn open_sqlite(path: &Path, schema: &Schema) -> Result<Pools, StartError> 
         .max_lifetime(None)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_with(options.clone())
-        .await
-        .map_err(|error| unusable(&error))?;
-    let migrating = async {
-        // The transaction is the lock against another process that migrates.
-        let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
-        schema.sqlite.run_direct(None, &mut *tx, false).await?;
-        tx.commit().await.map_err(MigrateError::from)
-    };
-    migrating.await.map_err(|error| unusable(&error))?;
+        .await?;
+    // The transaction is the lock against another process that migrates.
+    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+    schema.sqlite.run_direct(None, &mut *tx, false).await?;
+    tx.commit().await?;
     let reader = SqlitePoolOptions::new()
         .max_connections(schema.readers_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_with(options.read_only(true))
-        .await
-        .map_err(|error| unusable(&error))?;
+        .await?;
     Ok(Pools::Sqlite { writer, reader })
 }
 
@@ -105,6 +116,8 @@ async fn open_postgres(options: &PgConnectOptions, schema: &Schema) -> Result<Po
     let options = options
         .clone()
         .application_name(schema.service)
+        // That the table of migrations exists is no news.
+        .options([("client_min_messages", "warning")])
         .disable_statement_logging();
     wait_and_migrate(&options, schema.postgres).await?;
     let pool = PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
@@ -170,9 +183,11 @@ async fn migrate(mut connection: PgConnection, migrations: &Migrator) -> Result<
     Ok(connection.close().await?)
 }
 
-/// Why a server could not be used.
+/// Why a database could not be used.
 #[derive(Debug, thiserror::Error)]
 enum OpenError {
+    #[error("{0}")]
+    File(#[from] std::io::Error),
     #[error("{0}")]
     Connection(#[from] sqlx::Error),
     #[error("it cannot be migrated: {0}")]
@@ -182,16 +197,28 @@ enum OpenError {
 }
 
 impl OpenError {
-    /// The text of an error that may pass; the others end the start.
-    fn passing(self) -> Result<String, StartError> {
-        let cause = match &self {
+    /// What the database itself said, if it said anything.
+    const fn cause(&self) -> Option<&sqlx::Error> {
+        match self {
             Self::Connection(error)
             | Self::Migration(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
                 Some(error)
             }
-            Self::Migration(_) | Self::Encoding => None,
+            Self::File(_) | Self::Migration(_) | Self::Encoding => None,
+        }
+    }
+
+    /// Whether another process has the file locked at the moment (`SQLITE_BUSY`).
+    fn is_busy(&self) -> bool {
+        let Some(sqlx::Error::Database(error)) = self.cause() else {
+            return false;
         };
-        if cause.is_some_and(may_pass) {
+        error.code().is_some_and(|code| code == "5" || code == "261")
+    }
+
+    /// The text of an error that may pass; the others end the start.
+    fn passing(self) -> Result<String, StartError> {
+        if self.cause().is_some_and(may_pass) {
             Ok(self.to_string())
         } else {
             Err(StartError::config(format!("the database cannot be used: {self}")))
