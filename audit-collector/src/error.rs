@@ -1,11 +1,11 @@
 //! Every error of the API, and the one place that chooses its status and code.
 
 use axum::http::StatusCode;
+use shared::database::DatabaseError;
 use shared::http::bearer;
 use shared::http::problem::Problem;
 use shared::token::Refusal;
 
-use crate::database::DatabaseError;
 use crate::search::InvalidParameter;
 
 /// The scope that reads the log.

@@ -2,10 +2,10 @@
 
 mod access;
 pub mod app;
-pub mod database;
 mod error;
 pub mod event_log;
 pub mod ingest;
+pub mod schema;
 pub mod search;
 pub mod sequencing;
 pub mod settings;
@@ -14,6 +14,7 @@ pub mod statistics;
 use std::sync::Arc;
 
 use axum::http::Uri;
+use shared::database::Database;
 use shared::guard::Guard;
 use shared::guard::feed::{FeedSource, follow};
 use shared::guard::keys::{KeyRefresh, keep_fresh};
@@ -27,9 +28,9 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 use app::{AppState, router};
-use database::Database;
 use event_log::EventLog;
 use ingest::Ingest;
+use schema::SCHEMA;
 use settings::{SERVICE, Settings};
 
 /// Runs a collector until `shutdown`, then ends in order: requests, own events, intake, the database.
@@ -40,7 +41,7 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let database = tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
-        opened = Database::open(&settings.database_url) => opened?,
+        opened = Database::open(&settings.database_url, &SCHEMA) => opened?,
     };
     let log = EventLog::new(database.clone());
     let consumer = settings.transport.consumer(settings.prefetch);

@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use shared::clock::{SharedClock, SystemClock};
+use shared::database::DatabaseUrl;
 use shared::runtime::common::{
     AUTH_URL, BROKER_URL, DATABASE_URL, ISSUER, ProcessSettings, SERVICE_TOKEN, SPOOL_DIR, SPOOL_MAX_BYTES,
     TOPOLOGY_PREFIX, read_service_token,
 };
 use shared::runtime::settings::{Reader, Setting, SettingsError};
 use shared::transport::{Transport, read_broker};
-
-use crate::database::DatabaseUrl;
 
 /// The service's name: in its events, and of its user on the broker.
 pub const SERVICE: &str = "audit-collector";

@@ -1,12 +1,12 @@
 //! Someone who reads the log, and the record of it.
 
 use axum::http::StatusCode;
+use shared::database::DatabaseError;
 use shared::event::{Actor, Class, Detail, Draft, Facts, Outcome, TokenFacts, action, bounded};
 use shared::http::problem::Problem;
 
 use super::RequestFacts;
 use crate::app::AppState;
-use crate::database::DatabaseError;
 use crate::error::ApiError;
 
 /// The longest value of a filter that is recorded, in bytes: all of them together stay far below what an event may have.

@@ -5,11 +5,11 @@ mod sort;
 mod store;
 
 use bytes::Bytes;
+use shared::database::Database;
 use shared::event::Event;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::database::Database;
 pub(crate) use row::{address_bytes, address_of_bytes, searchable};
 
 /// An event as it arrived.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use shared::clock::UtcMicros;
+use shared::database::{DatabaseError, Purpose, Tx, execute};
 use shared::event::{bounded, event_id};
 use sqlx::{Postgres, QueryBuilder, Sqlite, Transaction};
 use uuid::Uuid;
@@ -10,7 +11,6 @@ use uuid::Uuid;
 use super::row::Row;
 use super::sort::{Sorted, batch_digest, sort};
 use super::{Appended, Arrival, DeadLetter, EventLog, ID_CONFLICT};
-use crate::database::{DatabaseError, Purpose, Tx, execute};
 
 /// The bytes of a dead letter that are kept: as many as an event may have.
 const DEAD_LETTER_BYTES_MAX: usize = 64 * 1024;

@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use shared::clock::SharedClock;
+use shared::database::DatabaseError;
 use shared::runtime::Backoff;
 use shared::runtime::shutdown::CancellationToken;
 use shared::transport::{Consumer, Receipt};
 use tokio::time::Instant;
 
 use super::{Judged, judge};
-use crate::database::DatabaseError;
 use crate::event_log::{Appended, Arrival, DeadLetter, EventLog};
 
 /// The reason of a dead letter that the database refuses to hold as an event.

@@ -1,12 +1,12 @@
 //! Finds events.
 
 use shared::clock::UtcMicros;
+use shared::database::{Database, DatabaseError, read};
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::body::Content;
 use super::{Cursor, EventBody, EventPage, Search, Statement, bound};
-use crate::database::{Database, DatabaseError, read};
 use crate::event_log::EventLog;
 
 #[derive(FromRow)]

@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
+use shared::database::{DatabaseError, Task};
 use shared::runtime::Backoff;
 use shared::runtime::shutdown::CancellationToken;
 use tokio::time::timeout;
 
 use super::store::position_batches;
-use crate::database::DatabaseError;
 use crate::event_log::EventLog;
+
+/// Leading the log. The number is "gatelog" in ASCII, and 1; a leader that does nothing for so long is frozen.
+const LEADING: Task = Task {
+    lock: 0x6761_7465_6c6f_6701,
+    frozen_after: Some("10s"),
+};
 
 /// How long the leader waits for word of a new batch before it looks: other collectors do not tell it.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -41,7 +47,7 @@ pub async fn run(log: EventLog, stop: CancellationToken) {
 /// Returns when it is told to stop, after a last look.
 async fn lead(log: &EventLog, stop: &CancellationToken, failing: &mut bool) -> Result<(), DatabaseError> {
     let mut newest = log.newest_batch();
-    let mut hold = log.database().connect_for_hold().await?;
+    let mut hold = log.database().connect_for_hold(LEADING).await?;
     while !step(log, hold.try_take()).await? {
         *failing = false;
         tokio::select! { () = stop.cancelled() => return Ok(()), () = tokio::time::sleep(TRY_EVERY) => {} }

@@ -1,6 +1,6 @@
 //! Gives positions to batches.
 
-use crate::database::{DatabaseError, Hold, execute, fetch};
+use shared::database::{DatabaseError, Hold, execute, fetch};
 
 /// Batches in one transaction: few enough that it is short.
 const BATCHES_MAX: i64 = 256;

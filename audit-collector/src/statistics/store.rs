@@ -1,7 +1,8 @@
 //! Counts the events of a period, in one statement, so that all counts are of one moment.
 
+use shared::database::{Database, DatabaseError, read};
+
 use super::Summary;
-use crate::database::{Database, DatabaseError, read};
 use crate::event_log::EventLog;
 use crate::search::{Period, Statement, bound};
 

@@ -30,9 +30,11 @@ struct Intake {
 }
 
 impl Intake {
-    fn start(broker: &TestBroker, log: &EventLog) -> Self {
+    /// Starts and waits until there is a queue.
+    async fn start(broker: &TestBroker, log: &EventLog) -> Self {
         let stop = CancellationToken::new();
         let consumer = broker.transport("audit-collector").consumer(200);
+        let mut connected = consumer.watch_connected();
         let task = tokio::spawn(ingest::run(
             consumer,
             log.clone(),
@@ -40,6 +42,7 @@ impl Intake {
             Arc::new(SystemClock),
             stop.clone(),
         ));
+        connected.wait_for(|connected| *connected).await.unwrap();
         Self { task, stop }
     }
 
@@ -87,7 +90,7 @@ async fn left_on_queue(broker: &TestBroker) -> u32 {
 async fn events_are_stored_and_acknowledged() {
     let Some(broker) = TestBroker::new() else { return };
     let database = TestDatabase::sqlite();
-    let intake = Intake::start(&broker, &database.log().await);
+    let intake = Intake::start(&broker, &database.log().await).await;
 
     broker.publish("api-service", &events(120)).await;
     until_count(&database, "event", 120).await;
@@ -106,7 +109,11 @@ async fn what_a_dead_collector_stored_and_did_not_acknowledge_is_one_row() {
     let database = TestDatabase::sqlite();
     let log = database.log().await;
     let mut dying = broker.transport("audit-collector").consumer(200);
-    let publishing = async { broker.publish("api-service", &events(30)).await };
+    let mut connected = dying.watch_connected();
+    let publishing = async {
+        connected.wait_for(|connected| *connected).await.unwrap();
+        broker.publish("api-service", &events(30)).await;
+    };
     let storing = async {
         let mut stored = 0;
         while stored < 30 {
@@ -124,7 +131,7 @@ async fn what_a_dead_collector_stored_and_did_not_acknowledge_is_one_row() {
     tokio::join!(publishing, storing);
     drop(dying);
 
-    let intake = Intake::start(&broker, &log);
+    let intake = Intake::start(&broker, &log).await;
     broker.publish("api-service", &events(1)).await;
     until_count(&database, "event", 31).await;
     intake.end().await;
@@ -140,7 +147,7 @@ async fn what_a_dead_collector_stored_and_did_not_acknowledge_is_one_row() {
 async fn garbage_becomes_dead_letters_and_good_events_still_arrive() {
     let Some(broker) = TestBroker::new() else { return };
     let database = TestDatabase::sqlite();
-    let intake = Intake::start(&broker, &database.log().await);
+    let intake = Intake::start(&broker, &database.log().await).await;
     let good = wire::encode(&event(NOW, request_facts())).unwrap();
     let text = String::from_utf8(good.clone()).unwrap();
     let garbage = vec![
@@ -181,7 +188,7 @@ async fn garbage_becomes_dead_letters_and_good_events_still_arrive() {
 async fn no_service_speaks_for_another_one() {
     let Some(broker) = TestBroker::new() else { return };
     let database = TestDatabase::sqlite();
-    let intake = Intake::start(&broker, &database.log().await);
+    let intake = Intake::start(&broker, &database.log().await).await;
     let of_auth = event_of("auth-service", NOW, request_facts());
 
     broker
@@ -232,8 +239,8 @@ async fn collectors_share_the_queue() {
     let Some(broker) = TestBroker::new() else { return };
     let database = TestDatabase::sqlite();
     let log = database.log().await;
-    let one = Intake::start(&broker, &log);
-    let two = Intake::start(&broker, &log);
+    let one = Intake::start(&broker, &log).await;
+    let two = Intake::start(&broker, &log).await;
 
     for _ in 0..5 {
         broker.publish("api-service", &events(100)).await;
@@ -251,7 +258,7 @@ async fn collectors_share_the_queue() {
 async fn intake_connects_again_after_the_broker_closed_its_connection() {
     let Some(broker) = TestBroker::new() else { return };
     let database = TestDatabase::sqlite();
-    let intake = Intake::start(&broker, &database.log().await);
+    let intake = Intake::start(&broker, &database.log().await).await;
     broker.publish("api-service", &events(10)).await;
     until_count(&database, "event", 10).await;
 

@@ -1,7 +1,8 @@
 //! A fresh database for each test.
 
-use audit_collector::database::{Database, DatabaseUrl};
 use audit_collector::event_log::EventLog;
+use audit_collector::schema::SCHEMA;
+use shared::database::{Database, DatabaseUrl};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
@@ -49,7 +50,7 @@ impl TestDatabase {
 
     /// The log in it, over connections of its own, as another process would have it.
     pub(crate) async fn log(&self) -> EventLog {
-        EventLog::new(Database::open(&self.url).await.unwrap())
+        EventLog::new(Database::open(&self.url, &SCHEMA).await.unwrap())
     }
 
     /// The name of the database on the server.

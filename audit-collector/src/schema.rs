@@ -1,0 +1,22 @@
+//! The tables of audit-collector, and how much of a database server it may use.
+
+use shared::database::Schema;
+use sqlx::migrate::Migrator;
+
+use crate::settings::SERVICE;
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// What is kept, and where.
+pub static SCHEMA: Schema = Schema {
+    service: SERVICE,
+    sqlite: &SQLITE,
+    postgres: &POSTGRES,
+    // Intake has one transaction open; the second connection is for one that follows a broken one.
+    writers_max: 2,
+    readers_max: 8,
+    write_statement_timeout: "30s",
+    // What a search may cost at most.
+    read_statement_timeout: "10s",
+};
