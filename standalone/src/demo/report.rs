@@ -1,6 +1,5 @@
 //! What the log knows about the demo, asked for as anybody would ask.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -16,31 +15,36 @@ const ASK_EVERY: Duration = Duration::from_millis(50);
 /// How long that may take.
 const STORED_MAX: Duration = Duration::from_secs(30);
 
+/// What is shown of the summary, and under which heading.
+const LISTS: [(&str, &str); 6] = [
+    ("stored", "by_class"),
+    ("outcomes", "by_outcome"),
+    ("reasons", "by_reason"),
+    ("sign-ins", "by_action"),
+    ("people", "top_users"),
+    ("routes", "top_routes"),
+];
+
 /// The report, once every answered request is a stored event.
 pub(super) async fn text(client: &Client, people: &People, sent: &Sent) -> Result<String, StartError> {
     let token = people.admin.access_token.as_str();
     let answered: u32 = sent.values().sum();
     let summary = tokio::time::timeout(STORED_MAX, until_stored(client, token, answered)).await;
     let summary = summary.map_err(|_| StartError::failed("the demo's events were not stored in time"))??;
-    let mut text = String::from("What the log knows:\n\n");
     let answers: Vec<_> = sent
         .iter()
         .map(|(status, count)| format!("{count} × {status}"))
         .collect();
-    let _ = writeln!(text, "  answered    {answered} requests: {}", answers.join(", "));
-    for (title, list) in [
-        ("stored", "by_class"),
-        ("outcomes", "by_outcome"),
-        ("reasons", "by_reason"),
-        ("sign-ins", "by_action"),
-        ("people", "top_users"),
-        ("routes", "top_routes"),
-    ] {
-        let _ = writeln!(text, "  {title:<11} {}", counts(&summary, list));
+    let mut lines = vec![
+        "What the log knows:\n".to_owned(),
+        format!("  answered    {answered} requests: {}", answers.join(", ")),
+    ];
+    for (title, list) in LISTS {
+        lines.push(format!("  {title:<11} {}", counts(&summary, list)));
     }
-    text += &life_of_a_session(client, token).await?;
-    text += &how_to_go_on(client, people);
-    Ok(text)
+    lines.extend(life_of_a_session(client, token).await?);
+    lines.push(how_to_go_on(client, people));
+    Ok(lines.join("\n"))
 }
 
 /// Waits until as many access events are stored as requests were answered, and more may still come.
@@ -80,7 +84,7 @@ fn counts(summary: &Value, list: &str) -> String {
 }
 
 /// The session whose refresh token was stolen, from its sign-in to its end, in the order of the log.
-async fn life_of_a_session(client: &Client, token: &str) -> Result<String, StartError> {
+async fn life_of_a_session(client: &Client, token: &str) -> Result<Vec<String>, StartError> {
     let reuse = client
         .get("/v1/events?action=authn_token_reuse", Some(token))
         .await?
@@ -88,8 +92,7 @@ async fn life_of_a_session(client: &Client, token: &str) -> Result<String, Start
     let sid = reuse
         .pointer("/events/0/actor/sid")
         .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
+        .unwrap_or_default();
     let events = client
         .get(&format!("/v1/events?sid={sid}&limit=500"), Some(token))
         .await?
@@ -97,27 +100,27 @@ async fn life_of_a_session(client: &Client, token: &str) -> Result<String, Start
     let events = events
         .get("events")
         .and_then(Value::as_array)
-        .cloned()
+        .map(Vec::as_slice)
         .unwrap_or_default();
-    let mut text = format!("\nThe life of carol's session {sid}, in one query (GET /v1/events?sid=…):\n\n");
-    let mut calls = 0;
+    let mut lines = vec![format!(
+        "\nThe life of carol's session, in one query (GET /v1/events?sid={sid}):\n"
+    )];
     for event in events.iter().rev() {
         let at = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        if at("/action") == "api_request" {
-            calls += 1;
-            continue;
+        let was_let_in = at("/action") == "api_request" && at("/outcome") == "granted";
+        if !was_let_in {
+            let time = at("/time").get(11..23).unwrap_or_default();
+            let (action, outcome, reason) = (at("/action"), at("/outcome"), at("/reason"));
+            lines.push(format!("  {time}  {action:<22} {outcome:<8} {reason}"));
         }
-        let time = at("/time").get(11..23).unwrap_or_default();
-        let _ = writeln!(
-            text,
-            "  {time}  {:<26} {:<8} {}",
-            at("/action"),
-            at("/outcome"),
-            at("/reason")
-        );
     }
-    let _ = writeln!(text, "  and {calls} calls made with its tokens");
-    Ok(text)
+    let granted = |event: &&Value| {
+        event.get("action").is_some_and(|action| action == "api_request")
+            && event.get("outcome").is_some_and(|outcome| outcome == "granted")
+    };
+    let calls = events.iter().filter(granted).count();
+    lines.push(format!("  and {calls} calls that were let in with its tokens"));
+    Ok(lines)
 }
 
 fn how_to_go_on(client: &Client, people: &People) -> String {

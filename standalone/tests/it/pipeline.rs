@@ -176,9 +176,7 @@ fn disturbed(system: &mut System, urls: &[String], disturb: impl FnOnce(&mut Sys
         let disturbing = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| disturb(system)));
         stop.store(true, Ordering::Relaxed);
         let answered = knocking.join().unwrap();
-        disturbing
-            .map(|()| answered)
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        disturbing.map_or_else(|panic| std::panic::resume_unwind(panic), |()| answered)
     });
     assert!(
         answered.len() >= 20,

@@ -29,21 +29,25 @@ fn table() -> String {
             audit_collector::settings::all(),
         ),
     ];
-    let mut text = String::new();
-    for (program, prefix, settings) in programs {
-        text += &format!("\n| {program} | default | |\n|---|---|---|\n");
-        for setting in settings {
-            let variable = format!("{prefix}{}", setting.key.to_ascii_uppercase());
-            let default = match setting.default {
-                Some("") => "none".to_owned(),
-                Some(default) => format!("`{default}`"),
-                None => String::new(),
-            };
-            let secret = if setting.is_secret { " *(secret)*" } else { "" };
-            text += &format!("| `{variable}`{secret} | {default} | {} |\n", setting.help);
-        }
-    }
-    text + "\n"
+    let tables = programs.map(|(program, prefix, settings)| {
+        let rows: Vec<String> = settings.iter().map(|setting| row(prefix, setting)).collect();
+        format!(
+            "\n| {program} | default | |\n|---|---|---|\n{}\n",
+            rows.join("\n")
+        )
+    });
+    format!("{}\n", tables.concat())
+}
+
+fn row(prefix: &str, setting: &Setting) -> String {
+    let variable = format!("{prefix}{}", setting.key.to_ascii_uppercase());
+    let default = match setting.default {
+        Some("") => "none".to_owned(),
+        Some(default) => format!("`{default}`"),
+        None => String::new(),
+    };
+    let secret = if setting.is_secret { " *(secret)*" } else { "" };
+    format!("| `{variable}`{secret} | {default} | {} |", setting.help)
 }
 
 #[test]
@@ -52,7 +56,7 @@ fn the_table_of_settings_is_true() {
     let (head, rest) = readme.split_once(BEGIN).unwrap();
     let (written, tail) = rest.split_once(END).unwrap();
 
-    if std::env::var_os("UPDATE_README").is_some() {
+    if std::env::vars_os().any(|(name, _)| name == "UPDATE_README") {
         std::fs::write(README, format!("{head}{BEGIN}{}{END}{tail}", table())).unwrap();
         return;
     }

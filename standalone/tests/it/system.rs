@@ -26,6 +26,27 @@ pub(crate) struct System {
     processes: BTreeMap<String, Child>,
 }
 
+/// One of the three services' programs.
+#[derive(Clone, Copy)]
+struct Program {
+    binary: &'static str,
+    /// What its environment variables begin with.
+    prefix: &'static str,
+}
+
+const AUTH: Program = Program {
+    binary: "auth-service",
+    prefix: "GATELOG_AUTH_",
+};
+const DOOR: Program = Program {
+    binary: "api-service",
+    prefix: "GATELOG_API_",
+};
+const COLLECTOR: Program = Program {
+    binary: "audit-collector",
+    prefix: "GATELOG_COLLECTOR_",
+};
+
 /// The secret that services show each other.
 const SERVICE_TOKEN: &str = "c2VydmljZS10b2tlbi1mb3ItdGVzdHMtb25seQ";
 
@@ -83,6 +104,7 @@ impl System {
 
     pub(crate) fn start_auth(&mut self) {
         let environment = [
+            ("LISTEN", format!("127.0.0.1:{}", self.auth_port)),
             ("ISSUER", self.issuer.clone()),
             (
                 "DATABASE_URL",
@@ -91,17 +113,12 @@ impl System {
             ("MASTER_KEY_FILE", self.path("master.key")),
             ("AUDIENCES", "orders".to_owned()),
         ];
-        self.start(
-            "auth",
-            "auth-service",
-            "GATELOG_AUTH_",
-            self.auth_port,
-            &environment,
-        );
+        self.start("auth", AUTH, &environment);
     }
 
     pub(crate) fn start_collector(&mut self, name: &str, port: u16) {
         let environment = [
+            ("LISTEN", format!("127.0.0.1:{port}")),
             ("ISSUER", self.issuer.clone()),
             ("AUTH_URL", format!("http://127.0.0.1:{}", self.auth_port)),
             (
@@ -110,12 +127,13 @@ impl System {
             ),
             ("SPOOL_DIR", self.path("spool-collector")),
         ];
-        self.start(name, "audit-collector", "GATELOG_COLLECTOR_", port, &environment);
+        self.start(name, COLLECTOR, &environment);
     }
 
     pub(crate) fn start_door(&mut self, name: &str, port: u16) {
         std::fs::write(self.path("policy.toml"), &self.policy).unwrap();
         let environment = [
+            ("LISTEN", format!("127.0.0.1:{port}")),
             ("ISSUER", self.issuer.clone()),
             ("AUTH_URL", format!("http://127.0.0.1:{}", self.auth_port)),
             (
@@ -125,7 +143,7 @@ impl System {
             ("POLICY_FILE", self.path("policy.toml")),
             ("SPOOL_DIR", self.path("spool")),
         ];
-        self.start(name, "api-service", "GATELOG_API_", port, &environment);
+        self.start(name, DOOR, &environment);
     }
 
     /// One more door on a port of its own; returns its address.
@@ -261,7 +279,11 @@ impl System {
         &self.name
     }
 
-    fn start(&mut self, name: &str, program: &str, prefix: &str, port: u16, environment: &[(&str, String)]) {
+    fn start(&mut self, name: &str, program: Program, environment: &[(&str, String)]) {
+        let Program {
+            binary: program,
+            prefix,
+        } = program;
         let log = std::fs::File::options();
         let log = log
             .clone()
@@ -272,7 +294,6 @@ impl System {
         let mut command = Command::new(binary(program));
         command.env_clear().stderr(log);
         let common = [
-            ("LISTEN", format!("127.0.0.1:{port}")),
             ("BROKER_URL", self.broker_url(program)),
             ("TOPOLOGY_PREFIX", self.name.clone()),
             ("SERVICE_TOKEN_FILE", self.path("service.token")),

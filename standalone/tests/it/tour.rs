@@ -8,15 +8,10 @@ use crate::gatelog::Gatelog;
 
 /// Pastes the tour's lines into a shell, and returns the answers in order.
 fn pasted(tour: &str) -> Vec<Value> {
-    let commands: String = tour
-        .lines()
-        .filter(|line| line.starts_with("  "))
-        .map(|line| format!("{line}\n"))
-        .collect();
-    // The token stands on a line of its own, which is no command.
-    let commands = commands
-        .split_once("# 1.")
-        .map_or(commands.clone(), |(_, rest)| format!("# 1.{rest}"));
+    let commands: Vec<_> = tour.lines().filter(|line| line.starts_with("  ")).collect();
+    // What stands before the first step, such as the token on a line of its own, is no command.
+    let first_step = commands.iter().position(|line| line.starts_with("  # ")).unwrap();
+    let commands = commands[first_step..].join("\n");
     let output = Command::new("bash")
         .args(["-euo", "pipefail", "-c", &commands])
         .output()
