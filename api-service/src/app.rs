@@ -12,8 +12,8 @@ use crate::door::{Door, handler};
 /// The router of a door.
 pub(crate) fn router(door: Arc<Door>) -> Router {
     Router::new()
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
+        .route("/healthz", get(healthz).fallback(handler::handle))
+        .route("/readyz", get(readyz).fallback(handler::handle))
         .fallback(handler::handle)
         .with_state(door)
 }

@@ -43,11 +43,11 @@ impl Arrival {
                 .get(name)
                 .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
-        let host = parts
+        let authority = parts
             .uri
             .authority()
-            .map(|authority| authority.as_str().to_owned())
-            .or_else(|| header(HOST));
+            .map(|authority| authority.as_str().to_owned());
+        let host = authority.or_else(|| header(HOST)).map(without_userinfo);
         let client_ip = client_addr(peer, &parts.headers, trusted_proxies);
         let traceparent = parts
             .headers
@@ -96,5 +96,13 @@ impl Arrival {
     /// Microseconds since it arrived.
     pub(crate) fn elapsed_us(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// What stands before an `@` may be a name and a password (RFC 3986 §3.2.1), and is none of the host.
+fn without_userinfo(authority: String) -> String {
+    match authority.rsplit_once('@') {
+        Some((_, host)) => host.to_owned(),
+        None => authority,
     }
 }

@@ -14,7 +14,7 @@ use super::record::Written;
 pub(super) struct RecordedBody {
     inner: Body,
     bytes: u64,
-    written: Option<Written>,
+    written: Written,
 }
 
 impl RecordedBody {
@@ -22,14 +22,12 @@ impl RecordedBody {
         Self {
             inner,
             bytes: 0,
-            written: Some(written),
+            written,
         }
     }
 
     fn end(&mut self, broken: Option<&'static str>) {
-        if let Some(written) = self.written.take() {
-            written.end(self.bytes, broken);
-        }
+        self.written.end(self.bytes, broken);
     }
 }
 

@@ -39,7 +39,10 @@ pub(crate) async fn handle(State(door): State<Arc<Door>>, request: Request) -> R
             if let Some(caller) = &granted.caller {
                 record.note_caller(caller.actor(), Some(caller.facts(door.spool.clock().now())));
             }
-            serve_granted(&door, &arrival, granted, (parts, body), &meter).await
+            match record.hold_room() {
+                Ok(()) => serve_granted(&door, &arrival, granted, (parts, body), &meter).await,
+                Err(error) => DraftAnswer::refusal(audit_unavailable(&error), &request_id),
+            }
         }
         Err(denied) => {
             if let Some(route) = &denied.route {

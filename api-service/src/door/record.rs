@@ -7,7 +7,7 @@ use http::StatusCode;
 use shared::event::{
     Actor, Class, Door as WhichDoor, Draft, Facts, HttpFacts, Outcome, PolicyFacts, TokenFacts, action,
 };
-use shared::spool::{Spool, SpoolError};
+use shared::spool::{HandedOver, Reservation, Spool, SpoolError};
 
 use super::Door;
 use super::arrival::Arrival;
@@ -20,6 +20,7 @@ pub(super) struct Record {
     arrival: Arrival,
     facts: Facts,
     audit: Audit,
+    held: Option<Reservation>,
     is_written: bool,
 }
 
@@ -53,6 +54,7 @@ impl Record {
             arrival,
             facts,
             audit: Audit::Durable,
+            held: None,
             is_written: false,
         }
     }
@@ -76,9 +78,18 @@ impl Record {
         self.facts.token = token;
     }
 
+    /// Holds room for the event before anything happens that must not go unrecorded.
+    pub(super) fn hold_room(&mut self) -> Result<(), SpoolError> {
+        if self.audit == Audit::Durable {
+            self.held = Some(self.door.spool.reserve()?);
+        }
+        Ok(())
+    }
+
     /// Writes the event. An error means that the request must not be answered as decided.
+    ///
+    /// Dropped before the spool has the event, it is written as `client_gone`; dropped after, only its end is.
     pub(super) async fn write(mut self, answered: Answered) -> Result<Written, SpoolError> {
-        self.is_written = true;
         self.facts.outcome = answered.outcome;
         self.facts.reason = answered.reason.map(str::to_owned);
         self.facts.http = Some(HttpFacts {
@@ -88,14 +99,25 @@ impl Record {
             response_bytes: answered.response_bytes,
             ..self.http()
         });
-        let written = Written {
+        let handed_over = hand_over(
+            &self.door.spool,
+            self.facts.clone(),
+            self.audit,
+            self.held.as_ref(),
+        )
+        .await;
+        self.is_written = true;
+        let mut written = Written {
             door: Arc::clone(&self.door),
             arrival: self.arrival.clone(),
             facts: self.facts.clone(),
             audit: self.audit,
+            held: self.held.take(),
+            is_open: answered.response_bytes.is_none(),
         };
-        append(&self.door.spool, self.facts.clone(), self.audit).await?;
-        Ok(written)
+        let result = tolerated(until_written(handed_over).await, self.audit);
+        written.is_open &= result.is_ok();
+        result.map(|()| written)
     }
 
     fn http(&self) -> HttpFacts {
@@ -112,26 +134,33 @@ impl Drop for Record {
             return;
         }
         let mut facts = self.facts.clone().because("client_gone");
+        facts.outcome = Outcome::Error;
         facts.http = Some(HttpFacts {
             duration_us: Some(self.arrival.elapsed_us()),
             ..self.http()
         });
-        write_later(&self.door, facts, self.audit);
+        write_later(&self.door, facts, self.audit, self.held.take());
     }
 }
 
-/// What the end of a streaming answer is told with.
+/// What the end of a streaming answer is told with. Dropped before it is told, the client has gone.
 #[derive(Debug)]
 pub(super) struct Written {
     door: Arc<Door>,
     arrival: Arrival,
     facts: Facts,
     audit: Audit,
+    held: Option<Reservation>,
+    /// Whether a body streams whose end is not told yet.
+    is_open: bool,
 }
 
 impl Written {
     /// Tells that the body ended after `response_bytes`; `broken` is why, if it did not end by itself.
-    pub(super) fn end(&self, response_bytes: u64, broken: Option<&'static str>) {
+    pub(super) fn end(&mut self, response_bytes: u64, broken: Option<&'static str>) {
+        if !std::mem::replace(&mut self.is_open, false) {
+            return;
+        }
         let outcome = if broken.is_some() {
             Outcome::Error
         } else {
@@ -147,29 +176,56 @@ impl Written {
             http.response_bytes = Some(response_bytes);
             http.duration_us = Some(self.arrival.elapsed_us());
         }
-        write_later(&self.door, facts, self.audit);
+        write_later(&self.door, facts, self.audit, self.held.take());
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        self.end(0, Some("client_gone"));
     }
 }
 
 /// Writes an event that no answer waits for. The task is waited for at shutdown.
-fn write_later(door: &Arc<Door>, facts: Facts, audit: Audit) {
+fn write_later(door: &Arc<Door>, facts: Facts, audit: Audit, held: Option<Reservation>) {
     let spool = door.spool.clone();
     door.ends.spawn(async move {
-        if let Err(error) = append(&spool, facts, audit).await {
+        let handed_over = hand_over(&spool, facts, audit, held.as_ref()).await;
+        if let Err(error) = until_written(handed_over).await {
             tracing::error!(%error, "the end of a request could not be recorded");
         }
     });
 }
 
-async fn append(spool: &Spool, facts: Facts, audit: Audit) -> Result<(), SpoolError> {
+async fn hand_over(
+    spool: &Spool,
+    facts: Facts,
+    audit: Audit,
+    held: Option<&Reservation>,
+) -> Result<Option<HandedOver>, SpoolError> {
     match audit {
-        Audit::Off => Ok(()),
-        Audit::Durable => spool.append(Draft::new(spool.clock().now(), facts)).await,
-        Audit::BestEffort => {
-            if let Err(error) = spool.append(Draft::new(spool.clock().now(), facts)).await {
-                tracing::error!(%error, "a request of a best-effort route is not recorded");
-            }
+        Audit::Off => Ok(None),
+        Audit::Durable | Audit::BestEffort => {
+            let draft = Draft::new(spool.clock().now(), facts);
+            spool.hand_over(draft, held).await.map(Some)
+        }
+    }
+}
+
+async fn until_written(handed_over: Result<Option<HandedOver>, SpoolError>) -> Result<(), SpoolError> {
+    match handed_over? {
+        Some(waiting) => waiting.written().await,
+        None => Ok(()),
+    }
+}
+
+/// A best-effort route is answered all the same.
+fn tolerated(result: Result<(), SpoolError>, audit: Audit) -> Result<(), SpoolError> {
+    match (result, audit) {
+        (Err(error), Audit::BestEffort) => {
+            tracing::error!(%error, "a request of a best-effort route is not recorded");
             Ok(())
         }
+        (result, _) => result,
     }
 }

@@ -8,7 +8,8 @@ use http::Method;
 use super::Route;
 
 /// Routes ready to be matched. A path that several templates match goes to the most specific: literal text before
-/// `{name}` before `{rest..}`, segment by segment from the left.
+/// `{name}` before `{rest..}`, segment by segment from the left. `{rest..}` is all that follows, nothing included, and a
+/// slash at the end makes no other path: to most upstreams `/a`, `/a/` and what a rule on `/a/{rest..}` guards are one.
 #[derive(Debug, Default)]
 pub struct RouteTable {
     issuer_host: Node,
@@ -77,7 +78,7 @@ impl RouteTable {
                 .get(host)
                 .or_else(|| self.hosts.get(without_port(host)))
         });
-        let segments: Vec<_> = path.strip_prefix('/')?.split('/').collect();
+        let segments = path_segments(path)?;
         let routes = named.unwrap_or(&self.issuer_host).find(&segments)?;
         routes.iter().find(|route| route.method == *method)
     }
@@ -98,19 +99,25 @@ impl Node {
     }
 
     fn find(&self, segments: &[&str]) -> Option<&Vec<Arc<Route>>> {
+        let rests = || (!self.rests.is_empty()).then_some(&self.rests);
         let [first, after @ ..] = segments else {
-            return (!self.ends.is_empty()).then_some(&self.ends);
+            return (!self.ends.is_empty()).then_some(&self.ends).or_else(rests);
         };
         let literal = self.literals.get(*first).and_then(|node| node.find(after));
-        let named = || {
-            self.name
-                .as_ref()
-                .filter(|_| !first.is_empty())
-                .and_then(|node| node.find(after))
-        };
-        let rest = || (!self.rests.is_empty() && segments != [""]).then_some(&self.rests);
-        literal.or_else(named).or_else(rest)
+        let named = || self.name.as_ref().and_then(|node| node.find(after));
+        literal.or_else(named).or_else(rests)
     }
+}
+
+/// The segments of a path, without the empty one that a slash at its end makes.
+fn path_segments(path: &str) -> Option<Vec<&str>> {
+    let relative = path.strip_prefix('/')?;
+    let relative = relative.strip_suffix('/').unwrap_or(relative);
+    Some(if relative.is_empty() {
+        Vec::new()
+    } else {
+        relative.split('/').collect()
+    })
 }
 
 fn without_port(host: &str) -> &str {
@@ -121,12 +128,11 @@ fn without_port(host: &str) -> &str {
 
 /// Reads a template: `/literal`, `/{name}` for one segment, a last `/{rest..}` for all that follow.
 fn segments(template: &str) -> Option<Vec<Segment<'_>>> {
-    let segments: Vec<_> = template
-        .strip_prefix('/')?
-        .split('/')
+    let segments: Vec<_> = path_segments(template)?
+        .into_iter()
         .map(segment)
         .collect::<Option<_>>()?;
-    let (_, before) = segments.split_last()?;
+    let before = segments.split_last().map_or(&[][..], |(_, before)| before);
     (!before.contains(&Segment::Rest)).then_some(segments)
 }
 
@@ -201,8 +207,42 @@ mod tests {
             Some("post")
         );
         assert_eq!(found(&table, "h", &Method::DELETE, "/files/7"), None);
-        assert_eq!(found(&table, "h", &Method::GET, "/files/"), None);
+        assert_eq!(
+            found(&table, "h", &Method::GET, "/files").as_deref(),
+            Some("rest")
+        );
+        assert_eq!(
+            found(&table, "h", &Method::GET, "/files/").as_deref(),
+            Some("rest")
+        );
+        assert_eq!(found(&table, "h", &Method::GET, "/"), None);
         assert_eq!(found(&table, "h", &Method::GET, "/Files/7"), None);
+    }
+
+    #[test]
+    fn a_slash_at_the_end_does_not_pass_a_narrow_rule_by_a_wide_one() {
+        let table = RouteTable::build(vec![
+            route("wide", None, Method::GET, "/{rest..}"),
+            route("narrow", None, Method::GET, "/secret"),
+            route("below", None, Method::GET, "/admin/{rest..}"),
+        ])
+        .unwrap();
+
+        for (path, name) in [
+            ("/secret", "narrow"),
+            ("/secret/", "narrow"),
+            ("/admin", "below"),
+            ("/admin/", "below"),
+            ("/admin/x/", "below"),
+            ("/", "wide"),
+            ("/secrets", "wide"),
+        ] {
+            assert_eq!(
+                found(&table, "h", &Method::GET, path).as_deref(),
+                Some(name),
+                "{path}"
+            );
+        }
     }
 
     #[test]

@@ -27,8 +27,18 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 /// Names that only the door may set, in folded spelling: what begins so tells an upstream who calls or from where.
 const RESERVED_PREFIXES: [&str; 3] = ["x-forwarded-", "x-gatelog-", "x-original-"];
 
-/// The same, whole names.
-const RESERVED: [&str; 3] = ["x-real-ip", "x-client-ip", "true-client-ip"];
+/// The same, whole names: addresses, and headers by which frameworks take a request for another one than was decided on.
+/// `Proxy` becomes `HTTP_PROXY` to CGI and its heirs.
+const RESERVED: [&str; 8] = [
+    "x-real-ip",
+    "x-client-ip",
+    "true-client-ip",
+    "x-rewrite-url",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "proxy",
+];
 
 /// Turns the headers of a request into those that its upstream gets.
 ///
@@ -236,6 +246,26 @@ mod tests {
                 .values()
                 .any(|value| value.to_str().unwrap().contains("1.1.1.1"))
         );
+    }
+
+    #[test]
+    fn nothing_lets_an_upstream_take_the_request_for_another() {
+        let given = [
+            "X-HTTP-Method-Override",
+            "x_http_method",
+            "X-Rewrite-URL",
+            "X-Original-URL",
+            "Proxy",
+        ];
+
+        for name in given {
+            assert!(
+                !sent(&[(name, "evil")], None, false)
+                    .values()
+                    .any(|value| value == "evil"),
+                "{name}"
+            );
+        }
     }
 
     proptest! {

@@ -30,6 +30,50 @@ async fn a_full_spool_stops_what_must_be_recorded_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_recorded_does_not_reach_the_upstream() {
+    let routes = "[[route]]\nname='counted'\nmatch='GET /counted'\nallow='anyone'\nto='orders'\n\
+        [[route]]\nname='count'\nmatch='GET /count'\nallow='anyone'\nto='orders'\naudit='off'\n";
+    let limits = Limits {
+        spool_max_bytes: 16 * 1024,
+        collects: false,
+    };
+    let door = TestDoor::start_limited(routes, limits).await;
+    let mut served = 0;
+    eventually("the spool is full", async || {
+        let answer = door.get("/counted", None).await;
+        served += u32::from(answer.status == StatusCode::OK);
+        answer.status == StatusCode::SERVICE_UNAVAILABLE
+    })
+    .await;
+
+    let refused = door.get("/counted", None).await;
+
+    assert_eq!(refused.json()["code"], "audit_unavailable");
+    assert!(served > 0);
+    assert_eq!(
+        door.get("/count", None).await.body,
+        served.to_string().into_bytes()
+    );
+}
+
+#[tokio::test]
+async fn a_password_in_an_absolute_target_is_not_recorded() {
+    let door = TestDoor::start(ROUTES).await;
+    let mut stream = tokio::net::TcpStream::connect(door.address).await.unwrap();
+    let head = "GET http://user:hunter2@app.test/durable HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    tokio::io::AsyncWriteExt::write_all(&mut stream, head.as_bytes())
+        .await
+        .unwrap();
+
+    let event = door
+        .collector
+        .first("the request", |event| event.facts.class == Class::Access)
+        .await;
+
+    assert_eq!(event.facts.http.unwrap().host.as_deref(), Some("app.test"));
+}
+
+#[tokio::test]
 async fn a_route_without_audit_leaves_no_event() {
     let door = TestDoor::start(ROUTES).await;
 

@@ -111,12 +111,7 @@ async fn two_authorization_headers_are_refused() {
 async fn what_no_route_matches_is_not_found() {
     let door = TestDoor::start(ORDERS).await;
 
-    for (method, path) in [
-        ("GET", "/nothing"),
-        ("DELETE", "/orders/7"),
-        ("GET", "/orders"),
-        ("GET", "/orders/7/"),
-    ] {
+    for (method, path) in [("GET", "/nothing"), ("DELETE", "/orders/7"), ("GET", "/orders")] {
         let request = Request::builder()
             .method(method)
             .uri(path)

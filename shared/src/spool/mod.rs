@@ -6,6 +6,7 @@
 
 mod adopt;
 mod forwarder;
+mod room;
 mod running_hash;
 mod segment;
 mod writer;
@@ -22,6 +23,8 @@ use crate::event::{Draft, Source};
 use crate::runtime::instance::InstanceName;
 use crate::runtime::shutdown::CancellationToken;
 use crate::transport::Transport;
+pub use room::Reservation;
+use room::Room;
 pub use running_hash::{RunningHash, own_draft};
 use segment::Segment;
 
@@ -62,6 +65,9 @@ pub enum SpoolError {
     /// The folder cannot be made or locked.
     #[error("the spool's folder cannot be used: {0}")]
     Folder(#[from] std::io::Error),
+    /// The last write failed, and none has succeeded since.
+    #[error("the spool cannot be written at the moment")]
+    Failing,
     /// The spool was closed.
     #[error("the spool is closed")]
     Closed,
@@ -77,6 +83,7 @@ impl From<rusqlite::Error> for SpoolError {
 #[derive(Clone, Debug)]
 pub struct Spool {
     commands: mpsc::Sender<Command>,
+    room: Arc<Room>,
     source: Source,
     clock: SharedClock,
 }
@@ -86,6 +93,8 @@ pub struct Spool {
 enum Command {
     Append {
         draft: Box<Draft>,
+        /// Whether room is held for it.
+        is_reserved: bool,
         done: oneshot::Sender<Result<(), SpoolError>>,
     },
     Heartbeat {
@@ -128,10 +137,11 @@ pub fn open(
         writes,
         commands: commands.clone(),
     };
+    let room = Room::new(settings.bytes_max);
     let writer = writer::Writer::new(
         segment,
         source.clone(),
-        settings.bytes_max,
+        Arc::clone(&room),
         Arc::clone(&clock),
         written,
     )?;
@@ -143,6 +153,7 @@ pub fn open(
     let forwarder = tokio::spawn(forwarder::run(own, settings.dir.clone(), publisher, stop.clone()));
     let spool = Spool {
         commands,
+        room,
         source,
         clock,
     };
@@ -160,17 +171,35 @@ pub fn open(
 
 impl Spool {
     /// Numbers an event and writes it; when this returns, it survives the death of the process.
+    ///
+    /// Dropping the future before the writer has room to be told leaves nothing; after that the event is written.
     pub async fn append(&self, draft: Draft) -> Result<(), SpoolError> {
+        self.hand_over(draft, None).await?.written().await
+    }
+
+    /// Holds room for the events of something that cannot be undone once it has happened.
+    pub fn reserve(&self) -> Result<Reservation, SpoolError> {
+        self.room.reserve()
+    }
+
+    /// Hands an event over to the writer, which writes it whether or not it is waited for. With room held for it, it is
+    /// never refused for want of room.
+    pub async fn hand_over(
+        &self,
+        draft: Draft,
+        held: Option<&Reservation>,
+    ) -> Result<HandedOver, SpoolError> {
         let (done, written) = oneshot::channel();
         let command = Command::Append {
             draft: Box::new(draft),
+            is_reserved: held.is_some(),
             done,
         };
         self.commands
             .send(command)
             .await
             .map_err(|_| SpoolError::Closed)?;
-        written.await.map_err(|_| SpoolError::Closed)?
+        Ok(HandedOver(written))
     }
 
     /// Who its events come from.
@@ -181,6 +210,17 @@ impl Spool {
     /// The clock that its events are dated by.
     pub const fn clock(&self) -> &SharedClock {
         &self.clock
+    }
+}
+
+/// An event on its way to the disk.
+#[derive(Debug)]
+pub struct HandedOver(oneshot::Receiver<Result<(), SpoolError>>);
+
+impl HandedOver {
+    /// Waits until it survives the death of the process.
+    pub async fn written(self) -> Result<(), SpoolError> {
+        self.0.await.map_err(|_| SpoolError::Closed)?
     }
 }
 

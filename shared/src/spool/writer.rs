@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
+use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::room::Room;
 use super::running_hash::{RunningHash, own_draft};
 use super::segment::{Record, Segment};
 use super::{Command, SpoolError};
@@ -19,7 +21,7 @@ pub(super) struct Writer {
     log: File,
     source: Source,
     clock: SharedClock,
-    bytes_max: u64,
+    room: Arc<Room>,
     written: watch::Sender<u64>,
     state: State,
     /// Number and size of each event that is not yet confirmed.
@@ -42,7 +44,7 @@ impl Writer {
     pub(super) fn new(
         segment: Segment,
         source: Source,
-        bytes_max: u64,
+        room: Arc<Room>,
         clock: SharedClock,
         written: watch::Sender<u64>,
     ) -> Result<Self, SpoolError> {
@@ -58,7 +60,7 @@ impl Writer {
             log,
             source,
             clock,
-            bytes_max,
+            room,
             written,
             state,
             unconfirmed,
@@ -88,16 +90,20 @@ impl Writer {
         let mut records = Vec::new();
         let mut waiting = Vec::new();
         for command in group {
-            let (draft, done) = match command {
-                Command::Append { draft, done } => (*draft, done),
-                Command::Heartbeat { done } => (self.own_draft(action::HEARTBEAT), done),
+            let (draft, is_reserved, done) = match command {
+                Command::Append {
+                    draft,
+                    is_reserved,
+                    done,
+                } => (*draft, is_reserved, done),
+                Command::Heartbeat { done } => (self.own_draft(action::HEARTBEAT), false, done),
                 Command::Trim(seq) => {
                     self.trim_to = self.trim_to.max(seq);
                     continue;
                 }
                 Command::Close => continue,
             };
-            match self.number(draft, self.bytes_max) {
+            match self.number(draft, is_reserved) {
                 Ok(record) => {
                     records.push(record);
                     waiting.push(done);
@@ -120,9 +126,10 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, records: &[Record], before: State) -> Result<(), std::sync::Arc<rusqlite::Error>> {
+    fn commit(&mut self, records: &[Record], before: State) -> Result<(), Arc<rusqlite::Error>> {
         if let Err(error) = self.segment.write(records, self.trim_to) {
             self.state = before;
+            self.room.note(None);
             tracing::error!(%error, "the spool could not be written");
             return Err(error.into());
         }
@@ -132,16 +139,17 @@ impl Writer {
         while let Some((_, size)) = self.unconfirmed.pop_front_if(|(seq, _)| *seq <= self.trim_to) {
             self.state.bytes = self.state.bytes.saturating_sub(size);
         }
+        self.room.note(Some(self.state.bytes));
         self.written.send_replace(self.state.seq);
         Ok(())
     }
 
-    /// Gives an event its number, unless that makes more than `bytes_max`.
-    fn number(&mut self, draft: Draft, bytes_max: u64) -> Result<Record, SpoolError> {
+    /// Gives an event its number, unless there is no room and none is held for it.
+    fn number(&mut self, draft: Draft, is_reserved: bool) -> Result<Record, SpoolError> {
         let event = draft.numbered(self.source.clone(), self.state.seq + 1);
         let body = wire::encode(&event)?;
         let bytes = self.state.bytes + body.len() as u64;
-        if bytes > bytes_max {
+        if !is_reserved && bytes > self.room.bytes_max() {
             return Err(SpoolError::Full);
         }
         self.state = State {
@@ -166,7 +174,7 @@ impl Writer {
     /// Writes the first or the last event, for which there is always room: a full spool must not look like a crash.
     fn write_own(&mut self, name: &str) -> Result<(), SpoolError> {
         let before = self.state;
-        let record = self.number(self.own_draft(name), u64::MAX)?;
+        let record = self.number(self.own_draft(name), true)?;
         self.commit(&[record], before).map_err(SpoolError::Storage)?;
         self.sync();
         Ok(())

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
@@ -24,11 +26,24 @@ pub(super) async fn start() -> SocketAddr {
         .route("/never", get(std::future::pending::<()>))
         .route("/large", get(|| async { vec![b'x'; 100_000] }))
         .route("/read", post(read))
-        .fallback(echo);
+        .route("/counted", get(count))
+        .route(
+            "/count",
+            get(|State(calls): State<Calls>| async move { calls.load(Ordering::SeqCst).to_string() }),
+        )
+        .fallback(echo)
+        .with_state(Calls::default());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
     address
+}
+
+/// How often `/counted` was called.
+type Calls = Arc<AtomicU32>;
+
+async fn count(State(calls): State<Calls>) {
+    calls.fetch_add(1, Ordering::SeqCst);
 }
 
 async fn echo(request: Request) -> Json<serde_json::Value> {
