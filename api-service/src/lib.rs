@@ -8,6 +8,7 @@ mod proxy;
 pub mod settings;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use shared::guard::Guard;
 use shared::guard::feed::{FeedSource, follow};
@@ -16,7 +17,7 @@ use shared::http::client::{PooledClient, pooled_client};
 use shared::http::serve::serve;
 use shared::runtime::cli::StartError;
 use shared::runtime::shutdown::{CancellationToken, TaskTracker};
-use shared::spool::{self, SpoolSettings};
+use shared::spool::{self, SpoolError, SpoolSettings};
 use shared::token::{Trust, TrustedIssuer};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -24,6 +25,9 @@ use tokio::task::JoinSet;
 use door::Door;
 use policy::{IssuerKeys, PolicyIssuer};
 use settings::{SERVICE, Settings};
+
+/// How long the last events may take to be written after the last connection is closed.
+const ENDS_MAX: Duration = Duration::from_secs(5);
 
 /// Serves until `shutdown`; then ends what was begun, within bounds, and closes the spool.
 pub async fn run(
@@ -38,8 +42,9 @@ pub async fn run(
         instance: settings.process.instance,
         bytes_max: settings.spool_max_bytes,
     };
-    let (spool, spool_tasks) = spool::open(&spool_settings, &settings.transport, Arc::clone(&settings.clock))
-        .map_err(StartError::config)?;
+    let (spool, mut spool_tasks) =
+        spool::open(&spool_settings, &settings.transport, Arc::clone(&settings.clock))
+            .map_err(spool_unusable)?;
     for warning in &settings.policy.warnings {
         tracing::warn!("{warning}");
     }
@@ -65,14 +70,31 @@ pub async fn run(
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "the door is open");
     }
-    serve(listener, app::router(Arc::clone(&door)), shutdown).await;
+    // A task that ends by itself has failed, and then the whole process ends, so that its supervisor starts it anew.
+    let failed = tokio::select! {
+        () = serve(listener, app::router(Arc::clone(&door)), shutdown) => None,
+        () = spool_tasks.ended() => Some("the spool ended by itself"),
+        _ = background.join_next() => Some("a background task ended by itself"),
+    };
     drop(door);
-    // Events of requests that were cut off are still on their way to the spool.
+    // Requests that were cut off, and the events of those whose clients are gone, are still on their way to the spool.
     ends.close();
-    ends.wait().await;
+    if tokio::time::timeout(ENDS_MAX, ends.wait()).await.is_err() {
+        tracing::error!("the events of some requests could not be written");
+    }
     background.shutdown().await;
     spool_tasks.close().await;
-    Ok(())
+    failed.map_or(Ok(()), |reason| Err(StartError::failed(reason)))
+}
+
+/// What an operator must change is an error of the configuration; a full disk is not.
+fn spool_unusable(error: SpoolError) -> StartError {
+    match error {
+        SpoolError::Folder(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+            StartError::failed(error)
+        }
+        error => StartError::config(error),
+    }
 }
 
 fn trust(issuers: &[PolicyIssuer]) -> Trust {

@@ -48,7 +48,7 @@ pub async fn run(
     let consuming = consumer.watch_connected();
     let mut helpers = JoinSet::new();
     let (guard, key_refresh) = guard(&settings, &mut helpers)?;
-    let (spool, spool_tasks) = spool::open(
+    let (spool, mut spool_tasks) = spool::open(
         &spool_settings(&settings),
         &settings.transport,
         settings.clock.clone(),
@@ -82,6 +82,8 @@ pub async fn run(
         () = serve(listener, router(app), shutdown) => None,
         _ = &mut intake => Some("intake ended by itself"),
         _ = &mut leading => Some("sequencing ended by itself"),
+        () = spool_tasks.ended() => Some("the spool ended by itself"),
+        _ = helpers.join_next() => Some("a background task ended by itself"),
     };
     // Intake still runs while the spool is closed, so that the collector's own last events are stored as well.
     spool_tasks.close().await;

@@ -101,7 +101,12 @@ pub async fn run(
     };
     ended?;
     service.app.requests.close();
-    service.app.requests.wait().await;
+    if tokio::time::timeout(DRAIN_MAX, service.app.requests.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!("some requests did not end and are given up");
+    }
     stop_relay.cancel();
     if tokio::time::timeout(DRAIN_MAX, relay.join_next()).await.is_err() {
         tracing::warn!("events are left in the outbox; the next start forwards them");

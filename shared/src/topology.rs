@@ -8,8 +8,8 @@ pub const DEFAULT_PREFIX: &str = "gatelog";
 
 /// How often the broker may redeliver a message whose consumer died before it goes to the dead-letter queue.
 ///
-/// Set explicitly because RabbitMQ 4 defaults to 20 and 3.x to no limit; only a delivery that kills its consumer
-/// again and again gets there, since a database outage stops consumption instead.
+/// Set explicitly because RabbitMQ 4 defaults to 20 and 3.x to no limit. A database outage stops consumption and does not
+/// count; a consumer that dies again and again takes along whatever it was sent ahead.
 pub const DELIVERY_LIMIT: i32 = 50;
 
 /// The longest prefix, so that every name stays far below AMQP's 255 bytes.

@@ -35,7 +35,7 @@ pub(super) fn body_too_large(bytes_max: u64) -> Problem {
 
 /// 503: the request could not be recorded, and unrecorded it is not served.
 pub(super) fn audit_unavailable(error: &SpoolError) -> Problem {
-    tracing::error!(%error, "a request is refused because it cannot be recorded");
+    tracing::debug!(%error, "a request is refused because it cannot be recorded");
     let problem = Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "audit_unavailable",

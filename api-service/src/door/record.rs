@@ -7,6 +7,7 @@ use http::StatusCode;
 use shared::event::{
     Actor, Class, Door as WhichDoor, Draft, Facts, HttpFacts, Outcome, PolicyFacts, TokenFacts, action,
 };
+use shared::runtime::shutdown::TaskTrackerToken;
 use shared::spool::{HandedOver, Reservation, Spool, SpoolError};
 
 use super::Door;
@@ -21,6 +22,8 @@ pub(super) struct Record {
     facts: Facts,
     audit: Audit,
     held: Option<Reservation>,
+    /// Kept so that the end of the process waits for this event.
+    open: TaskTrackerToken,
     is_written: bool,
 }
 
@@ -49,12 +52,14 @@ impl Record {
         if let Some(query) = query {
             facts = facts.with_detail("query", masked(query));
         }
+        let open = door.ends.token();
         Self {
             door,
             arrival,
             facts,
             audit: Audit::Durable,
             held: None,
+            open,
             is_written: false,
         }
     }
@@ -114,6 +119,7 @@ impl Record {
             audit: self.audit,
             held: self.held.take(),
             is_open: answered.response_bytes.is_none(),
+            _open: self.open.clone(),
         };
         let result = tolerated(until_written(handed_over).await, self.audit);
         written.is_open &= result.is_ok();
@@ -153,6 +159,8 @@ pub(super) struct Written {
     held: Option<Reservation>,
     /// Whether a body streams whose end is not told yet.
     is_open: bool,
+    /// Kept so that the end of the process waits for that end.
+    _open: TaskTrackerToken,
 }
 
 impl Written {

@@ -57,6 +57,26 @@ async fn what_cannot_be_recorded_does_not_reach_the_upstream() {
 }
 
 #[tokio::test]
+async fn a_door_that_stops_waits_for_the_events_of_requests_that_it_cuts_off() {
+    let routes = "[[route]]\nname='never'\nmatch='GET /never'\nallow='anyone'\nto='orders'\n";
+    let door = TestDoor::start(routes).await;
+    let mut stream = tokio::net::TcpStream::connect(door.address).await.unwrap();
+    let head = "GET /never HTTP/1.1\r\nhost: x\r\n\r\n";
+    tokio::io::AsyncWriteExt::write_all(&mut stream, head.as_bytes())
+        .await
+        .unwrap();
+    // A request is known to be under way when a later one has been answered.
+    door.get("/nothing", None).await;
+    let collector = door.collector.clone();
+
+    door.close().await;
+
+    let cut_off = collector.matching(|event| event.facts.reason.as_deref() == Some("client_gone"));
+    assert_eq!(cut_off.len(), 1);
+    assert_eq!(collector.all().last().unwrap().facts.action, action::BYE);
+}
+
+#[tokio::test]
 async fn a_password_in_an_absolute_target_is_not_recorded() {
     let door = TestDoor::start(ROUTES).await;
     let mut stream = tokio::net::TcpStream::connect(door.address).await.unwrap();

@@ -54,7 +54,7 @@ impl EventLog {
     ) -> Result<Appended, DatabaseError> {
         let batch = event_id(recorded_at);
         let appending = async {
-            let mut tx = self.database.write().await?;
+            let mut tx = self.database.begin().await?;
             let stored = stored_bodies(&mut tx, arrivals).await?;
             let sorted = sort(arrivals, &stored);
             if !sorted.fresh.is_empty() {

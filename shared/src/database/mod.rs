@@ -23,6 +23,9 @@ pub use open::Schema;
 pub use revivable::RevivablePool;
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};
 
+/// How long connections may take to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How long `/readyz` waits for the database.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -147,13 +150,15 @@ impl Database {
     /// On SQLite it is the only one until it ends: one that turned from reader to writer would fail at once when another
     /// one has written meanwhile, whatever the busy time-out.
     pub async fn write(&self) -> Result<Tx<'static>, DatabaseError> {
-        let beginning = Box::pin(async {
-            Ok(match &self.pools {
-                Pools::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-                Pools::Postgres { writer, .. } => Tx::Postgres(writer.begin().await?),
-            })
-        });
-        self.in_time(Purpose::Write, beginning).await
+        self.in_time(Purpose::Write, Box::pin(self.begin())).await
+    }
+
+    /// A transaction that may write, to be begun and done within one [`Database::in_time`].
+    pub async fn begin(&self) -> Result<Tx<'static>, DatabaseError> {
+        Ok(match &self.pools {
+            Pools::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Pools::Postgres { writer, .. } => Tx::Postgres(writer.begin().await?),
+        })
     }
 
     /// A transaction that only reads.
@@ -223,8 +228,14 @@ impl Database {
         matches!(timeout(ANSWER_TIMEOUT, asking).await, Ok(Ok(_)))
     }
 
-    /// Closes its connections.
+    /// Closes its connections. Those that are lent out to work that never ends are given up.
     pub async fn close(&self) {
+        if timeout(CLOSE_TIMEOUT, self.close_pools()).await.is_err() {
+            tracing::warn!("some connections to the database did not close in order");
+        }
+    }
+
+    async fn close_pools(&self) {
         match &self.pools {
             Pools::Sqlite { writer, reader } => {
                 reader.close().await;

@@ -145,6 +145,10 @@ async fn open_postgres(options: &PgConnectOptions, schema: &Schema) -> Result<Po
                 "idle_in_transaction_session_timeout",
                 schema.read_statement_timeout,
             ),
+            // A holder whose host is gone must not keep its lock for the two hours that are usual.
+            ("tcp_keepalives_idle", "10"),
+            ("tcp_keepalives_interval", "5"),
+            ("tcp_keepalives_count", "3"),
         ])),
     })
 }

@@ -3,8 +3,9 @@
 //! A connection whose peer vanished without a word can keep its permit for ever (sqlx issue 4349), until no permit is
 //! left and every caller times out although the server is back. A new pool has all its permits.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -12,6 +13,9 @@ use sqlx::{PgPool, Postgres, Transaction};
 
 /// Silences in a row after which the pool is replaced: one may be a busy moment.
 const SILENCES_MAX: u32 = 2;
+
+/// A pool is not replaced again before this: in an outage or an overload new pools help nobody.
+const REPLACED_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 /// A pool of connections to PostgreSQL. Clones share it.
 #[derive(Clone, Debug)]
@@ -21,6 +25,7 @@ pub struct RevivablePool(Arc<Inner>);
 struct Inner {
     pool: ArcSwap<PgPool>,
     silences: AtomicU32,
+    replaced_at: Mutex<Option<Instant>>,
     options: PgPoolOptions,
     target: PgConnectOptions,
 }
@@ -31,6 +36,7 @@ impl RevivablePool {
         Self(Arc::new(Inner {
             pool: ArcSwap::from_pointee(options.clone().connect_lazy_with(target.clone())),
             silences: AtomicU32::new(0),
+            replaced_at: Mutex::new(None),
             options,
             target,
         }))
@@ -57,9 +63,15 @@ impl RevivablePool {
             return;
         }
         self.forget_silence();
+        let mut replaced_at = self.0.replaced_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if replaced_at.is_some_and(|moment| moment.elapsed() < REPLACED_AGAIN_AFTER) {
+            return;
+        }
+        *replaced_at = Some(Instant::now());
+        drop(replaced_at);
         let fresh = self.0.options.clone().connect_lazy_with(self.0.target.clone());
         let silent = self.0.pool.swap(Arc::new(fresh));
-        tracing::warn!("the database is silent; its connections are given up and made anew");
+        tracing::debug!("the database is silent; its connections are given up and made anew");
         // Closing waits for connections that are lent out, which may never come back.
         tokio::spawn(async move { silent.close().await });
     }

@@ -67,7 +67,7 @@ pub async fn keep_fresh(
 ) {
     let wanted = refresh.of(&iss);
     let mut backoff = Backoff::default();
-    let mut known = false;
+    let (mut known, mut failing) = (false, false);
     loop {
         match fetch(&client, &jwks).await {
             Ok(keys) => {
@@ -75,6 +75,7 @@ pub async fn keep_fresh(
                     tracing::info!(token.iss = iss, "the issuer's keys are known");
                 }
                 known = true;
+                failing = false;
                 guard.set_keys(&iss, keys);
                 backoff.reset();
                 let asked_at = Instant::now();
@@ -84,7 +85,12 @@ pub async fn keep_fresh(
                 }
             }
             Err(error) => {
-                tracing::warn!(token.iss = iss, %error, "the issuer's keys could not be fetched");
+                if failing {
+                    tracing::debug!(token.iss = iss, %error, "the issuer's keys still cannot be fetched");
+                } else {
+                    tracing::warn!(token.iss = iss, %error, "the issuer's keys cannot be fetched; those known stay in force");
+                }
+                failing = true;
                 backoff.wait().await;
             }
         }

@@ -8,12 +8,19 @@ pub mod keys;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
 use crate::clock::{SharedClock, UtcMicros};
 use crate::enforcement::{BLIND_MAX, Page, RevocationSet};
 use crate::token::{AudienceRule, KeySet, Refusal, Rejection, Trust, Verified, verify};
+
+/// The beginning of time.
+const NEVER: UtcMicros = UtcMicros::from_micros(i64::MIN);
+
+/// How far a clock may be put back before what was heard by it counts for nothing.
+const CLOCK_STEP_MAX: Duration = Duration::from_secs(1);
 
 /// Decides on tokens. Shared by all requests; reading takes no lock.
 #[derive(Debug)]
@@ -31,7 +38,7 @@ impl Guard {
         Self {
             trust: ArcSwap::from_pointee(trust),
             revoked: ArcSwap::default(),
-            heard_at: AtomicI64::new(i64::MIN),
+            heard_at: AtomicI64::new(NEVER.as_micros()),
             clock,
         }
     }
@@ -108,6 +115,9 @@ impl Guard {
 
     fn is_blind_at(&self, now: UtcMicros) -> bool {
         let heard_at = self.heard_at.load(Ordering::Acquire);
-        heard_at == i64::MIN || now.since(UtcMicros::from_micros(heard_at)) > BLIND_MAX
+        let heard_at = UtcMicros::from_micros(heard_at);
+        // A clock that was put back makes the last word look newer than it is.
+        let is_ahead = heard_at > now.plus(CLOCK_STEP_MAX);
+        heard_at == NEVER || is_ahead || now.since(heard_at) > BLIND_MAX
     }
 }

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower::Service as _;
 
-use crate::runtime::shutdown::CancellationToken;
+use crate::runtime::shutdown::{CancellationToken, TaskTracker};
 
 /// Connections at a time; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 10_000;
@@ -33,7 +33,7 @@ const HEADERS_MAX: usize = 100;
 const STREAMS_MAX: u32 = 100;
 
 /// How long requests that were begun may take after the order to stop.
-const DRAIN_MAX: Duration = Duration::from_secs(20);
+const DRAIN_MAX: Duration = Duration::from_secs(15);
 
 /// How long to wait before accepting again after an error such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -42,11 +42,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug)]
 pub struct PeerAddr(pub SocketAddr);
 
-/// Serves until `shutdown`, then lets requests that were begun end within a bound.
+/// Serves until `shutdown`, then lets requests that were begun end within a bound and cuts the others off. When it
+/// returns, no connection is open.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
     let builder = Arc::new(connection_builder());
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let (connections, cut_off) = (TaskTracker::new(), CancellationToken::new());
     loop {
         let accepting = async {
             let slot = Arc::clone(&slots).acquire_owned().await;
@@ -65,8 +67,9 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
             }
         };
         let watched = watch_connection(&builder, &graceful, stream, peer, router.clone());
-        tokio::spawn(async move {
-            watched.await;
+        let cut = cut_off.clone();
+        connections.spawn(async move {
+            tokio::select! { () = watched => {}, () = cut.cancelled() => {} }
             drop(slot);
         });
     }
@@ -77,6 +80,9 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
     {
         tracing::warn!("some requests took too long to end and are cut off");
     }
+    cut_off.cancel();
+    connections.close();
+    connections.wait().await;
 }
 
 fn connection_builder() -> Builder<TokioExecutor> {

@@ -3,6 +3,7 @@
 use tokio::signal::unix::{SignalKind, signal};
 pub use tokio_util::sync::CancellationToken;
 pub use tokio_util::task::TaskTracker;
+pub use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// A token that is cancelled by SIGTERM or SIGINT. A second signal ends the process at once with status 1.
 pub fn on_signals() -> std::io::Result<CancellationToken> {

@@ -35,27 +35,29 @@ pub(super) async fn run(own: OwnSegment, dir: PathBuf, publisher: Publisher, sto
             publisher,
             backoff: Backoff::default(),
         };
+        let reader = open_reader(&own.folder, &mut link.backoff).await;
         drain_abandoned(&dir, own.service, &mut link).await;
-        forward_own(own, &dir, &mut link).await
+        forward_own(own, reader, &dir, &mut link).await;
     };
-    let drained = tokio::select! {
-        () = stop.cancelled() => false,
-        drained = forwarding => drained,
-    };
-    if drained {
-        remove(&folder).await;
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = forwarding => remove(&folder).await,
     }
 }
 
-/// Returns whether the writer has ended and all of it is confirmed.
-async fn forward_own(mut own: OwnSegment, dir: &Path, link: &mut Link) -> bool {
-    let mut reader = match Segment::reader(&own.folder) {
-        Ok(reader) => reader,
-        Err(error) => {
-            tracing::error!(%error, "the spool cannot be read");
-            return false;
+/// Opens the segment for reading, again and again if it must: without it nothing would ever leave.
+async fn open_reader(folder: &Path, backoff: &mut Backoff) -> Reader {
+    loop {
+        match Segment::reader(folder) {
+            Ok(reader) => return reader,
+            Err(error) => tracing::error!(%error, "the spool cannot be read"),
         }
-    };
+        backoff.wait().await;
+    }
+}
+
+/// Returns when the writer has ended and all of it is confirmed.
+async fn forward_own(mut own: OwnSegment, mut reader: Reader, dir: &Path, link: &mut Link) {
     // The forwarder's own sender must not keep the writer alive after everyone else is gone.
     let commands = own.commands.downgrade();
     drop(own.commands);
@@ -85,7 +87,7 @@ async fn forward_own(mut own: OwnSegment, dir: &Path, link: &mut Link) -> bool {
         tokio::select! {
             ended = async { own.writes.wait_for(|written| *written > confirmed).await.is_err() } => {
                 if ended {
-                    return true;
+                    return;
                 }
             }
             _ = adopting.tick() => drain_abandoned(dir, own.service, link).await,

@@ -225,6 +225,15 @@ impl HandedOver {
 }
 
 impl SpoolTasks {
+    /// Ends when a task has ended by itself, after which nothing would be written or forwarded any more. A writer that
+    /// died is noticed by its next heartbeat.
+    pub async fn ended(&mut self) {
+        tokio::select! {
+            _ = &mut self.forwarder => {}
+            _ = &mut self.heartbeat => {}
+        }
+    }
+
     /// Writes `bye`, waits for the last confirms within a bound, and ends the tasks.
     pub async fn close(self) {
         self.heartbeat.abort();
@@ -233,6 +242,9 @@ impl SpoolTasks {
         }
         drop(self.spool);
         let mut forwarder = self.forwarder;
+        if forwarder.is_finished() {
+            return;
+        }
         if tokio::time::timeout(DRAIN_MAX, &mut forwarder).await.is_err() {
             tracing::warn!("events are left in the spool; the next start forwards them");
             self.stop.cancel();

@@ -35,11 +35,12 @@ impl Room {
     }
 
     /// Notes what a write left; `None` if it failed. The next write that succeeds, a heartbeat at the latest, ends that.
-    pub(super) fn note(&self, used: Option<u64>) {
-        self.is_failing.store(used.is_none(), Ordering::Relaxed);
+    /// Returns whether this is news.
+    pub(super) fn note(&self, used: Option<u64>) -> bool {
         if let Some(used) = used {
             self.used.store(used, Ordering::Relaxed);
         }
+        self.is_failing.swap(used.is_none(), Ordering::Relaxed) != used.is_none()
     }
 
     pub(super) fn reserve(self: &Arc<Self>) -> Result<Reservation, SpoolError> {

@@ -1,6 +1,7 @@
 //! One boot's folder: a lock file and a SQLite database of its events in order.
 
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, params};
@@ -41,7 +42,8 @@ impl Segment {
     /// The folder gets its name when it is locked, so that nobody adopts it while it is made.
     pub(super) fn create(dir: &Path, source: &Source) -> Result<Self, SpoolError> {
         let making = dir.join(format!("{}.{}{MAKING}", source.service, source.boot));
-        std::fs::create_dir_all(&making)?;
+        // What is in it names people and addresses.
+        DirBuilder::new().recursive(true).mode(0o700).create(&making)?;
         let lock = File::create(making.join(LOCK))?;
         lock.try_lock().map_err(std::io::Error::from)?;
         let folder = making.with_extension(MADE);

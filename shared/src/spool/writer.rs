@@ -83,6 +83,9 @@ impl Writer {
         if let Err(error) = self.write_own(action::BYE) {
             tracing::error!(%error, "the spool could not write its last event");
         }
+        // The lock must be free before the forwarder hears that the writer has ended, since it then removes the folder.
+        drop(self.segment);
+        drop(self.written);
     }
 
     fn write_group(&mut self, group: impl Iterator<Item = Command>) {
@@ -129,8 +132,11 @@ impl Writer {
     fn commit(&mut self, records: &[Record], before: State) -> Result<(), Arc<rusqlite::Error>> {
         if let Err(error) = self.segment.write(records, self.trim_to) {
             self.state = before;
-            self.room.note(None);
-            tracing::error!(%error, "the spool could not be written");
+            if self.room.note(None) {
+                tracing::error!(%error, "the spool cannot be written");
+            } else {
+                tracing::debug!(%error, "the spool still cannot be written");
+            }
             return Err(error.into());
         }
         for record in records {

@@ -148,7 +148,7 @@ impl Consumer {
     /// Waits for a delivery and takes those that follow within `linger`, at most `count_max`.
     ///
     /// After an error the next call connects again; unacknowledged deliveries come again. Dropping the future loses
-    /// nothing: the next call returns what it had taken.
+    /// nothing: what it had taken is returned by the next call or comes again.
     pub async fn receive(
         &mut self,
         count_max: usize,

@@ -21,7 +21,7 @@ use crate::support::within;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What the listener gives requests that were begun after the order to stop.
-const DRAIN: Duration = Duration::from_secs(20);
+const DRAIN: Duration = Duration::from_secs(15);
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 

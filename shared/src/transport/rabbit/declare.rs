@@ -24,9 +24,13 @@ pub(super) async fn declare(channel: &Channel, topology: &Topology) -> Result<()
             .exchange_declare(name.clone(), kind, durable_exchange, FieldTable::default())
             .await?;
     }
-    channel
+    let dead_queue = channel
         .queue_declare(dead.clone(), durable_queue, quorum_queue())
         .await?;
+    if dead_queue.message_count() > 0 {
+        let deliveries = dead_queue.message_count();
+        tracing::error!(deliveries, queue = %dead, "deliveries were given up by the broker and are not in the log");
+    }
     let mut arguments = quorum_queue();
     arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
     arguments.insert(

@@ -94,6 +94,18 @@ fn a_guard_sees_as_of_the_moment_at_which_it_asked() {
 }
 
 #[test]
+fn a_clock_that_was_put_back_makes_a_guard_blind_until_it_hears_again() {
+    let (guard, _) = guard();
+    let ahead = guard.clock().now().plus(Duration::from_hours(1));
+    guard.hear(&page(false, vec![]), ahead);
+    assert_eq!(admit(&guard), "revocations_unknown");
+
+    guard.hear(&page(false, vec![]), guard.clock().now());
+
+    assert_eq!(admit(&guard), "accepted");
+}
+
+#[test]
 fn a_blind_guard_still_tells_a_bad_token_from_a_good_one() {
     let (guard, _) = guard();
 
