@@ -41,7 +41,10 @@ async fn run(arguments: Arguments) -> Result<(), StartError> {
     match arguments.command {
         Some(Command::Demo) => demo::run(settings, shutdown).await,
         None => {
-            let running = start(&settings).await?;
+            let running = tokio::select! {
+                started = start(&settings) => started?,
+                () = shutdown.cancelled() => return Ok(()),
+            };
             say(&tour::text(
                 &running.url,
                 running.setup_token.as_deref(),

@@ -7,7 +7,7 @@ use http::header::{HOST, USER_AGENT};
 use http::request::Parts;
 use ipnet::IpNet;
 use shared::event::{ClientFacts, HttpFacts, TraceFacts, bounded};
-use shared::http::client_addr::client_addr;
+use shared::http::client_addr::{client_addr, client_scheme};
 use shared::http::request_id::request_id;
 
 const METHOD_BYTES_MAX: usize = 32;
@@ -29,6 +29,8 @@ pub(crate) struct Arrival {
     pub(crate) host: Option<String>,
     /// The address of the client.
     pub(crate) client_ip: IpAddr,
+    /// What the client spoke: `http` or `https`.
+    pub(crate) scheme: &'static str,
     client: ClientFacts,
     http: HttpFacts,
     traceparent: Option<String>,
@@ -57,6 +59,7 @@ impl Arrival {
             started: Instant::now(),
             request_id: request_id(peer, &parts.headers, trusted_proxies),
             client_ip,
+            scheme: client_scheme(peer, &parts.headers, trusted_proxies),
             client: ClientFacts {
                 ip: Some(client_ip.to_string()),
                 peer_ip: Some(peer.to_canonical().to_string()),

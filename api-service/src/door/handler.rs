@@ -117,6 +117,7 @@ async fn serve_granted(
                 forward_token: granted.route.forward_token,
                 caller: caller.as_ref(),
                 client_ip: arrival.client_ip,
+                scheme: arrival.scheme,
                 host: arrival.host.as_deref(),
                 request_id: &arrival.request_id,
             };

@@ -68,7 +68,11 @@ pub(super) fn outgoing(headers: &mut HeaderMap, outgoing: &Outgoing<'_>) {
         HeaderName::from_static("x-forwarded-for"),
         &outgoing.client_ip.to_string(),
     );
-    set(headers, HeaderName::from_static("x-forwarded-proto"), "http");
+    set(
+        headers,
+        HeaderName::from_static("x-forwarded-proto"),
+        outgoing.scheme,
+    );
     if let Some(host) = outgoing.host {
         set(headers, HeaderName::from_static("x-forwarded-host"), host);
     }
@@ -175,6 +179,7 @@ mod tests {
             forward_token,
             caller,
             client_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            scheme: "https",
             host: Some("door.example"),
             request_id: "r1",
         };
@@ -241,6 +246,7 @@ mod tests {
 
         assert_eq!(headers.get("x-forwarded-for").unwrap(), "127.0.0.1");
         assert_eq!(headers.get("x-forwarded-host").unwrap(), "door.example");
+        assert_eq!(headers.get("x-forwarded-proto").unwrap(), "https");
         assert!(
             !headers
                 .values()

@@ -29,6 +29,8 @@ pub(crate) struct Outgoing<'r> {
     pub(crate) caller: Option<&'r Verified>,
     /// The client's address.
     pub(crate) client_ip: IpAddr,
+    /// What the client spoke: `http` or `https`.
+    pub(crate) scheme: &'r str,
     /// The host that the client asked for.
     pub(crate) host: Option<&'r str>,
     /// The request's id.

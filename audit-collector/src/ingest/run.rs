@@ -136,7 +136,8 @@ async fn append(
                 }
                 return Ok(Ok(appended));
             }
-            Err(error) if error.is_about_the_values() => return Ok(Err(error)),
+            // Dead letters are the last resort for values, so there is none for theirs.
+            Err(error) if error.is_about_the_values() && !batch.arrivals.is_empty() => return Ok(Err(error)),
             Err(error) if failing => tracing::debug!(%error, "events still cannot be stored"),
             Err(error) => tracing::warn!(%error, "events cannot be stored; they wait until they can"),
         }
@@ -147,7 +148,8 @@ async fn append(
 
 /// The parts of a batch that the database refused for its values; an event that is refused alone is a dead letter.
 fn taken_apart(mut batch: Batch, error: &DatabaseError) -> Vec<Batch> {
-    if batch.arrivals.len() > 1 || !(batch.arrivals.is_empty() || batch.dead.is_empty()) {
+    let is_one_event = batch.arrivals.len() == 1 && batch.dead.is_empty();
+    if !is_one_event {
         let dead = std::mem::take(&mut batch.dead);
         let alone = batch.arrivals.into_iter().map(|arrival| Batch {
             arrivals: vec![arrival],

@@ -36,6 +36,18 @@ pub fn client_addr(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAd
     client
 }
 
+/// Whether the client spoke `https` to a trusted proxy, by `X-Forwarded-Proto`. A stranger's word counts for nothing.
+pub fn client_scheme(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> &'static str {
+    let is_https = headers
+        .get("x-forwarded-proto")
+        .is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"));
+    if is_https && is_trusted(peer, trusted) {
+        "https"
+    } else {
+        "http"
+    }
+}
+
 /// Whether `peer` is a trusted proxy.
 pub fn is_trusted(peer: IpAddr, trusted: &[IpNet]) -> bool {
     let peer = peer.to_canonical();
@@ -80,6 +92,20 @@ mod tests {
         );
 
         assert_eq!(seen, "198.51.100.7");
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_can_say_that_the_client_came_by_https() {
+        let headers: HeaderMap = [(
+            http::HeaderName::from_static("x-forwarded-proto"),
+            HeaderValue::from_static("HTTPS"),
+        )]
+        .into_iter()
+        .collect();
+        let trusted = ["127.0.0.0/8".parse().unwrap()];
+        let scheme = |peer: &str| client_scheme(peer.parse().unwrap(), &headers, &trusted);
+
+        assert_eq!((scheme("127.0.0.1"), scheme("203.0.113.9")), ("https", "http"));
     }
 
     #[test]

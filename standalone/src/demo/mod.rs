@@ -32,7 +32,10 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         audiences: vec![AUDIENCE.to_owned()],
         ..settings
     };
-    let running = start(&settings).await?;
+    let running = tokio::select! {
+        started = start(&settings) => started?,
+        () = shutdown.cancelled() => return Ok(()),
+    };
     let client = Client::new(&running.url)?;
     let told = tell(&client, running.setup_token.as_deref()).await;
     if let Err(error) = told {
