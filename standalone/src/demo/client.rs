@@ -1,5 +1,8 @@
 //! The demo's HTTP client.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Request, StatusCode};
@@ -10,9 +13,13 @@ use shared::runtime::cli::StartError;
 
 /// Talks to one door.
 pub(super) struct Client {
-    client: PooledClient,
+    pool: PooledClient,
     url: String,
+    answered: Mutex<Answered>,
 }
+
+/// How many requests were answered with which status.
+pub(super) type Answered = BTreeMap<u16, u32>;
 
 /// An answer; `Null` if its body is not JSON.
 pub(super) struct Answer {
@@ -34,13 +41,22 @@ impl Answer {
 impl Client {
     pub(super) fn new(url: &str) -> Result<Self, StartError> {
         Ok(Self {
-            client: pooled_client().map_err(StartError::failed)?,
+            pool: pooled_client().map_err(StartError::failed)?,
             url: url.to_owned(),
+            answered: Mutex::default(),
         })
     }
 
     pub(super) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The answers so far.
+    pub(super) fn answered(&self) -> Answered {
+        self.answered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(super) async fn get(&self, path: &str, token: Option<&str>) -> Result<Answer, StartError> {
@@ -85,8 +101,14 @@ impl Client {
         }
         let body = body.map_or_else(Body::empty, |(_, text)| Body::from(text));
         let request = request.body(body).map_err(StartError::failed)?;
-        let response = self.client.request(request).await.map_err(StartError::failed)?;
+        let response = self.pool.request(request).await.map_err(StartError::failed)?;
         let status = response.status();
+        *self
+            .answered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(status.as_u16())
+            .or_default() += 1;
         let bytes = response
             .into_body()
             .collect()

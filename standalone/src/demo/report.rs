@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use shared::clock::{Clock as _, SystemClock};
 use shared::runtime::cli::StartError;
 
 use super::client::Client;
 use super::people::People;
-use super::traffic::Sent;
 
 /// How often it is asked whether everything is stored.
 const ASK_EVERY: Duration = Duration::from_millis(50);
@@ -26,12 +26,13 @@ const LISTS: [(&str, &str); 6] = [
 ];
 
 /// The report, once every answered request is a stored event.
-pub(super) async fn text(client: &Client, people: &People, sent: &Sent) -> Result<String, StartError> {
+pub(super) async fn text(client: &Client, people: &People) -> Result<String, StartError> {
     let token = people.admin.access_token.as_str();
-    let answered: u32 = sent.values().sum();
+    let answers = client.answered();
+    let answered: u32 = answers.values().sum();
     let summary = tokio::time::timeout(STORED_MAX, until_stored(client, token, answered)).await;
     let summary = summary.map_err(|_| StartError::failed("the demo's events were not stored in time"))??;
-    let answers: Vec<_> = sent
+    let answers: Vec<_> = answers
         .iter()
         .map(|(status, count)| format!("{count} × {status}"))
         .collect();
@@ -47,20 +48,14 @@ pub(super) async fn text(client: &Client, people: &People, sent: &Sent) -> Resul
     Ok(lines.join("\n"))
 }
 
-/// Waits until as many access events are stored as requests were answered, and more may still come.
+/// Waits until the log knows of every request that was answered before now.
 async fn until_stored(client: &Client, token: &str, answered: u32) -> Result<Value, StartError> {
+    let path = format!("/v1/stats/summary?to={}", SystemClock.now());
     loop {
-        let summary = client.get("/v1/stats/summary", Some(token)).await?.body;
-        let of_class = |class: &str| {
-            let classes = summary.get("by_class")?.as_array()?;
-            classes
-                .iter()
-                .find(|count| count.get("value").is_some_and(|value| value == class))?
-                .get("events")?
-                .as_u64()
-        };
-        let reused = counts(&summary, "by_action").contains("authn_token_reuse");
-        if reused && of_class("access").unwrap_or(0) >= u64::from(answered) {
+        let summary = client.get(&path, Some(token)).await?.body;
+        let has_all_requests = counts(&summary, "by_class").contains(&format!("access {answered}"));
+        let has_the_alarm = counts(&summary, "by_action").contains("authn_token_reuse");
+        if has_all_requests && has_the_alarm {
             return Ok(summary);
         }
         tokio::time::sleep(ASK_EVERY).await;

@@ -12,10 +12,19 @@ fn the_demo_shows_what_the_log_knows_and_ends_in_order() {
         "alice",
         "token_signature_invalid",
         "authn_token_reuse",
-        "token_revoked",
+        " token_revoked 1",
         "no_route",
     ] {
         assert!(printed.contains(part), "{part} in\n{printed}");
     }
+    let number_after = |mark: &str| {
+        let rest = printed.split_once(mark).unwrap().1.trim_start();
+        rest.split(|c: char| !c.is_ascii_digit())
+            .next()
+            .unwrap()
+            .parse::<u32>()
+            .unwrap()
+    };
+    assert_eq!(number_after("answered "), number_after("access "));
     assert_eq!(gatelog.terminate().0, Some(0));
 }
