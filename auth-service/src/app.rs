@@ -22,7 +22,7 @@ use crate::request::RequestContext;
 use crate::session::RefreshTokenKey;
 use crate::signing_key::KeyRing;
 use crate::token::MintRules;
-use crate::{enforcement, health, metadata, password, session, setup, signing_key, token, user};
+use crate::{enforcement, health, metadata, password, session, setup, sign_in, signing_key, token, user};
 use shared::database::Database;
 
 /// The parts of a running service. Clones share them.
@@ -69,6 +69,7 @@ impl App {
 pub(crate) fn router(app: App) -> Router {
     Router::new()
         .merge(setup::routes())
+        .merge(sign_in::routes())
         .merge(session::routes())
         .merge(token::routes())
         .merge(password::routes())

@@ -17,8 +17,10 @@ mod service;
 mod session;
 pub mod settings;
 mod setup;
+mod sign_in;
 mod signing_key;
 mod token;
+mod upkeep;
 mod user;
 
 pub use service::{Service, new_setup_token, run};

@@ -21,7 +21,7 @@ use crate::session::RefreshTokenKey;
 use crate::settings::Settings;
 use crate::signing_key::KeyRing;
 use crate::token::MintRules;
-use crate::{SERVICE, setup, signing_key, user};
+use crate::{SERVICE, setup, signing_key, upkeep, user};
 
 /// How long the end may wait for the last confirms; what is left stays in the database.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -63,6 +63,11 @@ impl Service {
         app::router(self.app.clone())
     }
 
+    /// Does once what a running service does every minute: deletes what is over, and moves on what follows a schedule.
+    pub async fn upkeep(&self) {
+        upkeep::once(&self.app).await;
+    }
+
     async fn tell_what_is_missing(&self) -> Result<(), StartError> {
         let asking = async {
             let mut tx = self.app.database.read().await?;
@@ -86,11 +91,13 @@ pub async fn run(
         opened = Service::open(&settings) => opened?,
     };
     service.tell_what_is_missing().await?;
-    let stop_relay = CancellationToken::new();
+    let stop = CancellationToken::new();
     let publisher = settings.transport.publisher(SERVICE);
     // A set, because it ends its task when it is dropped: the hold on the outbox must not outlive the service.
     let mut relay = JoinSet::new();
-    relay.spawn(outbox::run(service.app.clone(), publisher, stop_relay.clone()));
+    relay.spawn(outbox::run(service.app.clone(), publisher, stop.clone()));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(upkeep::run(service.app.clone(), stop.clone()));
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, database = %settings.database_url, "auth-service is ready");
     }
@@ -98,6 +105,7 @@ pub async fn run(
     let ended = tokio::select! {
         () = serving => Ok(()),
         _ = relay.join_next() => Err(StartError::failed("the relay of the outbox ended by itself")),
+        Some(_) = tasks.join_next() => Err(StartError::failed("a task ended by itself")),
     };
     ended?;
     service.app.requests.close();
@@ -107,11 +115,12 @@ pub async fn run(
     {
         tracing::warn!("some requests did not end and are given up");
     }
-    stop_relay.cancel();
+    stop.cancel();
     if tokio::time::timeout(DRAIN_MAX, relay.join_next()).await.is_err() {
         tracing::warn!("events are left in the outbox; the next start forwards them");
         relay.shutdown().await;
     }
+    tasks.shutdown().await;
     service.app.database.close().await;
     Ok(())
 }

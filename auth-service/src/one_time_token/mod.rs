@@ -68,3 +68,10 @@ pub(crate) async fn refuse(app: &App, context: &RequestContext, purpose: Purpose
     };
     recording.await.err().unwrap_or(ApiError::OneTimeTokenRefused)
 }
+
+/// Deletes what has expired.
+pub(crate) async fn purge(app: &App) -> Result<(), ApiError> {
+    let mut tx = app.database.write().await?;
+    store::delete_expired(&mut tx, app.now()).await?;
+    Ok(app.database.commit(tx).await?)
+}

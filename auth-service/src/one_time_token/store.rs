@@ -13,6 +13,7 @@ const INSERT: &str =
 const SELECT_USER: &str =
     "SELECT user_id FROM one_time_tokens WHERE token_hash = $1 AND purpose = $2 AND expires_at > $3";
 const DELETE: &str = "DELETE FROM one_time_tokens WHERE token_hash = $1 AND purpose = $2 AND expires_at > $3";
+const DELETE_EXPIRED: &str = "DELETE FROM one_time_tokens WHERE expires_at <= $1";
 
 /// Keeps a fresh token for the user, or for nobody in particular; former ones of the same purpose are void.
 pub(crate) async fn replace(
@@ -80,4 +81,10 @@ pub(crate) async fn consume(
             .bind(now.as_micros())
     )?;
     Ok(deleted == 1)
+}
+
+/// Deletes the tokens that are not good any more.
+pub(super) async fn delete_expired(tx: &mut Tx<'_>, now: UtcMicros) -> Result<(), DatabaseError> {
+    execute!(tx, sqlx::query(DELETE_EXPIRED).bind(now.as_micros()))?;
+    Ok(())
 }

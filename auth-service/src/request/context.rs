@@ -51,6 +51,17 @@ impl RequestContext {
         }
     }
 
+    /// For what nobody asked for over HTTP: a command, or a task of the service itself.
+    pub(crate) fn without_request() -> Self {
+        Self {
+            client: ClientFacts::default(),
+            trace: TraceFacts {
+                request_id: uuid::Uuid::new_v4().to_string(),
+                traceparent: None,
+            },
+        }
+    }
+
     /// Facts of something that this request did.
     pub(crate) fn facts(&self, class: Class, action: &str, outcome: Outcome, actor: Actor) -> Facts {
         Facts {

@@ -3,7 +3,9 @@
 mod body;
 mod caller;
 mod context;
+mod operator;
 
 pub(crate) use body::{BodyError, JsonBody, read_body};
 pub(crate) use caller::Caller;
 pub(crate) use context::RequestContext;
+pub(crate) use operator::Operator;

@@ -5,6 +5,7 @@ use shared::clock::UtcMicros;
 use shared::event::Actor;
 use shared::token::GATELOG_AUDIENCE;
 
+use super::open::bounded_scopes;
 use super::refresh_token::{RefreshToken, Unverified};
 use super::rotation::{Verdict, judge};
 use super::store::{self, Session};
@@ -174,7 +175,7 @@ impl Refresh<'_> {
     ) -> Result<Option<TokenAnswer>, RefreshError> {
         let (session_id, counter) = (proven.token.session_id(), proven.token.counter);
         // Asked before anything moves: a refused scope must not use the token up.
-        self.scopes(&proven.account)?;
+        self.scopes(proven)?;
         let client = &self.context.client;
         if !store::rotate(&mut tx, &session_id, counter, client, self.now).await? {
             return Ok(None);
@@ -182,13 +183,14 @@ impl Refresh<'_> {
         self.answer(tx, proven, counter + 1, "rotate").await
     }
 
-    /// The scopes asked for, or all that the roles have (RFC 6749 §6).
-    fn scopes(&self, account: &Account) -> Result<Vec<String>, RefreshError> {
+    /// The scopes asked for, or all that the session may have (RFC 6749 §6).
+    fn scopes(&self, proven: &Proven) -> Result<Vec<String>, RefreshError> {
+        let granted = bounded_scopes(&proven.account.scopes, proven.session.scopes.as_deref());
         let Some(asked) = self.presented.scope else {
-            return Ok(account.scopes.clone());
+            return Ok(granted);
         };
         let asked: Vec<String> = asked.split(' ').map(str::to_owned).collect();
-        if asked.iter().all(|scope| account.scopes.contains(scope)) {
+        if asked.iter().all(|scope| granted.contains(scope)) {
             Ok(asked)
         } else {
             Err(RefreshError::ScopeExceeded)
@@ -204,7 +206,7 @@ impl Refresh<'_> {
         how: &str,
     ) -> Result<Option<TokenAnswer>, RefreshError> {
         let session_id = proven.token.session_id();
-        let scopes = self.scopes(&proven.account)?;
+        let scopes = self.scopes(proven)?;
         let grant = proven.grant(&session_id, &scopes);
         let minted = mint_signed(self.app, self.context, &grant, self.now)?;
         let event = minted.event.with_detail("refresh", how);

@@ -12,10 +12,10 @@ use shared::database::{DatabaseError, Tx, execute, fetch};
 pub(super) const SEED_BYTES: usize = 32;
 
 const INSERT: &str = "INSERT INTO sessions (id, user_id, client_id, audience, amr, seed, counter,
-        authenticated_at, rotated_at, rotated_ip, rotated_user_agent)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+        authenticated_at, rotated_at, rotated_ip, rotated_user_agent, scope)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 const SELECT: &str = "SELECT user_id, client_id, audience, amr, seed, counter, authenticated_at, rotated_at,
-        rotated_ip, rotated_user_agent, ended_at
+        rotated_ip, rotated_user_agent, scope, ended_at
     FROM sessions WHERE id = $1";
 const ROTATE: &str = "UPDATE sessions SET counter = counter + 1, rotated_at = $1, rotated_ip = $2,
         rotated_user_agent = $3
@@ -42,6 +42,8 @@ impl EndReason {
 pub(super) struct NewSession<'a> {
     pub(super) id: &'a str,
     pub(super) grant: &'a Grant<'a>,
+    /// What its tokens may have at most.
+    pub(super) scopes: Option<&'a [String]>,
     pub(super) seed: &'a [u8],
     pub(super) counter: u64,
     pub(super) client: &'a ClientFacts,
@@ -53,6 +55,8 @@ pub(super) struct Session {
     pub(super) client_id: String,
     pub(super) audience: String,
     pub(super) amr: String,
+    /// What its tokens may have at most; all that the user's roles have if absent.
+    pub(super) scopes: Option<Vec<String>>,
     pub(super) seed: Vec<u8>,
     pub(super) state: State,
     /// Who signed in or refreshed last.
@@ -72,6 +76,7 @@ struct Row {
     rotated_at: i64,
     rotated_ip: Option<String>,
     rotated_user_agent: Option<String>,
+    scope: Option<String>,
     ended_at: Option<i64>,
 }
 
@@ -94,6 +99,7 @@ pub(super) async fn insert(
             .bind(now.as_micros())
             .bind(new.client.ip.as_deref())
             .bind(new.client.user_agent.as_deref())
+            .bind(new.scopes.map(|scopes| scopes.join(" ")))
     )?;
     Ok(())
 }
@@ -106,6 +112,9 @@ pub(super) async fn find(tx: &mut Tx<'_>, id: &str) -> Result<Option<Session>, A
             client_id: row.client_id,
             audience: row.audience,
             amr: row.amr,
+            scopes: row
+                .scope
+                .map(|scope| scope.split_whitespace().map(str::to_owned).collect()),
             seed: row.seed,
             state: State {
                 counter: u64::try_from(row.counter)

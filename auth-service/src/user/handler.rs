@@ -16,7 +16,7 @@ use super::{ADMIN_SCOPE, Username, fresh_id};
 use crate::app::App;
 use crate::error::{ApiError, Internal};
 use crate::one_time_token::{self, Purpose};
-use crate::request::{Caller, JsonBody, RequestContext};
+use crate::request::{Caller, JsonBody, Operator, RequestContext};
 use crate::{outbox, secret};
 
 /// The user to make. Its password is nobody's business but its own.
@@ -69,13 +69,8 @@ pub(super) async fn create_user(
     insert(&mut tx, &new, now).await?;
     one_time_token::replace(&mut tx, Purpose::Password, Some(&id), &token, expires_at).await?;
     let roles: Vec<_> = request.roles.iter().cloned().collect();
-    let facts = context
-        .facts(
-            Class::Admin,
-            action::USER_CREATED,
-            Outcome::Success,
-            caller.actor(),
-        )
+    let facts = Operator::of(context, &caller)
+        .facts(Class::Admin, action::USER_CREATED, Outcome::Success)
         .with_detail("user_id", id.as_str())
         .with_detail("username", request.username.as_str())
         .with_detail("roles", roles);

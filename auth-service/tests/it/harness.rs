@@ -40,6 +40,7 @@ pub(crate) struct Harness {
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) outside: Outside,
+    pub(crate) service: Service,
     router: Router,
 }
 
@@ -113,6 +114,7 @@ impl Harness {
             clock,
             outside,
             router: service.router(),
+            service,
         }
     }
 

@@ -105,7 +105,20 @@ async fn only_the_hash_of_a_setup_token_is_kept(harness: Arc<Harness>) {
     assert_eq!(harness.number(hashes).await, 1);
 }
 
+async fn tokens_that_have_expired_are_deleted_and_others_stay(harness: Arc<Harness>) {
+    harness.setup_token().await;
+    let count = "SELECT COUNT(*) FROM one_time_tokens";
+
+    harness.service.upkeep().await;
+    assert_eq!(harness.number(count).await, 1);
+    harness.wait(Duration::from_mins(15));
+    harness.service.upkeep().await;
+
+    assert_eq!(harness.number(count).await, 0);
+}
+
 on_both_databases!(
+    tokens_that_have_expired_are_deleted_and_others_stay,
     the_first_administrator_is_made_once,
     a_setup_token_is_good_for_fifteen_minutes,
     a_fresh_setup_token_voids_the_one_before,

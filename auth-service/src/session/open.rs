@@ -1,0 +1,110 @@
+//! Opens a session for who has just proved who it is: the first pair of its tokens.
+
+use shared::event::{Class, Outcome};
+
+use super::refresh_token::RefreshToken;
+use super::store::{self, NewSession, SEED_BYTES};
+use crate::app::App;
+use crate::error::{ApiError, Internal};
+use crate::outbox;
+use crate::request::RequestContext;
+use crate::secret;
+use crate::sign_in::Authentication;
+use crate::token::{Grant, TokenAnswer, mint_signed};
+use crate::user;
+use shared::database::Tx;
+
+/// What a session is opened for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewGrant<'a> {
+    pub(crate) client_id: &'a str,
+    pub(crate) audience: &'a str,
+    /// The scopes that its tokens have at most; without a bound all of the user's roles.
+    pub(crate) scopes: Option<&'a [String]>,
+    /// The action of the event that tells of the session.
+    pub(crate) action: &'static str,
+}
+
+/// A session that is open once the caller's transaction is committed.
+pub(crate) struct Opened {
+    pub(crate) answer: TokenAnswer,
+}
+
+/// Opens a session in the caller's transaction; `None` if what was proved does not hold any more: the user was disabled
+/// or got another password meanwhile.
+pub(crate) async fn open(
+    tx: &mut Tx<'_>,
+    app: &App,
+    context: &RequestContext,
+    authentication: &Authentication,
+    new: &NewGrant<'_>,
+) -> Result<Option<Opened>, ApiError> {
+    let now = app.now();
+    let proven = &authentication.account;
+    let account = match user::find(tx, &proven.id).await? {
+        Some(current) if !current.is_disabled && current.password_hash == proven.password_hash => current,
+        _ => return Ok(None),
+    };
+    let (first, sid) = RefreshToken::first(secret::fresh_bytes().map_err(Internal::from)?);
+    let seed: [u8; SEED_BYTES] = secret::fresh_bytes().map_err(Internal::from)?;
+    let amr = authentication.amr();
+    let scopes = bounded_scopes(&account.scopes, new.scopes);
+    let grant = Grant {
+        sub: &account.id,
+        username: &account.username,
+        roles: &account.roles,
+        scopes: &scopes,
+        client_id: new.client_id,
+        audience: new.audience,
+        sid: &sid,
+        authenticated_at: authentication.authenticated_at,
+        amr: &amr,
+    };
+    let minted = mint_signed(app, context, &grant, now)?;
+    let session = NewSession {
+        id: &sid,
+        grant: &grant,
+        scopes: new.scopes,
+        seed: &seed,
+        counter: first.counter,
+        client: &context.client,
+    };
+    store::insert(tx, &session, now).await?;
+    let opened = context
+        .facts(Class::Auth, new.action, Outcome::Success, grant.actor())
+        .with_detail("aud", new.audience)
+        .with_detail("amr", amr.as_str());
+    outbox::append(tx, now, opened).await?;
+    outbox::append(tx, now, minted.event).await?;
+    let answer = TokenAnswer::bearer(
+        minted.token,
+        app.mint_rules.lifetime_seconds,
+        first.encode(&app.refresh_key, &seed),
+        grant.scope(),
+    );
+    Ok(Some(Opened { answer }))
+}
+
+/// The user's scopes, of those that were granted if not all were. Roles may lose a scope later, so that both count.
+pub(super) fn bounded_scopes(of_user: &[String], granted: Option<&[String]>) -> Vec<String> {
+    let is_granted = |scope: &&String| granted.is_none_or(|granted| granted.contains(scope));
+    of_user.iter().filter(is_granted).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_has_the_scopes_that_the_user_has_and_that_were_granted() {
+        let scopes = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let of_user = scopes("admin audit:read");
+
+        assert_eq!(bounded_scopes(&of_user, None), of_user);
+        assert_eq!(
+            bounded_scopes(&of_user, Some(&scopes("audit:read rules:write"))),
+            scopes("audit:read")
+        );
+        assert!(bounded_scopes(&of_user, Some(&[])).is_empty());
+    }
+}

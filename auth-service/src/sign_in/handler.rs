@@ -1,0 +1,64 @@
+//! `POST /v1/login`.
+
+use std::fmt;
+
+use axum::extract::State;
+use serde::Deserialize;
+use shared::event::action;
+use shared::token::GATELOG_AUDIENCE;
+
+use super::LOGIN_CLIENT;
+use crate::app::App;
+use crate::error::ApiError;
+use crate::request::{JsonBody, RequestContext};
+use crate::session::{self, NewGrant};
+use crate::token::TokenAnswer;
+
+/// Who signs in. The password is taken exactly as sent.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LoginRequest {
+    username: String,
+    password: String,
+    /// The audience of the access token; `gatelog` if absent.
+    audience: Option<String>,
+}
+
+impl fmt::Debug for LoginRequest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("LoginRequest(…)")
+    }
+}
+
+/// First-party sign-in: a name and a password for tokens.
+pub(super) async fn log_in(
+    State(app): State<App>,
+    context: RequestContext,
+    JsonBody(request): JsonBody<LoginRequest>,
+) -> Result<TokenAnswer, ApiError> {
+    let audience = known_audience(&app, request.audience)?;
+    let authentication = super::password(&app, &context, &request.username, request.password).await?;
+    let grant = NewGrant {
+        client_id: LOGIN_CLIENT,
+        audience: &audience,
+        scopes: None,
+        action: action::AUTHN_LOGIN_SUCCESS,
+    };
+    let mut tx = app.database.write().await?;
+    let opened = session::open(&mut tx, &app, &context, &authentication, &grant).await?;
+    let Some(opened) = opened else {
+        drop(tx);
+        return Err(super::refuse(&app, &context, &request.username).await);
+    };
+    app.database.commit(tx).await?;
+    Ok(opened.answer)
+}
+
+/// Scopes of Gatelog itself come with its own audience only, so that an API never holds a token that is good for more.
+fn known_audience(app: &App, asked: Option<String>) -> Result<String, ApiError> {
+    match asked {
+        None => Ok(GATELOG_AUDIENCE.to_owned()),
+        Some(audience) if audience == GATELOG_AUDIENCE || app.audiences.contains(&audience) => Ok(audience),
+        Some(_) => Err(ApiError::AudienceUnknown),
+    }
+}

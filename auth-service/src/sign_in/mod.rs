@@ -1,0 +1,20 @@
+//! Sign-in: who proves to be whom, and by what. What is opened for it, a session or a page's cookie, is the caller's.
+
+mod authentication;
+mod handler;
+mod password;
+
+use axum::Router;
+use axum::routing::post;
+
+use crate::app::App;
+pub(crate) use authentication::{Authentication, Method};
+pub(crate) use password::{password, refuse};
+
+/// The client of first-party sign-in.
+pub(crate) const LOGIN_CLIENT: &str = "gatelog-login";
+
+/// `POST /v1/login`.
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/v1/login", post(handler::log_in))
+}
