@@ -14,6 +14,7 @@ use shared::guard::Guard;
 use shared::guard::feed::{FeedSource, follow};
 use shared::guard::keys::{KeyRefresh, keep_fresh};
 use shared::http::client::{PooledClient, pooled_client};
+use shared::http::metrics::Answers;
 use shared::http::serve::serve;
 use shared::runtime::cli::StartError;
 use shared::runtime::shutdown::{CancellationToken, TaskTracker};
@@ -25,6 +26,9 @@ use tokio::task::JoinSet;
 use door::Door;
 use policy::{IssuerKeys, PolicyIssuer};
 use settings::{SERVICE, Settings};
+
+/// What the names of the door's metrics begin with.
+const METRICS_PREFIX: &str = "gatelog_door";
 
 /// How long the last events may take to be written after the last connection is closed.
 const ENDS_MAX: Duration = Duration::from_secs(5);
@@ -39,7 +43,7 @@ pub async fn run(
     let spool_settings = SpoolSettings {
         dir: settings.spool_dir,
         service: SERVICE,
-        instance: settings.process.instance,
+        instance: settings.process.instance.clone(),
         bytes_max: settings.spool_max_bytes,
     };
     let (spool, mut spool_tasks) =
@@ -56,6 +60,9 @@ pub async fn run(
     let mut background = JoinSet::new();
     let refresh = keep_keys(&mut background, &guard, &client, &settings.policy.issuers);
     background.spawn(follow(Arc::clone(&guard), client.clone(), feed));
+    let metrics = &settings.process.metrics;
+    shared::guard::metrics::watch(metrics, METRICS_PREFIX, &guard);
+    shared::http::metrics::start(&settings.process, shutdown.clone()).await?;
     let ends = TaskTracker::new();
     let door = Arc::new(Door {
         table: settings.policy.table,
@@ -63,8 +70,9 @@ pub async fn run(
         refresh,
         spool,
         client,
-        trusted_proxies: settings.process.trusted_proxies,
+        trusted_proxies: settings.process.trusted_proxies.clone(),
         body_max_bytes: settings.body_max_bytes,
+        answers: metrics.register(METRICS_PREFIX, Answers::register),
         ends: ends.clone(),
     });
     if let Ok(address) = listener.local_addr() {

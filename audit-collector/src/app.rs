@@ -13,6 +13,7 @@ use shared::clock::SharedClock;
 use shared::guard::Guard;
 use shared::guard::keys::KeyRefresh;
 use shared::http::health::{Readiness, healthz};
+use shared::http::metrics::Answers;
 use shared::http::problem::Problem;
 use shared::spool::Spool;
 use tokio::sync::watch;
@@ -32,6 +33,8 @@ pub struct AppState {
     pub guard: Arc<Guard>,
     /// Asks for new keys when a token names an unknown one.
     pub key_refresh: KeyRefresh,
+    /// Answers by route.
+    pub answers: Answers,
     /// Where reads are recorded.
     pub spool: Spool,
     /// Whose forwarded headers count.

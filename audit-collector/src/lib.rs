@@ -19,6 +19,7 @@ use shared::guard::Guard;
 use shared::guard::feed::{FeedSource, follow};
 use shared::guard::keys::{KeyRefresh, keep_fresh};
 use shared::http::client::pooled_client;
+use shared::http::metrics::Answers;
 use shared::http::serve::serve;
 use shared::runtime::cli::StartError;
 use shared::runtime::shutdown::CancellationToken;
@@ -32,6 +33,9 @@ use event_log::EventLog;
 use ingest::Ingest;
 use schema::SCHEMA;
 use settings::{SERVICE, Settings};
+
+/// What the names of the collector's metrics begin with.
+const METRICS_PREFIX: &str = "gatelog_collector";
 
 /// Runs a collector until `shutdown`, then ends in order: requests, own events, intake, the database.
 pub async fn run(
@@ -68,12 +72,17 @@ pub async fn run(
         stop_intake.clone(),
     ));
     let mut leading = tokio::spawn(sequencing::run(log.clone(), stop_leading.clone()));
+    let metrics = &settings.process.metrics;
+    shared::database::metrics::watch(metrics, METRICS_PREFIX, &database);
+    shared::guard::metrics::watch(metrics, METRICS_PREFIX, &guard);
+    shared::http::metrics::start(&settings.process, shutdown.clone()).await?;
     let app = AppState {
+        answers: metrics.register(METRICS_PREFIX, Answers::register),
         log,
         guard,
         key_refresh,
         spool,
-        trusted_proxies: settings.process.trusted_proxies.into(),
+        trusted_proxies: settings.process.trusted_proxies.clone().into(),
         consuming,
         clock: settings.clock,
     };

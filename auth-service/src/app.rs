@@ -1,10 +1,11 @@
 //! What all handlers share, the router, and what every request passes through.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::HeaderValue;
@@ -16,6 +17,7 @@ use shared::runtime::common::ProcessSettings;
 use shared::runtime::shutdown::TaskTracker;
 
 use crate::error::{ApiError, Failed, Internal};
+use crate::metrics::AuthMetrics;
 use crate::outbox::RelayState;
 use crate::password::Hasher;
 use crate::request::RequestContext;
@@ -42,6 +44,7 @@ pub(crate) struct Parts {
     pub(crate) process: ProcessSettings,
     pub(crate) clock: SharedClock,
     pub(crate) relay: RelayState,
+    pub(crate) metrics: AuthMetrics,
     /// Requests that were begun, which end even if their client has gone.
     pub(crate) requests: TaskTracker,
 }
@@ -59,9 +62,25 @@ impl App {
         Self(Arc::new(parts))
     }
 
+    /// The same without keeping it alive.
+    pub(crate) fn downgrade(&self) -> WeakApp {
+        WeakApp(Arc::downgrade(&self.0))
+    }
+
     /// The present moment.
     pub(crate) fn now(&self) -> UtcMicros {
         self.clock.now()
+    }
+}
+
+/// A service that may be gone.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakApp(Weak<Parts>);
+
+impl WeakApp {
+    /// The service, if it is still there.
+    pub(crate) fn upgrade(&self) -> Option<App> {
+        self.0.upgrade().map(App)
     }
 }
 
@@ -89,9 +108,12 @@ pub(crate) fn router(app: App) -> Router {
 /// It runs as a task of its own: a client that goes away must not cut a change off between its commit and what follows,
 /// nor leave a transaction half begun.
 async fn enter(State(app): State<App>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
     let (mut head, body) = request.into_parts();
     let context = RequestContext::of(&head, &app.process.trusted_proxies);
     let request_id = context.trace.request_id.clone();
+    let route = head.extensions.get::<MatchedPath>().cloned();
+    let method = head.method.clone();
     let target = format!("{} {}", head.method, head.uri.path());
     head.extensions.insert(context);
     let running = app.requests.spawn(next.run(Request::from_parts(head, body)));
@@ -107,6 +129,10 @@ async fn enter(State(app): State<App>, request: Request, next: Next) -> Response
             response.headers_mut().insert(http::header::ALLOW, allow);
         }
     }
+    let route = route.as_ref().map(MatchedPath::as_str);
+    app.metrics
+        .answers
+        .count(&method, route, response.status(), begun.elapsed());
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }

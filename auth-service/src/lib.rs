@@ -6,6 +6,7 @@ mod error;
 mod health;
 mod master_key;
 mod metadata;
+mod metrics;
 mod one_time_token;
 mod outbox;
 mod password;

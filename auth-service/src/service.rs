@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::app::{self, App, Parts};
+use crate::metrics::{self, AuthMetrics};
 use crate::outbox::{self, RelayState};
 use crate::password::Hasher;
 use crate::schema::SCHEMA;
@@ -53,8 +54,10 @@ impl Service {
             process: settings.process.clone(),
             clock: settings.clock.clone(),
             relay: RelayState::default(),
+            metrics: AuthMetrics::register(&settings.process.metrics),
             requests: TaskTracker::new(),
         });
+        metrics::watch(&app);
         Ok(Self { app })
     }
 
@@ -91,6 +94,7 @@ pub async fn run(
         opened = Service::open(&settings) => opened?,
     };
     service.tell_what_is_missing().await?;
+    shared::http::metrics::start(&service.app.process, shutdown.clone()).await?;
     let stop = CancellationToken::new();
     let publisher = settings.transport.publisher(SERVICE);
     // A set, because it ends its task when it is dropped: the hold on the outbox must not outlive the service.

@@ -11,7 +11,8 @@ use shared::http::client::is_ready;
 use shared::runtime::cli::{StartError, listen};
 use shared::runtime::common::ProcessSettings;
 use shared::runtime::instance::InstanceName;
-use shared::runtime::shutdown::CancellationToken;
+use shared::runtime::metrics::Metrics;
+use shared::runtime::shutdown::{CancellationToken, DropGuard};
 use shared::transport::{Bus, Transport};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -39,6 +40,8 @@ pub struct Running {
     pub setup_token: Option<String>,
     /// In the order in which they are to stop: the door first, the collector last, so that every event is stored.
     services: [Service; 3],
+    /// Ends the listener for metrics.
+    _metrics: DropGuard,
 }
 
 #[derive(Debug)]
@@ -64,6 +67,12 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
     let auth_settings = common.auth(settings, &addresses)?;
     let collector_settings = common.collector(settings, &addresses)?;
     let door_settings = common.door(settings, &addresses)?;
+    let stop_metrics = CancellationToken::new();
+    let process = ProcessSettings {
+        metrics_listen: settings.metrics_listen,
+        ..common.process.clone()
+    };
+    shared::http::metrics::start(&process, stop_metrics.clone()).await?;
     let setup_token = auth_service::new_setup_token(&auth_settings).await?;
     let services = [
         spawn(|stop| api_service::run(door_settings, door_listener, stop)),
@@ -74,6 +83,7 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
         url: addresses.door.clone(),
         setup_token,
         services,
+        _metrics: stop_metrics.drop_guard(),
     };
     running.until_ready(&addresses).await?;
     Ok(running)
@@ -175,6 +185,9 @@ impl Common {
                 trusted_proxies: loopback,
                 log: settings.log.clone(),
                 log_format: settings.log_format,
+                // One listener for the process, which is not a service's.
+                metrics_listen: None,
+                metrics: Metrics::new(),
             },
             clock: Arc::new(SystemClock),
         })

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use shared::runtime::common::{LOG, LOG_FORMAT};
+use shared::runtime::common::{LOG, LOG_FORMAT, METRICS_LISTEN};
 use shared::runtime::settings::{Reader, Setting, SettingsError};
 use shared::runtime::telemetry::{LogFilter, LogFormat};
 
@@ -41,6 +41,7 @@ pub fn all() -> Vec<Setting> {
         COLLECTOR_LISTEN,
         POLICY_FILE,
         AUDIENCES,
+        METRICS_LISTEN,
         LOG,
         LOG_FORMAT,
     ]
@@ -61,6 +62,8 @@ pub struct Settings {
     pub policy_file: Option<PathBuf>,
     /// The audiences of APIs.
     pub audiences: Vec<String>,
+    /// Where metrics of all three are served.
+    pub metrics_listen: Option<SocketAddr>,
     /// What is logged.
     pub log: LogFilter,
     /// What logs look like.
@@ -79,6 +82,7 @@ impl Settings {
             r.value(&AUTH_LISTEN),
             r.value(&COLLECTOR_LISTEN),
         );
+        let metrics_listen = r.optional(&METRICS_LISTEN);
         let (log, log_format) = (r.value(&LOG), r.value(&LOG_FORMAT));
         reader.finish(|| {
             Some(Self {
@@ -88,6 +92,7 @@ impl Settings {
                 collector_listen: addresses.2?,
                 policy_file: policy_file?,
                 audiences: audiences?,
+                metrics_listen: metrics_listen?,
                 log: log?,
                 log_format: log_format?,
             })

@@ -1,6 +1,7 @@
 //! Every request that comes to the door.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -25,7 +26,9 @@ use crate::proxy::{self, BodyMeter, Outgoing};
 
 /// Answers a request and writes its event first.
 pub(crate) async fn handle(State(door): State<Arc<Door>>, request: Request) -> Response {
+    let begun = Instant::now();
     let (parts, body) = request.into_parts();
+    let method = parts.method.clone();
     let Some(PeerAddr(peer)) = parts.extensions.get().copied() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
@@ -33,9 +36,11 @@ pub(crate) async fn handle(State(door): State<Arc<Door>>, request: Request) -> R
     let request_id = arrival.request_id.clone();
     let mut record = Record::begin(Arc::clone(&door), arrival.clone(), parts.uri.query());
     let meter = BodyMeter::new(door.body_max_bytes);
+    let mut route = None;
     let draft = match decide(&door, &parts, arrival.host.as_deref()) {
         Ok(granted) => {
             record.note_route(&granted.route);
+            route = Some(Arc::clone(&granted.route));
             if let Some(caller) = &granted.caller {
                 record.note_caller(caller.actor(), Some(caller.facts(door.spool.clock().now())));
             }
@@ -48,12 +53,16 @@ pub(crate) async fn handle(State(door): State<Arc<Door>>, request: Request) -> R
             if let Some(route) = &denied.route {
                 record.note_route(route);
             }
+            route.clone_from(&denied.route);
             let problem = denied.cause.problem();
             record.note_caller(denied.actor, denied.token);
             DraftAnswer::refusal(problem, &request_id)
         }
     };
     let mut response = write_and_release(record, draft, &meter, &request_id).await;
+    let route = route.as_ref().map(|route| route.name.as_str());
+    door.answers
+        .count(&method, route, response.status(), begun.elapsed());
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use shared::guard::Guard;
 use shared::guard::keys::KeyRefresh;
 use shared::http::client::PooledClient;
+use shared::http::metrics::Answers;
 use shared::runtime::shutdown::TaskTracker;
 use shared::spool::Spool;
 
@@ -27,6 +28,8 @@ pub(crate) struct Door {
     pub(crate) client: PooledClient,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) body_max_bytes: u64,
+    /// Answers by route.
+    pub(crate) answers: Answers,
     /// Tasks that still write the event of a request whose client is gone.
     pub(crate) ends: TaskTracker,
 }

@@ -1,6 +1,7 @@
 //! What events say about a request to the collector.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::HeaderValue;
@@ -75,11 +76,19 @@ impl RequestFacts {
 
 /// Gives every request its id, which its answer carries too.
 pub(crate) async fn note_request(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
     let (mut parts, body) = request.into_parts();
+    let (method, route) = (
+        parts.method.clone(),
+        parts.extensions.get::<MatchedPath>().cloned(),
+    );
     let facts = RequestFacts::of(&parts, &app);
     let request_id = HeaderValue::from_str(&facts.trace.request_id);
     parts.extensions.insert(facts);
     let mut response = next.run(Request::from_parts(parts, body)).await;
+    let route = route.as_ref().map(MatchedPath::as_str);
+    app.answers
+        .count(&method, route, response.status(), begun.elapsed());
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(request_id) = request_id {

@@ -7,6 +7,7 @@ use audit_collector::settings::{SERVICE, Settings};
 use shared::clock::SystemClock;
 use shared::runtime::cli::StartError;
 use shared::runtime::common::ProcessSettings;
+use shared::runtime::metrics::Metrics;
 use shared::runtime::shutdown::CancellationToken;
 use shared::runtime::telemetry::LogFormat;
 use shared::transport::{Bus, Transport};
@@ -35,6 +36,8 @@ fn settings(database: &TestDatabase, transport: Transport, spool: &TempDir) -> S
             trusted_proxies: Vec::new(),
             log: "info".parse().unwrap(),
             log_format: LogFormat::Json,
+            metrics_listen: None,
+            metrics: Metrics::new(),
         },
         clock: Arc::new(SystemClock),
     }

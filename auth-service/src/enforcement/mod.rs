@@ -13,7 +13,7 @@ use shared::guard::Guard;
 use crate::app::App;
 use crate::settings::ACCESS_TOKEN_SECONDS_MAX;
 use shared::database::{Database, DatabaseError};
-pub(crate) use store::append;
+pub(crate) use store::{append, head};
 
 /// Added to the life of an entry for clocks that differ.
 const MARGIN: Duration = Duration::from_mins(1);

@@ -70,13 +70,19 @@ pub(crate) async fn append(tx: &mut Tx<'_>, target: &Target, now: UtcMicros) -> 
     Ok(())
 }
 
+/// The cursor of the last entry.
+pub(crate) async fn head(tx: &mut Tx<'_>) -> Result<i64, DatabaseError> {
+    let (head,) = fetch!(fetch_one, tx, sqlx::query_as::<_, (i64,)>(SELECT_HEAD))?;
+    Ok(head)
+}
+
 /// What the log holds after the cursor `since`, without what has expired.
 ///
 /// A cursor beyond the log's end comes from a time before the database was restored from a backup; who asks with it gets
 /// everything at once, and again, because it could not tell what is new.
 pub(super) async fn page(tx: &mut Tx<'_>, since: i64, now: UtcMicros) -> Result<Page, DatabaseError> {
     // Read first: every entry up to the head is committed, and later ones are left for the next page.
-    let (head,) = fetch!(fetch_one, &mut *tx, sqlx::query_as::<_, (i64,)>(SELECT_HEAD))?;
+    let head = head(tx).await?;
     let was_restored = since > head;
     let (after, limit) = if was_restored {
         (0, i64::MAX)

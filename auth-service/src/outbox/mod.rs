@@ -37,6 +37,19 @@ pub(crate) async fn append(tx: &mut Tx<'_>, now: UtcMicros, facts: Facts) -> Res
     Ok(())
 }
 
+/// Events that wait for the broker's confirm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    pub(crate) count: i64,
+    /// When the oldest of them happened.
+    pub(crate) oldest: Option<UtcMicros>,
+}
+
+/// What waits, for the metrics.
+pub(crate) async fn waiting(tx: &mut Tx<'_>) -> Result<Waiting, DatabaseError> {
+    store::waiting(tx).await
+}
+
 fn facts_json(draft: &Draft) -> Result<String, Unwritable> {
     let json = serde_json::to_string(&draft.facts)?;
     if json.len() > wire::BYTES_MAX - ENVELOPE_BYTES_MAX {

@@ -19,6 +19,7 @@ use super::number::{Head, Numbered};
 use super::store::{self, StoreError};
 use super::{Unwritable, facts_json};
 use crate::app::App;
+use crate::metrics::EventCounts;
 
 /// The relay's lock: "gatelog" in ASCII. Its holder beats every ten seconds, but not while the broker is away; then another
 /// replica may as well wait for the broker.
@@ -83,6 +84,7 @@ pub(crate) async fn run(app: App, publisher: Publisher, stop: CancellationToken)
         database: &app.database,
         clock: &app.clock,
         state: &app.relay,
+        counts: &app.metrics.events,
         publisher,
         stop,
         patience: Backoff::default(),
@@ -115,6 +117,7 @@ struct Relay<'a> {
     database: &'a Database,
     clock: &'a SharedClock,
     state: &'a RelayState,
+    counts: &'a EventCounts,
     commits: watch::Receiver<u64>,
     publisher: Publisher,
     stop: CancellationToken,
@@ -183,12 +186,14 @@ impl Relay<'_> {
         let mut tx = hold.begin().await?;
         let before = store::head(&mut tx).await?;
         let mut head = before;
+        let mut counted = Vec::new();
         if head.last_seq == 0 {
             self.write_own(&mut tx, &mut head, Head::boot_draft).await?;
         }
         for event in store::unnumbered(&mut tx, BATCH_MAX).await? {
-            let numbered = head.number(event.draft)?;
+            let numbered = head.number(event.draft.clone())?;
             store::set_number(&mut tx, event.position, &numbered).await?;
+            counted.push(event.draft.facts);
         }
         if beats {
             self.write_own(&mut tx, &mut head, Head::heartbeat_draft).await?;
@@ -196,7 +201,11 @@ impl Relay<'_> {
         if !store::advance_head(&mut tx, &before, &head).await? {
             return Err(RelayError::NotAlone);
         }
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        for facts in &counted {
+            self.counts.count(facts);
+        }
+        Ok(())
     }
 
     async fn write_own(

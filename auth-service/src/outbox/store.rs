@@ -5,6 +5,7 @@ use shared::event::Draft;
 use shared::spool::RunningHash;
 use uuid::Uuid;
 
+use super::Waiting;
 use super::number::{Head, Numbered};
 use shared::database::{DatabaseError, Tx, execute, fetch};
 
@@ -24,6 +25,7 @@ const SELECT_NUMBERED: &str = "SELECT seq, routing_key, body FROM outbox
 const DELETE_CONFIRMED: &str = "DELETE FROM outbox WHERE seq <= $1";
 const HAS_WORK: &str = "SELECT EXISTS (SELECT 1 FROM outbox WHERE seq IS NULL)
     OR EXISTS (SELECT 1 FROM outbox_head WHERE last_seq = 0)";
+const SELECT_WAITING: &str = "SELECT COUNT(*), MIN(occurred_at) FROM outbox";
 
 /// An event that has no number yet.
 pub(super) struct Unnumbered {
@@ -101,6 +103,18 @@ pub(super) async fn advance_head(tx: &mut Tx<'_>, from: &Head, to: &Head) -> Res
 pub(super) async fn has_work(tx: &mut Tx<'_>) -> Result<bool, DatabaseError> {
     let (any,) = fetch!(fetch_one, tx, sqlx::query_as::<_, (bool,)>(HAS_WORK))?;
     Ok(any)
+}
+
+pub(super) async fn waiting(tx: &mut Tx<'_>) -> Result<Waiting, DatabaseError> {
+    let (count, oldest) = fetch!(
+        fetch_one,
+        tx,
+        sqlx::query_as::<_, (i64, Option<i64>)>(SELECT_WAITING)
+    )?;
+    Ok(Waiting {
+        count,
+        oldest: oldest.map(UtcMicros::from_micros),
+    })
 }
 
 pub(super) async fn unnumbered(tx: &mut Tx<'_>, count_max: i64) -> Result<Vec<Unnumbered>, StoreError> {

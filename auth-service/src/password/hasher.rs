@@ -2,7 +2,12 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use shared::http::metrics::durations;
 use tokio::sync::{Semaphore, TryAcquireError};
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
@@ -42,6 +47,23 @@ struct Inner {
     memories: Mutex<Vec<Memory>>,
     /// The hash of a password that nobody knows, verified where there is none to verify.
     dummy: String,
+    /// How many places and slots there are.
+    limits: (usize, usize),
+    measures: Measures,
+}
+
+/// What is measured of hashing.
+struct Measures {
+    wait: Histogram,
+    work: Histogram,
+    refused: Counter,
+}
+
+/// How busy the hasher is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Load {
+    pub(crate) running: u32,
+    pub(crate) waiting: u32,
 }
 
 impl fmt::Debug for Hasher {
@@ -57,12 +79,53 @@ impl Hasher {
         let salt = fresh_bytes().map_err(Cause::from)?;
         let mut memory = Memory::default();
         let dummy = phc::hash(&unknown, salt, &mut memory).map_err(Cause::from)?;
+        let places = slots * (1 + WAITING_PER_SLOT);
         Ok(Self(Arc::new(Inner {
-            places: Semaphore::new(slots * (1 + WAITING_PER_SLOT)),
+            places: Semaphore::new(places),
             slots: Semaphore::new(slots),
             memories: Mutex::new(vec![memory]),
             dummy,
+            limits: (places, slots),
+            measures: Measures {
+                wait: durations(),
+                work: durations(),
+                refused: Counter::default(),
+            },
         })))
+    }
+
+    /// Registers what is measured.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        let measures = &self.0.measures;
+        registry.register_with_unit(
+            "password_hash_wait",
+            "Time that passwords waited for their turn to be hashed",
+            Unit::Seconds,
+            measures.wait.clone(),
+        );
+        registry.register_with_unit(
+            "password_hash_duration",
+            "Time that hashing took",
+            Unit::Seconds,
+            measures.work.clone(),
+        );
+        registry.register(
+            "password_hashes_refused",
+            "Passwords that were not hashed because the queue was full",
+            measures.refused.clone(),
+        );
+    }
+
+    /// How busy it is.
+    pub(crate) fn load(&self) -> Load {
+        let (places, slots) = self.0.limits;
+        let taken = places.saturating_sub(self.0.places.available_permits());
+        let running = slots.saturating_sub(self.0.slots.available_permits());
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Load {
+            running: count(running),
+            waiting: count(taken.saturating_sub(running)),
+        }
     }
 
     /// The hash of a new password.
@@ -95,14 +158,21 @@ impl Hasher {
         let password = Zeroizing::new(password);
         let _place = match self.0.places.try_acquire() {
             Ok(place) => place,
-            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => return Err(ApiError::TooBusy),
+            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
+                self.0.measures.refused.inc();
+                return Err(ApiError::TooBusy);
+            }
         };
+        let entered = Instant::now();
         let _slot = self.0.slots.acquire().await.map_err(|_| ApiError::TooBusy)?;
+        self.0.measures.wait.observe(entered.elapsed().as_secs_f64());
         let inner = Arc::clone(&self.0);
         let working = spawn_blocking(move || {
+            let begun = Instant::now();
             let mut memory = inner.lend();
             let done = work(password.as_bytes(), &mut memory);
             inner.take_back(memory);
+            inner.measures.work.observe(begun.elapsed().as_secs_f64());
             done
         });
         let done = match working.await {
@@ -172,6 +242,12 @@ mod tests {
         let refused = hasher.verify("x".into(), None).await;
 
         assert!(matches!(refused, Err(ApiError::TooBusy)));
+        assert_eq!(hasher.0.measures.refused.get(), 1);
+        let full = Load {
+            running: 1,
+            waiting: u32::try_from(WAITING_PER_SLOT).unwrap(),
+        };
+        assert_eq!(hasher.load(), full);
         drop(slot);
         for verified in waiting {
             assert!(!verified.await.unwrap().unwrap());

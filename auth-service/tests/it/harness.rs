@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use shared::clock::{ManualClock, UtcMicros};
 use shared::http::serve::PeerAddr;
 use shared::runtime::common::ProcessSettings;
+use shared::runtime::metrics::Metrics;
 use shared::transport::{Bus, Transport};
 use sqlx::{PgPool, SqlitePool};
 use tower::ServiceExt as _;
@@ -89,6 +90,8 @@ pub(crate) fn settings(database_url: DatabaseUrl, clock: &Arc<ManualClock>) -> S
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
             log: "info".parse().unwrap(),
             log_format: "text".parse().unwrap(),
+            metrics_listen: None,
+            metrics: Metrics::new(),
         },
         clock: clock.clone(),
     }

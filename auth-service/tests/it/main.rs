@@ -8,6 +8,7 @@ mod enforcement;
 mod harness;
 mod http_surface;
 mod login;
+mod metrics;
 mod outbox;
 mod refresh;
 mod refresh_reuse;

@@ -6,6 +6,7 @@
 
 mod error;
 mod hold;
+pub mod metrics;
 mod open;
 mod revivable;
 mod url;
@@ -124,6 +125,15 @@ pub enum Readers<'d> {
     Postgres(&'d RevivablePool),
 }
 
+/// How a pool of connections is used at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Connections that are open.
+    pub open: u32,
+    /// Those of them that nobody uses.
+    pub idle: u32,
+}
+
 /// A transaction. Dropped, it is rolled back.
 #[derive(Debug)]
 pub enum Tx<'c> {
@@ -228,6 +238,14 @@ impl Database {
         matches!(timeout(ANSWER_TIMEOUT, asking).await, Ok(Ok(_)))
     }
 
+    /// How the connections are used: those that write, and those that read.
+    pub fn usage(&self) -> (PoolUse, PoolUse) {
+        match &self.pools {
+            Pools::Sqlite { writer, reader } => (usage_of(writer), usage_of(reader)),
+            Pools::Postgres { writer, reader, .. } => (usage_of(&writer.get()), usage_of(&reader.get())),
+        }
+    }
+
     /// Closes its connections. Those that are lent out to work that never ends are given up.
     pub async fn close(&self) {
         if timeout(CLOSE_TIMEOUT, self.close_pools()).await.is_err() {
@@ -246,5 +264,12 @@ impl Database {
                 writer.get().close().await;
             }
         }
+    }
+}
+
+fn usage_of<DB: sqlx::Database>(pool: &sqlx::Pool<DB>) -> PoolUse {
+    PoolUse {
+        open: pool.size(),
+        idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
     }
 }

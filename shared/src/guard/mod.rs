@@ -5,6 +5,7 @@
 
 pub mod feed;
 pub mod keys;
+pub mod metrics;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

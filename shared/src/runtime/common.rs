@@ -1,8 +1,11 @@
 //! The settings that several services have, under the same names and with the same meaning.
 
+use std::net::SocketAddr;
+
 use ipnet::IpNet;
 
 use super::instance::InstanceName;
+use super::metrics::Metrics;
 use super::settings::{Reader, SecretText, Setting};
 use super::telemetry::{LogFilter, LogFormat};
 
@@ -74,6 +77,12 @@ pub const LOG_FORMAT: Setting = Setting::new(
     "`json`, `text`, or `auto`: text on a terminal, JSON elsewhere",
 );
 
+/// Where metrics are served. Nowhere unless asked: replicas on one host would fight for a port that nobody asked for.
+pub const METRICS_LISTEN: Setting = Setting::without_default(
+    "metrics_listen",
+    "a private address, such as `127.0.0.1:9090`, at which `/metrics` is served; none if not given",
+);
+
 /// The least length of the secret that services share.
 const SERVICE_TOKEN_LENGTH_MIN: usize = 32;
 
@@ -88,22 +97,29 @@ pub struct ProcessSettings {
     pub log: LogFilter,
     /// What logs look like.
     pub log_format: LogFormat,
+    /// Where metrics are served.
+    pub metrics_listen: Option<SocketAddr>,
+    /// The metrics of the process.
+    pub metrics: Metrics,
 }
 
 impl ProcessSettings {
     /// The settings that belong to it.
-    pub const SETTINGS: [Setting; 4] = [TRUSTED_PROXIES, INSTANCE, LOG, LOG_FORMAT];
+    pub const SETTINGS: [Setting; 5] = [TRUSTED_PROXIES, INSTANCE, METRICS_LISTEN, LOG, LOG_FORMAT];
 
     /// Reads them.
     pub fn read(reader: &mut Reader) -> Option<Self> {
         let instance = reader.optional(&INSTANCE);
         let trusted_proxies = reader.list(&TRUSTED_PROXIES);
+        let metrics_listen = reader.optional(&METRICS_LISTEN);
         let (log, log_format) = (reader.value(&LOG), reader.value(&LOG_FORMAT));
         Some(Self {
             instance: instance?.unwrap_or_else(InstanceName::of_host),
             trusted_proxies: trusted_proxies?,
             log: log?,
             log_format: log_format?,
+            metrics_listen: metrics_listen?,
+            metrics: Metrics::new(),
         })
     }
 }

@@ -4,6 +4,7 @@ mod backoff;
 pub mod cli;
 pub mod common;
 pub mod instance;
+pub mod metrics;
 pub mod settings;
 pub mod shutdown;
 pub mod telemetry;

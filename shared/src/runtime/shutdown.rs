@@ -1,7 +1,7 @@
 //! The order to stop.
 
 use tokio::signal::unix::{SignalKind, signal};
-pub use tokio_util::sync::CancellationToken;
+pub use tokio_util::sync::{CancellationToken, DropGuard};
 pub use tokio_util::task::TaskTracker;
 pub use tokio_util::task::task_tracker::TaskTrackerToken;
 

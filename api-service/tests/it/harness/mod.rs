@@ -19,6 +19,7 @@ use shared::clock::SystemClock;
 use shared::event::Event;
 use shared::http::client::{PooledClient, pooled_client};
 use shared::runtime::common::ProcessSettings;
+use shared::runtime::metrics::Metrics;
 use shared::runtime::shutdown::CancellationToken;
 use shared::runtime::telemetry::LogFormat;
 use shared::transport::{Bus, Transport};
@@ -188,6 +189,8 @@ fn settings_around(issuer: &Issuer, policy_file: &Path) -> Settings {
             trusted_proxies: vec![],
             log: "info".parse().unwrap(),
             log_format: LogFormat::Text,
+            metrics_listen: None,
+            metrics: Metrics::new(),
         },
         clock: Arc::new(SystemClock),
     }

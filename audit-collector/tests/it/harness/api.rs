@@ -21,7 +21,9 @@ use shared::enforcement::{Entry, Page, Target};
 use shared::event::{Event, action, wire};
 use shared::guard::Guard;
 use shared::guard::keys::KeyRefresh;
+use shared::http::metrics::Answers;
 use shared::http::serve::PeerAddr;
+use shared::runtime::metrics::Metrics;
 use shared::spool::{self, SpoolSettings, SpoolTasks};
 use shared::token::{AccessClaims, IssuerRules, KeySet, Trust, TrustedIssuer};
 use shared::transport::{Bus, Consumer, Transport};
@@ -76,6 +78,7 @@ impl TestApi {
         let (spool, tasks) = spool::open(&settings, &transport, clock.clone()).unwrap();
         let consuming = watch::Sender::new(true);
         let app = AppState {
+            answers: Metrics::new().register("test", Answers::register),
             log,
             guard: Arc::clone(&guard),
             key_refresh: KeyRefresh::default(),

@@ -1,0 +1,92 @@
+//! Gauges of what is at this moment, asked before each reading.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::app::App;
+use crate::{enforcement, outbox};
+use shared::database::DatabaseError;
+
+/// Seconds, or nothing known: not a number rather than a number that was true once.
+type Seconds = Gauge<f64, AtomicU64>;
+
+/// The gauges. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct State {
+    forwarding: Gauge,
+    outbox_rows: Seconds,
+    outbox_oldest: Seconds,
+    enforcement_head: Seconds,
+    hashes_running: Gauge,
+    hashes_waiting: Gauge,
+}
+
+impl State {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let state = Self::default();
+        registry.register(
+            "outbox_forwarding",
+            "Whether the broker took the last events of this replica's relay",
+            state.forwarding.clone(),
+        );
+        registry.register(
+            "outbox_events",
+            "Events that wait for the broker's confirm",
+            state.outbox_rows.clone(),
+        );
+        registry.register_with_unit(
+            "outbox_oldest_age",
+            "Age of the oldest event that waits",
+            Unit::Seconds,
+            state.outbox_oldest.clone(),
+        );
+        registry.register(
+            "enforcement_head",
+            "The last entry of the enforcement log; a door that is behind has a lower cursor",
+            state.enforcement_head.clone(),
+        );
+        registry.register(
+            "password_hashes_running",
+            "Passwords that are being hashed",
+            state.hashes_running.clone(),
+        );
+        registry.register(
+            "password_hashes_waiting",
+            "Passwords that wait to be hashed",
+            state.hashes_waiting.clone(),
+        );
+        state
+    }
+
+    pub(super) async fn ask(&self, app: &App) {
+        let load = app.hasher.load();
+        self.hashes_running.set(load.running.into());
+        self.hashes_waiting.set(load.waiting.into());
+        self.forwarding.set(i64::from(app.relay.is_forwarding()));
+        if self.ask_database(app).await.is_err() {
+            for gauge in [&self.outbox_rows, &self.outbox_oldest, &self.enforcement_head] {
+                gauge.set(f64::NAN);
+            }
+        }
+    }
+
+    async fn ask_database(&self, app: &App) -> Result<(), DatabaseError> {
+        let mut tx = app.database.read().await?;
+        let waiting = outbox::waiting(&mut tx).await?;
+        let oldest = waiting.oldest.map(|oldest| app.now().since(oldest));
+        self.outbox_rows.set(number(waiting.count));
+        self.outbox_oldest
+            .set(oldest.map_or(0.0, |age| age.as_secs_f64()));
+        self.enforcement_head
+            .set(number(enforcement::head(&mut tx).await?));
+        Ok(())
+    }
+}
+
+/// Exact up to 2^53, which no count here reaches.
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+fn number(count: i64) -> f64 {
+    count as f64
+}
