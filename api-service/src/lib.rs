@@ -5,6 +5,7 @@ mod app;
 mod door;
 pub mod policy;
 mod proxy;
+mod reload;
 pub mod settings;
 
 use std::sync::Arc;
@@ -12,19 +13,18 @@ use std::time::Duration;
 
 use shared::guard::Guard;
 use shared::guard::feed::{FeedSource, follow};
-use shared::guard::keys::{KeyRefresh, keep_fresh};
-use shared::http::client::{PooledClient, pooled_client};
+use shared::http::client::pooled_client;
 use shared::http::metrics::Answers;
 use shared::http::serve::serve;
 use shared::runtime::cli::StartError;
 use shared::runtime::shutdown::{CancellationToken, TaskTracker};
 use shared::spool::{self, SpoolError, SpoolSettings};
-use shared::token::{Trust, TrustedIssuer};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use door::Door;
-use policy::{IssuerKeys, PolicyIssuer};
+use arc_swap::ArcSwap;
+use door::{ActivePolicy, Door};
+use reload::{Follower, KeptKeys};
 use settings::{SERVICE, Settings};
 
 /// What the names of the door's metrics begin with.
@@ -52,22 +52,26 @@ pub async fn run(
     for warning in &settings.policy.warnings {
         tracing::warn!("{warning}");
     }
-    let guard = Arc::new(Guard::new(trust(&settings.policy.issuers), settings.clock));
+    let guard = Arc::new(Guard::new(
+        reload::trust(&settings.policy.issuers),
+        settings.clock,
+    ));
     let feed = FeedSource {
         auth_url: settings.auth_url,
         service_token: settings.service_token,
     };
     let mut background = JoinSet::new();
-    let refresh = keep_keys(&mut background, &guard, &client, &settings.policy.issuers);
+    let keys = KeptKeys::begin(&guard, &client, &settings.policy.issuers);
+    let refresh = keys.refresh();
+    let follower = Follower::new(&settings.policy, keys);
     background.spawn(follow(Arc::clone(&guard), client.clone(), feed));
     let metrics = &settings.process.metrics;
     shared::guard::metrics::watch(metrics, METRICS_PREFIX, &guard);
     shared::http::metrics::start(&settings.process, shutdown.clone()).await?;
     let ends = TaskTracker::new();
     let door = Arc::new(Door {
-        table: settings.policy.table,
+        policy: ArcSwap::from_pointee(ActivePolicy::new(settings.policy, refresh)),
         guard,
-        refresh,
         spool,
         client,
         trusted_proxies: settings.process.trusted_proxies.clone(),
@@ -75,6 +79,7 @@ pub async fn run(
         answers: metrics.register(METRICS_PREFIX, Answers::register),
         ends: ends.clone(),
     });
+    background.spawn(reload::run(Arc::clone(&door), follower));
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "the door is open");
     }
@@ -103,40 +108,4 @@ fn spool_unusable(error: SpoolError) -> StartError {
         }
         error => StartError::config(error),
     }
-}
-
-fn trust(issuers: &[PolicyIssuer]) -> Trust {
-    let trusted = issuers.iter().map(|issuer| TrustedIssuer {
-        rules: issuer.rules.clone(),
-        keys: match &issuer.keys {
-            IssuerKeys::Fetched(_) => None,
-            IssuerKeys::Secret(keys) => Some(Arc::clone(keys)),
-        },
-    });
-    Trust::new(trusted.collect())
-}
-
-fn keep_keys(
-    background: &mut JoinSet<()>,
-    guard: &Arc<Guard>,
-    client: &PooledClient,
-    issuers: &[PolicyIssuer],
-) -> KeyRefresh {
-    let fetched = || {
-        issuers.iter().filter_map(|issuer| match &issuer.keys {
-            IssuerKeys::Fetched(jwks) => Some((issuer.rules.iss.as_str(), jwks)),
-            IssuerKeys::Secret(_) => None,
-        })
-    };
-    let refresh = KeyRefresh::for_issuers(fetched().map(|(iss, _)| iss));
-    for (iss, jwks) in fetched() {
-        background.spawn(keep_fresh(
-            Arc::clone(guard),
-            refresh.clone(),
-            client.clone(),
-            iss.to_owned(),
-            jwks.clone(),
-        ));
-    }
-    refresh
 }

@@ -8,8 +8,8 @@ use shared::http::bearer::{self, MalformedAuthorization, bearer_token};
 use shared::http::problem::Problem;
 use shared::token::{Refusal, Rejection, Verified};
 
-use super::Door;
 use super::answer::{no_route, refused_path};
+use super::{ActivePolicy, Door};
 use crate::policy::{PathRefusal, Route, normalised};
 
 /// A request that is let in.
@@ -71,7 +71,8 @@ pub(super) fn decide(door: &Door, parts: &Parts, host: Option<&str>) -> Result<G
         })
     };
     let path = normalised(parts.uri.path()).map_err(|refusal| nobody(None, Cause::Path(refusal)))?;
-    let route = door
+    let policy = door.policy.load();
+    let route = policy
         .table
         .find(host, &parts.method, &path)
         .ok_or_else(|| nobody(None, Cause::NoRoute))?;
@@ -86,7 +87,7 @@ pub(super) fn decide(door: &Door, parts: &Parts, host: Option<&str>) -> Result<G
         .map_err(|error| nobody(Some(route), Cause::Authorization(error)))?
         .ok_or_else(|| nobody(Some(route), Cause::NoToken))?;
     let caller = door.guard.admit(token, route.audience).map_err(|rejection| {
-        want_key(door, &rejection);
+        want_key(&policy, &rejection);
         let Rejection {
             refusal,
             token,
@@ -117,8 +118,8 @@ pub(super) fn decide(door: &Door, parts: &Parts, host: Option<&str>) -> Result<G
 }
 
 /// An unknown key may be a new one. Which issuer is asked, and how often, is not the token's to say.
-fn want_key(door: &Door, rejection: &Rejection) {
+fn want_key(policy: &ActivePolicy, rejection: &Rejection) {
     if let (Refusal::KeyUnknown, Some(iss)) = (rejection.refusal, &rejection.token.iss) {
-        door.refresh.want(iss);
+        policy.refresh.want(iss);
     }
 }

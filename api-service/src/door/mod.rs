@@ -8,6 +8,9 @@ pub(crate) mod handler;
 mod me;
 mod record;
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use shared::guard::Guard;
 use shared::guard::keys::KeyRefresh;
@@ -16,14 +19,33 @@ use shared::http::metrics::Answers;
 use shared::runtime::shutdown::TaskTracker;
 use shared::spool::Spool;
 
-use crate::policy::RouteTable;
+use crate::policy::{Policy, RouteTable};
+
+/// The policy that is in force, and who asks for the keys of its issuers.
+#[derive(Debug)]
+pub(crate) struct ActivePolicy {
+    pub(crate) table: RouteTable,
+    pub(crate) refresh: KeyRefresh,
+    /// The hash of its file.
+    pub(crate) hash: String,
+}
+
+impl ActivePolicy {
+    pub(crate) fn new(policy: Policy, refresh: KeyRefresh) -> Self {
+        Self {
+            table: policy.table,
+            refresh,
+            hash: policy.hash,
+        }
+    }
+}
 
 /// What all requests share.
 #[derive(Debug)]
 pub(crate) struct Door {
-    pub(crate) table: RouteTable,
-    pub(crate) guard: std::sync::Arc<Guard>,
-    pub(crate) refresh: KeyRefresh,
+    /// Swapped as a whole when the policy file changes: a request is decided by one policy from its beginning to its end.
+    pub(crate) policy: ArcSwap<ActivePolicy>,
+    pub(crate) guard: Arc<Guard>,
     pub(crate) spool: Spool,
     pub(crate) client: PooledClient,
     pub(crate) trusted_proxies: Vec<IpNet>,

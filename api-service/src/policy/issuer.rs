@@ -14,6 +14,17 @@ pub struct PolicyIssuer {
     pub keys: IssuerKeys,
 }
 
+impl PolicyIssuer {
+    /// Whether what was fetched for this one is what would be fetched for `other`.
+    pub fn has_keys_of(&self, other: &Self) -> bool {
+        let is_same_place = match (&self.keys, &other.keys) {
+            (IssuerKeys::Fetched(own), IssuerKeys::Fetched(others)) => own == others,
+            _ => false,
+        };
+        is_same_place && self.rules.iss == other.rules.iss
+    }
+}
+
 /// Where keys come from. Always from settings, never from a token.
 #[derive(Clone, Debug)]
 pub enum IssuerKeys {

@@ -12,9 +12,10 @@ use shared::token::{
 };
 
 use super::file::{IssuerTable, PolicyFile, RouteTable as RouteEntry, UpstreamTable};
+use super::source::hash_of;
 use super::{
-    Allow, Audit, IdentityHeaders, IssuerKeys, Policy, PolicyIssuer, Route, RouteTable, Target, Upstream,
-    builtin,
+    Allow, Audit, IdentityHeaders, IssuerKeys, Policy, PolicyIssuer, PolicySource, Route, RouteTable, Target,
+    Upstream, builtin,
 };
 
 /// More leeway than a minute defeats short lifetimes.
@@ -53,9 +54,14 @@ pub fn load(path: Option<&Path>, surroundings: &Surroundings) -> Result<Policy, 
         problems: Vec::new(),
         surroundings,
     };
-    let policy = checker.policy(file);
-    match policy {
-        Some(policy) if checker.problems.is_empty() => Ok(policy),
+    match checker.policy(file) {
+        Some((table, issuers, warnings)) if checker.problems.is_empty() => Ok(Policy {
+            table,
+            issuers,
+            warnings,
+            hash: hash_of(&text),
+            source: PolicySource::new(path, surroundings),
+        }),
         _ => Err(PolicyError(
             checker
                 .problems
@@ -72,7 +78,7 @@ struct Checker<'s> {
 }
 
 impl Checker<'_> {
-    fn policy(&mut self, file: PolicyFile) -> Option<Policy> {
+    fn policy(&mut self, file: PolicyFile) -> Option<(RouteTable, Vec<PolicyIssuer>, Vec<String>)> {
         let issuers = self.issuers(file.audience, file.issuer);
         let auth = self.upstream("auth-service", UpstreamTable::of(&self.surroundings.auth_url));
         let collector = self.upstream(
@@ -97,11 +103,7 @@ impl Checker<'_> {
             routes.extend(self.route(entry, file.same_host, &upstreams));
         }
         match RouteTable::build(routes) {
-            Ok(table) => Some(Policy {
-                table,
-                issuers,
-                warnings,
-            }),
+            Ok(table) => Some((table, issuers, warnings)),
             Err(problems) => {
                 self.problems.extend(problems);
                 None

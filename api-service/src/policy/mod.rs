@@ -10,6 +10,7 @@ mod load;
 mod path;
 mod query;
 mod route;
+mod source;
 mod table;
 
 pub use allow::{Allow, AllowError};
@@ -18,6 +19,7 @@ pub use load::{PolicyError, Surroundings, load};
 pub use path::{PathRefusal, normalised};
 pub use query::masked;
 pub use route::{Audit, IdentityClaim, IdentityHeaders, Route, Target, Upstream};
+pub use source::PolicySource;
 pub use table::RouteTable;
 
 /// Everything that the policy file and the built-in routes say.
@@ -29,4 +31,8 @@ pub struct Policy {
     pub issuers: Vec<PolicyIssuer>,
     /// What is allowed but should be known.
     pub warnings: Vec<String>,
+    /// The SHA-256 of the file, in hexadecimal digits.
+    pub hash: String,
+    /// Where it was read from.
+    pub source: PolicySource,
 }

@@ -14,6 +14,7 @@ use super::Route;
 pub struct RouteTable {
     issuer_host: Node,
     hosts: HashMap<String, Node>,
+    routes: Vec<Arc<Route>>,
 }
 
 /// What may follow one prefix of templates.
@@ -59,13 +60,20 @@ impl RouteTable {
                     twin.name, route.name
                 ));
             }
-            alike.push(Arc::new(route));
+            let route = Arc::new(route);
+            alike.push(Arc::clone(&route));
+            table.routes.push(route);
         }
         if problems.is_empty() {
             Ok(table)
         } else {
             Err(problems)
         }
+    }
+
+    /// Every route, the built-in ones first, the others as the file has them.
+    pub fn routes(&self) -> &[Arc<Route>] {
+        &self.routes
     }
 
     /// The route for a request to a normalised path. Hosts that no route names are the issuer's.

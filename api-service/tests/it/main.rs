@@ -5,5 +5,6 @@ mod audit;
 mod harness;
 mod proxying;
 mod refusals;
+mod reload;
 mod settings;
 mod tokens;

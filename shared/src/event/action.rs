@@ -26,6 +26,10 @@ pub const AUTHN_ONE_TIME_TOKEN_FAIL: &str = "authn_one_time_token_fail";
 pub const USER_CREATED: &str = "user_created";
 /// A signing key was made.
 pub const CRYPT_KEY_CREATED: &str = "crypt_key_created";
+/// Another policy is in force at a door.
+pub const POLICY_CHANGED: &str = "policy_changed";
+/// A changed policy was refused; the former stays in force.
+pub const POLICY_CHANGE_FAIL: &str = "policy_change_fail";
 /// Stored events were read.
 pub const SENSITIVE_READ: &str = "sensitive_read";
 /// A source begins to number its events.

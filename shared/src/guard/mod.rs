@@ -81,6 +81,11 @@ impl Guard {
             .is_some_and(|keys| keys.knows(kid))
     }
 
+    /// Trusts others from now on. Issuers in `unchanged` keep the keys that were fetched for them.
+    pub fn set_trust(&self, trust: &Trust, unchanged: &[String]) {
+        self.trust.rcu(|former| trust.with_keys_of(former, unchanged));
+    }
+
     /// Replaces the keys of one issuer.
     pub fn set_keys(&self, iss: &str, keys: KeySet) {
         let keys = Arc::new(keys);

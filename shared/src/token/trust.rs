@@ -90,6 +90,20 @@ impl Trust {
         &self.issuers
     }
 
+    /// The same trust with the keys that `former` has for the issuers in `names`, where this one has none.
+    #[must_use]
+    pub fn with_keys_of(&self, former: &Self, names: &[String]) -> Self {
+        let mut changed = self.clone();
+        for issuer in changed.issuers.iter_mut().filter(|issuer| issuer.keys.is_none()) {
+            if names.contains(&issuer.rules.iss) {
+                issuer.keys = former
+                    .issuer(&issuer.rules.iss)
+                    .and_then(|known| known.keys.clone());
+            }
+        }
+        changed
+    }
+
     /// The same trust with other keys for `iss`.
     #[must_use]
     pub fn with_keys(&self, iss: &str, keys: &Arc<KeySet>) -> Self {

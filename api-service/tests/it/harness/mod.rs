@@ -41,7 +41,7 @@ pub(crate) struct TestDoor {
     client: PooledClient,
     shutdown: CancellationToken,
     running: JoinHandle<()>,
-    _spool: TempDir,
+    folder: TempDir,
 }
 
 /// An answer with its whole body.
@@ -108,10 +108,15 @@ impl TestDoor {
             client,
             shutdown,
             running,
-            _spool: spool,
+            folder: spool,
         };
         door.until_ready().await;
         door
+    }
+
+    /// The policy file.
+    pub(crate) fn policy_file(&self) -> PathBuf {
+        self.folder.path().join("policy.toml")
     }
 
     async fn until_ready(&self) {

@@ -7,7 +7,7 @@ use shared::clock::{ManualClock, UtcMicros};
 use shared::enforcement::{BLIND_MAX, Entry, Page, Target};
 use shared::event::Identity;
 use shared::guard::Guard;
-use shared::token::AudienceRule;
+use shared::token::{AudienceRule, Trust, TrustedIssuer};
 
 use super::mint::{GATELOG, UNREACHED, WORLD, good, jwks, with_claim};
 use super::{NOW, outcome};
@@ -103,6 +103,26 @@ fn a_clock_that_was_put_back_makes_a_guard_blind_until_it_hears_again() {
     guard.hear(&page(false, vec![]), guard.clock().now());
 
     assert_eq!(admit(&guard), "accepted");
+}
+
+#[test]
+fn another_trust_keeps_the_keys_of_those_that_did_not_change_and_of_nobody_else() {
+    let (guard, _) = guard();
+    guard.hear(&page(false, vec![]), guard.clock().now());
+    let without_keys = |trust: &Trust| {
+        let issuers = trust.issuers().iter().map(|issuer| TrustedIssuer {
+            keys: None,
+            ..issuer.clone()
+        });
+        Trust::new(issuers.collect())
+    };
+
+    guard.set_trust(&without_keys(&WORLD.trust), &[GATELOG.to_owned()]);
+    assert_eq!(admit(&guard), "accepted");
+    guard.set_trust(&without_keys(&WORLD.trust), &["https://other.example".to_owned()]);
+    assert_eq!(admit(&guard), "keys_unavailable");
+    guard.set_trust(&Trust::default(), &[GATELOG.to_owned()]);
+    assert_eq!(admit(&guard), "token_issuer_unknown");
 }
 
 #[test]
