@@ -9,8 +9,9 @@ use shared::http::problem::Problem;
 use shared::token::{Refusal, Rejection, Verified};
 
 use super::answer::{no_route, refused_path};
+use super::arrival::Arrival;
 use super::{ActivePolicy, Door};
-use crate::policy::{PathRefusal, Route, normalised};
+use crate::policy::{Asker, PathRefusal, Route, normalised};
 
 /// A request that is let in.
 #[derive(Debug)]
@@ -61,7 +62,7 @@ impl Cause {
 }
 
 /// Decides on a request by its head alone. Boxed, because a refusal carries a good deal of what it saw.
-pub(super) fn decide(door: &Door, parts: &Parts, host: Option<&str>) -> Result<Granted, Box<Denied>> {
+pub(super) fn decide(door: &Door, parts: &Parts, arrival: &Arrival) -> Result<Granted, Box<Denied>> {
     let nobody = |route: Option<&Arc<Route>>, cause| {
         Box::new(Denied {
             route: route.cloned(),
@@ -74,9 +75,14 @@ pub(super) fn decide(door: &Door, parts: &Parts, host: Option<&str>) -> Result<G
     let policy = door.policy.load();
     let route = policy
         .table
-        .find(host, &parts.method, &path)
+        .find(arrival.host.as_deref(), &parts.method, &path)
         .ok_or_else(|| nobody(None, Cause::NoRoute))?;
-    if route.allow.is_public() {
+    let asker = |token| Asker {
+        token,
+        ip: arrival.client_ip,
+        now: door.spool.clock().now(),
+    };
+    if route.allow.permits(&asker(None)) {
         return Ok(Granted {
             route: Arc::clone(route),
             path,
@@ -100,7 +106,7 @@ pub(super) fn decide(door: &Door, parts: &Parts, host: Option<&str>) -> Result<G
             actor,
         })
     })?;
-    if !route.allow.permits(&caller) {
+    if !route.allow.permits(&asker(Some(&caller))) {
         return Err(Box::new(Denied {
             route: Some(Arc::clone(route)),
             cause: Cause::Rule {

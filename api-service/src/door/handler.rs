@@ -37,7 +37,7 @@ pub(crate) async fn handle(State(door): State<Arc<Door>>, request: Request) -> R
     let mut record = Record::begin(Arc::clone(&door), arrival.clone(), parts.uri.query());
     let meter = BodyMeter::new(door.body_max_bytes);
     let mut route = None;
-    let draft = match decide(&door, &parts, arrival.host.as_deref()) {
+    let draft = match decide(&door, &parts, &arrival) {
         Ok(granted) => {
             record.note_route(&granted.route);
             route = Some(Arc::clone(&granted.route));

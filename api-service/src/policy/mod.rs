@@ -13,7 +13,7 @@ mod route;
 mod source;
 mod table;
 
-pub use allow::{Allow, AllowError};
+pub use allow::{Allow, AllowError, Asker};
 pub use issuer::{IssuerKeys, PolicyIssuer};
 pub use load::{PolicyError, Surroundings, load};
 pub use path::{PathRefusal, normalised};

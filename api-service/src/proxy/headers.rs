@@ -162,6 +162,8 @@ mod tests {
             username: None,
             kid: None,
             algorithm: Algorithm::EdDsa,
+            authenticated_at: None,
+            claims: serde_json::Map::new(),
         }
     }
 

@@ -44,6 +44,10 @@ pub struct Verified {
     pub kid: Option<String>,
     /// The algorithm it was signed with.
     pub algorithm: Algorithm,
+    /// When the subject proved who it is (`auth_time`).
+    pub authenticated_at: Option<UtcMicros>,
+    /// Every claim as it stands in the token.
+    pub claims: Map<String, Value>,
 }
 
 impl Verified {
@@ -246,6 +250,8 @@ fn verify_claims(
         username: claims.text("username")?,
         kid: signed.kid.map(str::to_owned),
         algorithm: signed.algorithm,
+        authenticated_at: claims.time("auth_time")?,
+        claims: unverified.claims.clone(),
     })
 }
 
