@@ -24,8 +24,11 @@ use crate::request::RequestContext;
 use crate::session::RefreshTokenKey;
 use crate::signing_key::KeyRing;
 use crate::token::MintRules;
-use crate::{enforcement, health, metadata, password, session, setup, sign_in, signing_key, token, user};
+use crate::{
+    enforcement, health, metadata, openapi, password, session, setup, sign_in, signing_key, token, user,
+};
 use shared::database::Database;
+use utoipa_axum::router::OpenApiRouter;
 
 /// The parts of a running service. Clones share them.
 #[derive(Clone, Debug)]
@@ -84,9 +87,9 @@ impl WeakApp {
     }
 }
 
-/// Every end point.
-pub(crate) fn router(app: App) -> Router {
-    Router::new()
+/// Every end point with its description.
+pub(crate) fn end_points() -> OpenApiRouter<App> {
+    EndPoints::default()
         .merge(setup::routes())
         .merge(sign_in::routes())
         .merge(session::routes())
@@ -97,6 +100,23 @@ pub(crate) fn router(app: App) -> Router {
         .merge(metadata::routes())
         .merge(enforcement::routes())
         .merge(health::routes())
+        .merge(openapi::routes())
+        .0
+}
+
+/// Gathers end points.
+#[derive(Default)]
+struct EndPoints(OpenApiRouter<App>);
+
+impl EndPoints {
+    fn merge(self, more: impl Into<OpenApiRouter<App>>) -> Self {
+        Self(self.0.merge(more.into()))
+    }
+}
+
+/// The service's router.
+pub(crate) fn router(app: App) -> Router {
+    Router::from(end_points())
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(from_fn_with_state(app.clone(), enter))

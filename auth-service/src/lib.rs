@@ -8,6 +8,7 @@ mod master_key;
 mod metadata;
 mod metrics;
 mod one_time_token;
+mod openapi;
 mod outbox;
 mod password;
 mod request;

@@ -24,6 +24,19 @@ pub(super) struct Since {
 }
 
 /// Answers with a [`shared::enforcement::Page`] to who shows the service token.
+#[utoipa::path(
+    get,
+    path = "/v1/enforcement",
+    operation_id = "readEnforcement",
+    tag = "services",
+    security(("service" = [])),
+    params(("since" = Option<i64>, Query, minimum = 0,
+        description = "The cursor of the last entry that is known; 0 or nothing for all")),
+    responses(
+        (status = 200, description = "Entries", body = ref("#/components/schemas/EnforcementPage")),
+        (status = 401, description = "`service_token_refused`")
+    )
+)]
 pub(super) async fn read_enforcement(
     State(app): State<App>,
     headers: HeaderMap,

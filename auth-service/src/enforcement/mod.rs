@@ -5,10 +5,10 @@ mod store;
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::get;
 use shared::clock::UtcMicros;
 use shared::guard::Guard;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::settings::ACCESS_TOKEN_SECONDS_MAX;
@@ -19,8 +19,8 @@ pub(crate) use store::{append, head};
 const MARGIN: Duration = Duration::from_mins(1);
 
 /// `GET /v1/enforcement`.
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/v1/enforcement", get(handler::read_enforcement))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(handler::read_enforcement))
 }
 
 /// When an entry made at `now` may be forgotten: no token that was minted before lives longer, whatever the setting was.

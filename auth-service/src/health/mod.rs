@@ -2,14 +2,14 @@
 
 mod handler;
 
-use axum::Router;
-use axum::routing::get;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::App;
 
 /// `/healthz` and `/readyz`.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/healthz", get(shared::http::health::healthz))
-        .route("/readyz", get(handler::readyz))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(handler::healthz))
+        .routes(routes!(handler::readyz))
 }

@@ -21,6 +21,13 @@ struct MetadataBody<'a> {
 }
 
 /// Answers with the metadata.
+#[utoipa::path(
+    get,
+    path = "/.well-known/oauth-authorization-server",
+    operation_id = "readMetadata",
+    tag = "discovery",
+    responses((status = 200, description = "RFC 8414 metadata: only what works", body = Object))
+)]
 pub(super) async fn read_metadata(State(app): State<App>) -> Response {
     let issuer = app.mint_rules.issuer.as_str();
     let body = MetadataBody {

@@ -2,15 +2,12 @@
 
 mod handler;
 
-use axum::Router;
-use axum::routing::get;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::App;
 
 /// `GET /.well-known/oauth-authorization-server`.
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route(
-        "/.well-known/oauth-authorization-server",
-        get(handler::read_metadata),
-    )
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(handler::read_metadata))
 }

@@ -6,6 +6,7 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 use shared::event::{Actor, Class, Identity, Outcome, action};
+use utoipa::ToSchema;
 
 use super::check;
 use crate::app::App;
@@ -16,10 +17,13 @@ use crate::request::{JsonBody, RequestContext};
 use crate::user::{self, Account};
 
 /// The one-time token and the password that its user chooses.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SetPasswordRequest {
+    #[schema(max_length = 128)]
     token: String,
+    /// At least 15 characters.
+    #[schema(min_length = 15, max_length = 1024)]
     password: String,
 }
 
@@ -30,6 +34,17 @@ impl fmt::Debug for SetPasswordRequest {
 }
 
 /// Sets the password of the user that the token was made for. A password that is refused does not use the token up.
+#[utoipa::path(
+    post,
+    path = "/v1/password",
+    operation_id = "setPassword",
+    tag = "account",
+    request_body = SetPasswordRequest,
+    responses(
+        (status = 204, description = "The password is set"),
+        (status = 403, description = "`one_time_token_refused`")
+    )
+)]
 pub(super) async fn set_password(
     State(app): State<App>,
     context: RequestContext,

@@ -5,14 +5,14 @@ mod hasher;
 mod phc;
 mod rule;
 
-use axum::Router;
-use axum::routing::post;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::App;
 pub(crate) use hasher::{Hasher, HashingError};
 pub(crate) use rule::{PASSWORD_BYTES_MAX, Weakness, check};
 
 /// `POST /v1/password`.
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/v1/password", post(handler::set_password))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(handler::set_password))
 }

@@ -9,8 +9,8 @@ mod refuse;
 mod rotation;
 mod store;
 
-use axum::Router;
-use axum::routing::post;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::App;
 pub(crate) use open::{NewGrant, open};
@@ -18,6 +18,6 @@ pub(crate) use refresh::{Presented, RefreshError, refresh};
 pub(crate) use refresh_token::RefreshTokenKey;
 
 /// `POST /v1/logout`.
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/v1/logout", post(handler::log_out))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(handler::log_out))
 }

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::event::{Actor, Class, Identity, Outcome, action};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::ApiError;
@@ -18,11 +19,15 @@ use crate::user::{self, ADMIN_ROLE, NewUser, Username};
 use crate::{outbox, password};
 
 /// The one-time token and the administrator to make.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SetupRequest {
+    #[schema(max_length = 128)]
     token: String,
+    #[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9][A-Za-z0-9._@+-]*$")]
     username: Username,
+    /// At least 15 characters.
+    #[schema(min_length = 15, max_length = 1024)]
     password: String,
 }
 
@@ -32,13 +37,27 @@ impl fmt::Debug for SetupRequest {
     }
 }
 
-#[derive(Serialize)]
-struct SetupBody {
+#[derive(Serialize, ToSchema)]
+pub(super) struct SetupBody {
+    #[schema(max_length = 64)]
     id: String,
+    #[schema(max_length = 64)]
     username: String,
 }
 
 /// Makes the first administrator. A password that is refused does not use the token up.
+#[utoipa::path(
+    post,
+    path = "/v1/setup",
+    operation_id = "setUp",
+    tag = "administration",
+    request_body = SetupRequest,
+    responses(
+        (status = 201, description = "The administrator is made", body = SetupBody),
+        (status = 403, description = "`one_time_token_refused`"),
+        (status = 409, description = "`setup_done`: there is an administrator already")
+    )
+)]
 pub(super) async fn set_up(
     State(app): State<App>,
     context: RequestContext,

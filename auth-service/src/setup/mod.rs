@@ -2,10 +2,10 @@
 
 mod handler;
 
-use axum::Router;
-use axum::routing::post;
 use shared::clock::UtcMicros;
 use shared::runtime::cli::StartError;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::one_time_token::{self, Purpose};
@@ -13,8 +13,8 @@ use crate::{secret, user};
 use shared::database::Database;
 
 /// `POST /v1/setup`.
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/v1/setup", post(handler::set_up))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(handler::set_up))
 }
 
 /// A fresh setup token, which voids the one before; `None` if there is an administrator.

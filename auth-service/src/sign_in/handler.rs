@@ -6,6 +6,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use shared::event::action;
 use shared::token::GATELOG_AUDIENCE;
+use utoipa::ToSchema;
 
 use super::LOGIN_CLIENT;
 use crate::app::App;
@@ -15,12 +16,15 @@ use crate::session::{self, NewGrant};
 use crate::token::TokenAnswer;
 
 /// Who signs in. The password is taken exactly as sent.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LoginRequest {
+    #[schema(max_length = 128)]
     username: String,
+    #[schema(max_length = 1024)]
     password: String,
     /// The audience of the access token; `gatelog` if absent.
+    #[schema(max_length = 128)]
     audience: Option<String>,
 }
 
@@ -31,6 +35,18 @@ impl fmt::Debug for LoginRequest {
 }
 
 /// First-party sign-in: a name and a password for tokens.
+#[utoipa::path(
+    post,
+    path = "/v1/login",
+    operation_id = "logIn",
+    tag = "sign-in",
+    request_body = LoginRequest,
+    responses(
+        (status = 200, description = "Tokens", body = TokenAnswer),
+        (status = 401, description = "`bad_credentials`: one answer for all who fail"),
+        (status = 503, description = "`too_busy`: too many sign-ins wait; `Retry-After` says for how long")
+    )
+)]
 pub(super) async fn log_in(
     State(app): State<App>,
     context: RequestContext,

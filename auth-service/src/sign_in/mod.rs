@@ -4,8 +4,8 @@ mod authentication;
 mod handler;
 mod password;
 
-use axum::Router;
-use axum::routing::post;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::App;
 pub(crate) use authentication::{Authentication, Method};
@@ -15,6 +15,6 @@ pub(crate) use password::{password, refuse};
 pub(crate) const LOGIN_CLIENT: &str = "gatelog-login";
 
 /// `POST /v1/login`.
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/v1/login", post(handler::log_in))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(handler::log_in))
 }

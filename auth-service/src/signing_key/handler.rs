@@ -14,6 +14,17 @@ const CACHEABLE: &str = "public, max-age=300";
 const JWK_SET: &str = "application/jwk-set+json";
 
 /// Answers with the public keys.
+#[utoipa::path(
+    get,
+    path = "/.well-known/jwks.json",
+    operation_id = "readKeySet",
+    tag = "discovery",
+    responses(
+        (status = 200, description = "The keys", content_type = "application/jwk-set+json",
+            body = ref("#/components/schemas/JwkSet"), headers(("ETag" = String))),
+        (status = 304, description = "The set is the one that `If-None-Match` names")
+    )
+)]
 pub(super) async fn read_key_set(State(app): State<App>, headers: HeaderMap) -> Response {
     let etag = app.keys.etag().to_owned();
     let is_known = headers

@@ -5,11 +5,11 @@ mod key_set;
 mod seal;
 mod store;
 
-use axum::Router;
-use axum::routing::get;
 use shared::clock::UtcMicros;
 use shared::event::{Actor, Class, Facts, Outcome, TokenFacts, action};
 use shared::runtime::cli::StartError;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::master_key::MasterKey;
@@ -19,8 +19,8 @@ use seal::Seal;
 use shared::database::Database;
 
 /// `GET /.well-known/jwks.json`.
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/.well-known/jwks.json", get(handler::read_key_set))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(handler::read_key_set))
 }
 
 /// The keys of this database; the first start makes one.

@@ -6,10 +6,10 @@ mod handler;
 mod mint;
 mod sign;
 
-use axum::Router;
-use axum::routing::post;
 use shared::clock::UtcMicros;
 use shared::event::{Class, Facts, Outcome, TokenFacts, action};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::error::{ApiError, Internal};
@@ -23,8 +23,8 @@ pub(crate) use sign::SignError;
 const JTI_BYTES: usize = 16;
 
 /// `POST /oauth/token`.
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/oauth/token", post(handler::exchange))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(handler::exchange))
 }
 
 /// A signed access token and the event that tells of it.

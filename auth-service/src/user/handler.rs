@@ -10,6 +10,7 @@ use http::header::CACHE_CONTROL;
 use serde::{Deserialize, Serialize};
 use shared::clock::UtcMicros;
 use shared::event::{Class, Outcome, action};
+use utoipa::ToSchema;
 
 use super::store::{InsertError, NewUser, insert};
 use super::{ADMIN_SCOPE, Username, fresh_id};
@@ -20,20 +21,26 @@ use crate::request::{Caller, JsonBody, Operator, RequestContext};
 use crate::{outbox, secret};
 
 /// The user to make. Its password is nobody's business but its own.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateUserRequest {
+    #[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9][A-Za-z0-9._@+-]*$")]
     username: Username,
+    #[schema(value_type = Vec<crate::openapi::Name>, max_items = 64)]
     roles: BTreeSet<String>,
 }
 
-#[derive(Serialize)]
-struct CreatedUserBody {
+#[derive(Serialize, ToSchema)]
+pub(super) struct CreatedUserBody {
+    #[schema(max_length = 64)]
     id: String,
+    #[schema(max_length = 64)]
     username: String,
     roles: BTreeSet<String>,
     /// What the user sets its password with, once.
+    #[schema(max_length = 128)]
     password_token: String,
+    #[schema(value_type = String, format = DateTime)]
     expires_at: UtcMicros,
 }
 
@@ -48,6 +55,18 @@ impl From<InsertError> for ApiError {
 }
 
 /// Makes a user without a password, and the one-time token that it sets one with.
+#[utoipa::path(
+    post,
+    path = "/v1/admin/users",
+    operation_id = "createUser",
+    tag = "administration",
+    security(("bearer" = ["admin"])),
+    request_body = CreateUserRequest,
+    responses(
+        (status = 201, description = "The user is made", body = CreatedUserBody),
+        (status = 409, description = "`username_taken`")
+    )
+)]
 pub(super) async fn create_user(
     State(app): State<App>,
     context: RequestContext,

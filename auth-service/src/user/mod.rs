@@ -4,8 +4,8 @@ mod handler;
 mod name;
 mod store;
 
-use axum::Router;
-use axum::routing::post;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::App;
 pub(crate) use name::Username;
@@ -18,8 +18,8 @@ pub(crate) const ADMIN_ROLE: &str = "admin";
 pub(crate) const ADMIN_SCOPE: &str = "admin";
 
 /// `POST /v1/admin/users`.
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/v1/admin/users", post(handler::create_user))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(handler::create_user))
 }
 
 /// The id of a user: never to be mistaken for that of a client (RFC 9700 §4.15).

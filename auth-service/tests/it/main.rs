@@ -9,6 +9,7 @@ mod harness;
 mod http_surface;
 mod login;
 mod metrics;
+mod openapi;
 mod outbox;
 mod refresh;
 mod refresh_reuse;
