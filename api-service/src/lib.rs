@@ -3,6 +3,7 @@
 
 mod app;
 mod door;
+pub mod inspect;
 pub mod policy;
 mod proxy;
 mod reload;

@@ -38,7 +38,7 @@ pub enum Target {
 }
 
 /// One answer of `GET /v1/enforcement?since=`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
     /// Entries after the cursor asked for, in order, the expired ones left out.
     pub entries: Vec<Entry>,

@@ -1,41 +1,44 @@
-//! The decision: which route a request is for and whether its caller may use it.
+//! The decision: which route a request is for and whether its caller may use it. Every way to ask the door ends here.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::request::Parts;
-use shared::event::{Actor, TokenFacts};
+use http::{HeaderMap, Method, StatusCode};
+use shared::event::{Actor, Outcome, TokenFacts};
+use shared::guard::Guard;
 use shared::http::bearer::{self, MalformedAuthorization, bearer_token};
 use shared::http::problem::Problem;
 use shared::token::{Refusal, Rejection, Verified};
 
+use super::ActivePolicy;
 use super::answer::{no_route, refused_path};
-use super::arrival::Arrival;
-use super::{ActivePolicy, Door};
 use crate::policy::{Asker, PathRefusal, Route, normalised};
 
 /// A request that is let in.
 #[derive(Debug)]
-pub(super) struct Granted {
+pub(crate) struct Granted {
     /// The route it is for.
-    pub(super) route: Arc<Route>,
+    pub(crate) route: Arc<Route>,
     /// Its path in the one spelling that was decided on.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// Who calls; `None` on a public route, where no token is looked at.
-    pub(super) caller: Option<Verified>,
+    pub(crate) caller: Option<Verified>,
 }
 
 /// A request that is not let in.
 #[derive(Debug)]
-pub(super) struct Denied {
-    pub(super) route: Option<Arc<Route>>,
-    pub(super) cause: Cause,
-    pub(super) token: Option<TokenFacts>,
-    pub(super) actor: Actor,
+pub(crate) struct Denied {
+    pub(crate) route: Option<Arc<Route>>,
+    pub(crate) cause: Cause,
+    pub(crate) token: Option<TokenFacts>,
+    pub(crate) actor: Actor,
+    /// Who calls, if the token was accepted and the rule refused.
+    pub(crate) caller: Option<Verified>,
 }
 
 /// Why a request is not let in.
 #[derive(Debug)]
-pub(super) enum Cause {
+pub(crate) enum Cause {
     Path(PathRefusal),
     NoRoute,
     NoToken,
@@ -46,7 +49,7 @@ pub(super) enum Cause {
 
 impl Cause {
     /// The answer that says so.
-    pub(super) fn problem(&self) -> Problem {
+    pub(crate) fn problem(&self) -> Problem {
         match self {
             Self::Path(refusal) => refused_path(*refusal),
             Self::NoRoute => no_route(),
@@ -61,26 +64,35 @@ impl Cause {
     }
 }
 
+/// What a decision rests on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inquiry<'a> {
+    pub(crate) method: &'a Method,
+    /// The host asked for, as it was written.
+    pub(crate) host: Option<&'a str>,
+    /// The path as it was written.
+    pub(crate) path: &'a str,
+    pub(crate) headers: &'a HeaderMap,
+    /// The address of the client.
+    pub(crate) ip: IpAddr,
+}
+
 /// Decides on a request by its head alone. Boxed, because a refusal carries a good deal of what it saw.
-pub(super) fn decide(door: &Door, parts: &Parts, arrival: &Arrival) -> Result<Granted, Box<Denied>> {
-    let nobody = |route: Option<&Arc<Route>>, cause| {
-        Box::new(Denied {
-            route: route.cloned(),
-            cause,
-            token: None,
-            actor: Actor::default(),
-        })
-    };
-    let path = normalised(parts.uri.path()).map_err(|refusal| nobody(None, Cause::Path(refusal)))?;
-    let policy = door.policy.load();
+pub(crate) fn decide(
+    policy: &ActivePolicy,
+    guard: &Guard,
+    inquiry: &Inquiry<'_>,
+) -> Result<Granted, Box<Denied>> {
+    let now = guard.clock().now();
+    let path = normalised(inquiry.path).map_err(|refusal| Denied::unseen(None, Cause::Path(refusal)))?;
     let route = policy
         .table
-        .find(arrival.host.as_deref(), &parts.method, &path)
-        .ok_or_else(|| nobody(None, Cause::NoRoute))?;
+        .find(inquiry.host, inquiry.method, &path)
+        .ok_or_else(|| Denied::unseen(None, Cause::NoRoute))?;
     let asker = |token| Asker {
         token,
-        ip: arrival.client_ip,
-        now: door.spool.clock().now(),
+        ip: inquiry.ip,
+        now,
     };
     if route.allow.permits(&asker(None)) {
         return Ok(Granted {
@@ -89,11 +101,11 @@ pub(super) fn decide(door: &Door, parts: &Parts, arrival: &Arrival) -> Result<Gr
             caller: None,
         });
     }
-    let token = bearer_token(&parts.headers)
-        .map_err(|error| nobody(Some(route), Cause::Authorization(error)))?
-        .ok_or_else(|| nobody(Some(route), Cause::NoToken))?;
-    let caller = door.guard.admit(token, route.audience).map_err(|rejection| {
-        want_key(&policy, &rejection);
+    let token = bearer_token(inquiry.headers)
+        .map_err(|error| Denied::unseen(Some(route), Cause::Authorization(error)))?
+        .ok_or_else(|| Denied::unseen(Some(route), Cause::NoToken))?;
+    let caller = guard.admit(token, route.audience).map_err(|rejection| {
+        want_key(policy, &rejection);
         let Rejection {
             refusal,
             token,
@@ -104,6 +116,7 @@ pub(super) fn decide(door: &Door, parts: &Parts, arrival: &Arrival) -> Result<Gr
             cause: Cause::Token(refusal),
             token: Some(token),
             actor,
+            caller: None,
         })
     })?;
     if !route.allow.permits(&asker(Some(&caller))) {
@@ -112,8 +125,9 @@ pub(super) fn decide(door: &Door, parts: &Parts, arrival: &Arrival) -> Result<Gr
             cause: Cause::Rule {
                 scope_hint: route.allow.scope_hint(),
             },
-            token: Some(caller.facts(door.spool.clock().now())),
+            token: Some(caller.facts(now)),
             actor: caller.actor(),
+            caller: Some(caller),
         }));
     }
     Ok(Granted {
@@ -127,5 +141,32 @@ pub(super) fn decide(door: &Door, parts: &Parts, arrival: &Arrival) -> Result<Gr
 fn want_key(policy: &ActivePolicy, rejection: &Rejection) {
     if let (Refusal::KeyUnknown, Some(iss)) = (rejection.refusal, &rejection.token.iss) {
         policy.refresh.want(iss);
+    }
+}
+
+impl Denied {
+    /// Refused before anything is known of who asks.
+    fn unseen(route: Option<&Arc<Route>>, cause: Cause) -> Box<Self> {
+        Box::new(Self {
+            route: route.cloned(),
+            cause,
+            token: None,
+            actor: Actor::default(),
+            caller: None,
+        })
+    }
+
+    /// Whether it is a refusal, rather than a failure of ours that may pass.
+    pub(crate) fn outcome(&self) -> Outcome {
+        outcome_of(self.cause.problem().status)
+    }
+}
+
+/// A refusal is a denial if it is the request's fault, an error if it is ours or the upstream's.
+pub(super) fn outcome_of(status: StatusCode) -> Outcome {
+    if status.is_server_error() {
+        Outcome::Error
+    } else {
+        Outcome::Denied
     }
 }

@@ -17,7 +17,7 @@ use shared::http::serve::PeerAddr;
 
 use super::answer::{audit_unavailable, body_too_large, forward_failed};
 use super::arrival::Arrival;
-use super::decide::{Granted, decide};
+use super::decide::{Granted, Inquiry, decide, outcome_of};
 use super::ending::RecordedBody;
 use super::record::{Answered, Record};
 use super::{Door, me};
@@ -37,7 +37,15 @@ pub(crate) async fn handle(State(door): State<Arc<Door>>, request: Request) -> R
     let mut record = Record::begin(Arc::clone(&door), arrival.clone(), parts.uri.query());
     let meter = BodyMeter::new(door.body_max_bytes);
     let mut route = None;
-    let draft = match decide(&door, &parts, &arrival) {
+    let inquiry = Inquiry {
+        method: &parts.method,
+        host: arrival.host.as_deref(),
+        path: parts.uri.path(),
+        headers: &parts.headers,
+        ip: arrival.client_ip,
+    };
+    let decision = decide(&door.policy.load(), &door.guard, &inquiry);
+    let draft = match decision {
         Ok(granted) => {
             record.note_route(&granted.route);
             route = Some(Arc::clone(&granted.route));
@@ -85,13 +93,8 @@ impl DraftAnswer {
         }
     }
 
-    /// A refusal is a denial if it is the request's fault, an error if it is ours or the upstream's.
     fn refusal(problem: Problem, request_id: &str) -> Self {
-        let outcome = if problem.status.is_server_error() {
-            Outcome::Error
-        } else {
-            Outcome::Denied
-        };
+        let outcome = outcome_of(problem.status);
         let reason = Some(problem.code);
         Self {
             outcome,

@@ -2,7 +2,7 @@
 
 mod answer;
 mod arrival;
-mod decide;
+pub(crate) mod decide;
 mod ending;
 pub(crate) mod handler;
 mod me;

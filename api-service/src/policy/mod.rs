@@ -13,7 +13,7 @@ mod route;
 mod source;
 mod table;
 
-pub use allow::{Allow, AllowError, Asker};
+pub use allow::{Allow, AllowError, Asker, TooManyTerms, Witness};
 pub use issuer::{IssuerKeys, PolicyIssuer};
 pub use load::{PolicyError, Surroundings, load};
 pub use path::{PathRefusal, normalised};
@@ -35,4 +35,29 @@ pub struct Policy {
     pub hash: String,
     /// Where it was read from.
     pub source: PolicySource,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// The policy of a text, beside an upstream `up`.
+    pub(crate) fn policy(text: &str) -> Policy {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("policy.toml");
+        let upstream = "[upstream.up]\nservers = ['http://127.0.0.1:1']\n";
+        // Top-level keys stand before the first table.
+        let (top, tables) = text.split_at(
+            text.find('[')
+                .filter(|_| !text.starts_with("audience"))
+                .unwrap_or_else(|| text.find("\n[").map_or(text.len(), |at| at + 1)),
+        );
+        std::fs::write(&file, format!("{top}{upstream}{tables}")).unwrap();
+        let surroundings = Surroundings {
+            issuer: "https://gate.example".into(),
+            auth_url: "http://127.0.0.1:1".into(),
+            collector_url: "http://127.0.0.1:1".into(),
+        };
+        load(Some(&file), &surroundings).unwrap()
+    }
 }

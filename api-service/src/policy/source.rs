@@ -22,6 +22,12 @@ impl PolicySource {
         }
     }
 
+    /// Another file in the same surroundings.
+    #[must_use]
+    pub fn of(&self, file: &Path) -> Self {
+        Self::new(Some(file), &self.surroundings)
+    }
+
     /// Reads and checks the policy again.
     pub fn load(&self) -> Result<Policy, PolicyError> {
         load(self.file.as_deref(), &self.surroundings)

@@ -3,6 +3,7 @@
 
 mod audit;
 mod harness;
+mod inspect;
 mod proxying;
 mod refusals;
 mod reload;

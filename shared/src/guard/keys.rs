@@ -50,9 +50,11 @@ impl KeyRefresh {
 
 /// Why keys could not be refreshed; those known stay in force.
 #[derive(Debug, thiserror::Error)]
-enum RefreshError {
+pub enum RefreshError {
+    /// The set could not be fetched.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// What came is no key set.
     #[error(transparent)]
     Keys(#[from] JwksError),
 }
@@ -97,7 +99,8 @@ pub async fn keep_fresh(
     }
 }
 
-async fn fetch(client: &PooledClient, jwks: &Uri) -> Result<KeySet, RefreshError> {
+/// Asks for a key set once.
+pub async fn fetch(client: &PooledClient, jwks: &Uri) -> Result<KeySet, RefreshError> {
     let body = get(client, jwks, None).await?;
     Ok(KeySet::from_jwks(&body)?)
 }

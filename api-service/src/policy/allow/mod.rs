@@ -16,6 +16,7 @@ use ipnet::IpNet;
 use shared::clock::UtcMicros;
 use shared::token::Verified;
 
+pub use analysis::{TooManyTerms, Witness};
 pub use parser::AllowError;
 
 /// An expression.

@@ -1,0 +1,157 @@
+//! What the door would do with a request, and why.
+//!
+//! Keys are asked for as the door asks for them. Revocations are not: they are known to running doors only.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, Method};
+use shared::clock::SharedClock;
+use shared::enforcement::Page;
+use shared::event::{Actor, TokenFacts};
+use shared::guard::Guard;
+use shared::guard::keys::{KeyRefresh, fetch};
+use shared::http::client::PooledClient;
+use shared::token::Verified;
+
+use super::title;
+use crate::door::ActivePolicy;
+use crate::door::decide::{Denied, Granted, Inquiry, decide};
+use crate::policy::{Asker, IssuerKeys, Policy, Route};
+use crate::reload::trust;
+
+/// A request that is asked about.
+#[derive(Debug)]
+pub struct Question {
+    /// Its method.
+    pub method: Method,
+    /// Its path.
+    pub path: String,
+    /// The host that it asks for; the issuer's if absent.
+    pub host: Option<String>,
+    /// Its headers, with the token if it has one.
+    pub headers: HeaderMap,
+    /// The address that it comes from.
+    pub ip: IpAddr,
+}
+
+/// The answer, a line each.
+pub async fn explain(
+    policy: Policy,
+    question: &Question,
+    client: &PooledClient,
+    clock: SharedClock,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    let guard = Guard::new(trust(&policy.issuers), clock);
+    for issuer in &policy.issuers {
+        if let IssuerKeys::Fetched(jwks) = &issuer.keys {
+            match fetch(client, jwks).await {
+                Ok(keys) => guard.set_keys(&issuer.rules.iss, keys),
+                Err(error) => lines.push(format!("keys:     {jwks}: {error}")),
+            }
+        }
+    }
+    let now = guard.clock().now();
+    guard.hear(&Page::default(), now);
+    let policy = ActivePolicy::new(policy, KeyRefresh::default());
+    let inquiry = Inquiry {
+        method: &question.method,
+        host: question.host.as_deref(),
+        path: &question.path,
+        headers: &question.headers,
+        ip: question.ip,
+    };
+    let asker = |token| Asker {
+        token,
+        ip: question.ip,
+        now,
+    };
+    match decide(&policy, &guard, &inquiry) {
+        Ok(granted) => lines.extend(granted_lines(&granted, &asker(granted.caller.as_ref()))),
+        Err(denied) => lines.extend(denied_lines(&denied, &asker(denied.caller.as_ref()))),
+    }
+    lines
+}
+
+fn granted_lines(granted: &Granted, asker: &Asker<'_>) -> Vec<String> {
+    let mut lines = vec!["decision: granted".to_owned()];
+    lines.extend(route_lines(&granted.route, asker));
+    match &granted.caller {
+        Some(caller) => lines.extend(token_lines(
+            &caller.facts(asker.now),
+            &caller.actor(),
+            Some(caller),
+        )),
+        None => lines.push("token:    none is looked at".to_owned()),
+    }
+    lines
+}
+
+fn denied_lines(denied: &Denied, asker: &Asker<'_>) -> Vec<String> {
+    let problem = denied.cause.problem();
+    let mut lines = vec![
+        format!(
+            "decision: {:?}, {} {}: {}",
+            denied.outcome(),
+            problem.status.as_u16(),
+            problem.code,
+            problem.detail
+        )
+        .to_lowercase(),
+    ];
+    match &denied.route {
+        Some(route) => lines.extend(route_lines(route, asker)),
+        None => lines.push("route:    none; what no route names is refused".to_owned()),
+    }
+    match &denied.token {
+        Some(token) => lines.extend(token_lines(token, &denied.actor, denied.caller.as_ref())),
+        None => lines.push("token:    none was read".to_owned()),
+    }
+    lines
+}
+
+fn route_lines(route: &Route, asker: &Asker<'_>) -> Vec<String> {
+    let mut lines = vec![
+        format!("route:    {}", title(route)),
+        format!("rule:     {}", route.allow),
+        format!("          {}", route.allow.sentence()),
+    ];
+    let was_judged = asker.token.is_some() || route.allow.permits(asker);
+    for (term, holds) in route.allow.terms(asker) {
+        let told = match (was_judged, holds) {
+            (true, true) => "true",
+            (true, false) => "false",
+            (false, _) => "not judged: no token was accepted",
+        };
+        lines.push(format!("          {term}: {told}"));
+    }
+    lines.push(format!("audit:    {:?}", route.audit).to_lowercase());
+    lines
+}
+
+/// What the event would say of the token and its bearer.
+fn token_lines(token: &TokenFacts, actor: &Actor, accepted: Option<&Verified>) -> Vec<String> {
+    let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+    let mut lines = vec![format!(
+        "token:    {}, by {} with the key {} ({})",
+        if accepted.is_some() {
+            "accepted"
+        } else {
+            "not accepted"
+        },
+        shown(&token.iss),
+        shown(&token.kid),
+        shown(&token.alg),
+    )];
+    if let Some(caller) = accepted {
+        lines.push(format!(
+            "          for {}, until {}",
+            caller.aud.join(", "),
+            caller.expires_at
+        ));
+    }
+    let actor = serde_json::to_string(actor).unwrap_or_default();
+    lines.push(format!("recorded: actor {actor}"));
+    lines.push("          (whether it was revoked is known to running doors only)".to_owned());
+    lines
+}
