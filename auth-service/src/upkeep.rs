@@ -26,6 +26,7 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
 
 /// Every step once. One that fails does not keep the others from being done, and is tried again next time.
 pub(crate) async fn once(app: &App) {
+    app.hasher.rest();
     tell(one_time_token::purge(app).await, "one-time tokens");
 }
 

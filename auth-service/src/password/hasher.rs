@@ -1,6 +1,7 @@
 //! Hashing within a budget: as many at a time as there are processors, a bounded queue before them, and no more.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -12,7 +13,7 @@ use tokio::sync::{Semaphore, TryAcquireError};
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
-use super::phc::{self, Memory, PhcError, SALT_BYTES};
+use super::phc::{self, Memory, PhcError};
 use crate::error::{ApiError, Internal};
 use crate::secret::{NoRandomness, fresh_bytes};
 
@@ -50,6 +51,8 @@ struct Inner {
     /// How many places and slots there are.
     limits: (usize, usize),
     measures: Measures,
+    /// Whether anything was hashed since it was last asked to rest.
+    was_used: AtomicBool,
 }
 
 /// What is measured of hashing.
@@ -75,15 +78,13 @@ impl fmt::Debug for Hasher {
 impl Hasher {
     /// A hasher that works on `slots` passwords at a time; each takes 19 MiB.
     pub(crate) fn new(slots: usize) -> Result<Self, HashingError> {
-        let unknown = fresh_bytes::<SALT_BYTES>().map_err(Cause::from)?;
         let salt = fresh_bytes().map_err(Cause::from)?;
-        let mut memory = Memory::default();
-        let dummy = phc::hash(&unknown, salt, &mut memory).map_err(Cause::from)?;
+        let dummy = phc::of_nothing(salt, fresh_bytes().map_err(Cause::from)?);
         let places = slots * (1 + WAITING_PER_SLOT);
         Ok(Self(Arc::new(Inner {
             places: Semaphore::new(places),
             slots: Semaphore::new(slots),
-            memories: Mutex::new(vec![memory]),
+            memories: Mutex::new(Vec::new()),
             dummy,
             limits: (places, slots),
             measures: Measures {
@@ -91,6 +92,7 @@ impl Hasher {
                 work: durations(),
                 refused: Counter::default(),
             },
+            was_used: AtomicBool::new(false),
         })))
     }
 
@@ -114,6 +116,14 @@ impl Hasher {
             "Passwords that were not hashed because the queue was full",
             measures.refused.clone(),
         );
+    }
+
+    /// Gives back the memory that nobody has used since the last call.
+    pub(crate) fn rest(&self) {
+        if !self.0.was_used.swap(false, Ordering::Relaxed) {
+            let mut memories = self.0.memories.lock().unwrap_or_else(PoisonError::into_inner);
+            *memories = Vec::new();
+        }
     }
 
     /// How busy it is.
@@ -185,6 +195,7 @@ impl Hasher {
 
 impl Inner {
     fn lend(&self) -> Memory {
+        self.was_used.store(true, Ordering::Relaxed);
         let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
         memories.pop().unwrap_or_default()
     }
@@ -216,6 +227,22 @@ mod tests {
                 .await
                 .unwrap()
         );
+    }
+
+    #[tokio::test]
+    async fn memory_is_kept_while_it_is_used_and_given_back_when_it_is_not() {
+        let hasher = Hasher::new(1).unwrap();
+        let kept = || hasher.0.memories.lock().unwrap().len();
+        hasher.verify("anything".into(), None).await.unwrap();
+
+        hasher.rest();
+        assert_eq!(kept(), 1);
+        hasher.verify("anything".into(), None).await.unwrap();
+        hasher.rest();
+        assert_eq!(kept(), 1);
+        hasher.rest();
+        assert_eq!(kept(), 0);
+        assert!(!hasher.verify("anything".into(), None).await.unwrap());
     }
 
     #[tokio::test]

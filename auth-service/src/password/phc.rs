@@ -13,7 +13,7 @@ const LANES: u32 = 1;
 
 /// Bytes of a salt and of a hash.
 pub(super) const SALT_BYTES: usize = 16;
-const HASH_BYTES: usize = 32;
+pub(super) const HASH_BYTES: usize = 32;
 
 /// A hash cannot be made or read.
 #[derive(Debug, thiserror::Error)]
@@ -41,10 +41,17 @@ impl Memory {
 pub(super) fn hash(password: &[u8], salt: [u8; SALT_BYTES], memory: &mut Memory) -> Result<String, PhcError> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH_BYTES))?;
     let output = derive(&params, password, &salt, memory)?;
+    Ok(phc(salt, output))
+}
+
+fn phc(salt: [u8; SALT_BYTES], output: [u8; HASH_BYTES]) -> String {
     let (salt, output) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(output));
-    Ok(format!(
-        "$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${output}"
-    ))
+    format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${output}")
+}
+
+/// A hash as it is stored, of a password that nobody knows: nobody has made it.
+pub(super) fn of_nothing(salt: [u8; SALT_BYTES], output: [u8; HASH_BYTES]) -> String {
+    phc(salt, output)
 }
 
 /// Whether `password` is the one of `stored`, with the cost that is written there. Compares in constant time.

@@ -1,0 +1,49 @@
+//! What the machine can hash: argon2id with the service's parameters on every processor, and nothing else.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+
+use crate::Outcome;
+use crate::load::Run;
+use crate::server::cpu_of;
+
+/// The parameters of `auth-service/src/password/phc.rs`; the bench checks them against a hash that the service made.
+pub(crate) const MEMORY_KIB: u32 = 19_456;
+pub(crate) const PASSES: u32 = 2;
+
+/// Hashes for `lasting` on every processor.
+pub(crate) fn hash(lasting: Duration) -> Outcome<Run> {
+    let threads = thread::available_parallelism()?.get();
+    let (began, cpu) = (Instant::now(), cpu_of(std::process::id())?);
+    let workers: Vec<_> = (0..threads)
+        .map(|_| thread::spawn(move || hash_until(began + lasting)))
+        .collect();
+    let mut hashes = 0;
+    for worker in workers {
+        hashes += worker.join().map_err(|_| "a thread that hashes died")??;
+    }
+    Ok(Run {
+        done: hashes,
+        refused: 0,
+        took: began.elapsed(),
+        cpu: cpu_of(std::process::id())?.saturating_sub(cpu),
+        latencies: Vec::new(),
+    })
+}
+
+fn hash_until(end: Instant) -> Result<u64, String> {
+    let params = Params::new(MEMORY_KIB, PASSES, 1, Some(32)).map_err(|error| error.to_string())?;
+    let mut memory = vec![Block::new(); params.block_count()];
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let mut hashes = 0;
+    while Instant::now() < end {
+        let mut output = [0; 32];
+        argon2
+            .hash_password_into_with_memory(b"correct horse", b"0123456789abcdef", &mut output, &mut memory)
+            .map_err(|error| error.to_string())?;
+        hashes += 1;
+    }
+    Ok(hashes)
+}

@@ -1,0 +1,148 @@
+//! The table: medians, each beside what it is measured against.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use shared::runtime::cli::say;
+
+use crate::load::{Flood, Run, count};
+use crate::scenario::Scenario;
+
+/// Everything that was measured.
+#[derive(Default)]
+pub(crate) struct Report {
+    machine: String,
+    first_starts: Vec<f64>,
+    later_starts: Vec<f64>,
+    hashes: Vec<Run>,
+    runs: BTreeMap<Scenario, Vec<Run>>,
+    idle_bytes: u64,
+    used_bytes: u64,
+    flood: Option<Flood>,
+}
+
+impl Report {
+    /// Notes how busy the machine is before the bench begins.
+    pub(crate) fn machine(&mut self) {
+        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let load = load.split(' ').next().unwrap_or_default();
+        let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        self.machine = format!("{processors} processors, load {load} at the beginning");
+    }
+
+    pub(crate) fn first_start(&mut self, took: Duration) {
+        self.first_starts.push(took.as_secs_f64() * 1e3);
+    }
+
+    pub(crate) fn later_start(&mut self, took: Duration) {
+        self.later_starts.push(took.as_secs_f64() * 1e3);
+    }
+
+    pub(crate) fn hashes(&mut self, run: Run) {
+        self.hashes.push(run);
+    }
+
+    pub(crate) fn run(&mut self, kind: Scenario, run: Run) {
+        self.runs.entry(kind).or_default().push(run);
+    }
+
+    pub(crate) fn idle_memory(&mut self, bytes: u64) {
+        self.idle_bytes = bytes;
+    }
+
+    pub(crate) fn used_memory(&mut self, bytes: u64) {
+        self.used_bytes = bytes;
+    }
+
+    pub(crate) fn flood(&mut self, flood: Flood) {
+        self.flood = Some(flood);
+    }
+
+    /// Says it all.
+    pub(crate) fn print(&self) {
+        say(&format!("{}; medians of {}\n", self.machine, self.hashes.len()));
+        say("| operation | a second | CPU µs each | CPU, healthz = 1 | p50 ms | p99 ms |");
+        say("|---|---|---|---|---|---|");
+        let healthz = self.runs.get(&Scenario::Healthz);
+        let base = healthz.map_or(f64::NAN, |runs| median(runs, Run::cpu_micros));
+        let row = |name: &str, runs: &[Run]| {
+            let cpu = median(runs, Run::cpu_micros);
+            let latency = |percent| match median(runs, |run| run.latency(percent)) {
+                known if known.is_finite() => format!("{known:.2}"),
+                _ => String::new(),
+            };
+            say(&format!(
+                "| {name} | {:.0} | {cpu:.0} | {:.1} | {} | {} |",
+                median(runs, Run::rate),
+                cpu / base,
+                latency(50),
+                latency(99),
+            ));
+        };
+        row("bare argon2id", &self.hashes);
+        for kind in Scenario::ALL {
+            match self.runs.get(&kind) {
+                Some(runs) => row(&kind.to_string(), runs),
+                None => say(&format!("| {kind} | not served | | | | |")),
+            }
+        }
+        self.print_targets();
+    }
+
+    fn print_targets(&self) {
+        say("\n| what | measured | target |");
+        say("|---|---|---|");
+        if let Some(log_ins) = self.runs.get(&Scenario::LogIn) {
+            let rates = median(log_ins, Run::rate) / median(&self.hashes, Run::rate);
+            let cpu = median(&self.hashes, Run::cpu_micros) / median(log_ins, Run::cpu_micros);
+            say(&format!(
+                "| sign-ins to bare hashes, by rate | {rates:.2} | ≥ 0.90 |"
+            ));
+            say(&format!(
+                "| sign-ins to bare hashes, by CPU | {cpu:.2} | ≥ 0.90 |"
+            ));
+        }
+        let (first, later) = (middle(&self.first_starts), middle(&self.later_starts));
+        say(&format!(
+            "| start to ready, new database | {first:.0} ms | < 200 ms |"
+        ));
+        say(&format!(
+            "| start to ready, database there | {later:.0} ms | < 200 ms |"
+        ));
+        say(&format!(
+            "| resident, idle | {:.1} MiB | < 30 MiB |",
+            mebibytes(self.idle_bytes)
+        ));
+        say(&format!(
+            "| resident, after all of the above | {:.1} MiB | |",
+            mebibytes(self.used_bytes)
+        ));
+        if let Some(flood) = &self.flood {
+            say(&format!(
+                "| resident at most, {} connections signing in | {:.1} MiB | idle + 19 MiB a processor + connections |",
+                flood.connections,
+                mebibytes(flood.peak_bytes),
+            ));
+            say(&format!(
+                "| … done / told to come back | {} / {} | none waits for longer than a second |",
+                flood.run.done, flood.run.refused
+            ));
+        }
+    }
+}
+
+fn mebibytes(bytes: u64) -> f64 {
+    count(bytes / 1024) / 1024.0
+}
+
+fn median(runs: &[Run], figure: impl Fn(&Run) -> f64) -> f64 {
+    middle(&runs.iter().map(figure).collect::<Vec<_>>())
+}
+
+fn middle(figures: &[f64]) -> f64 {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}
