@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 mod app;
+pub mod command;
 mod door;
 pub mod inspect;
 pub mod policy;

@@ -1,13 +1,15 @@
 //! Answers about a policy without a request: what is wrong or surprising in it, what it does with a request, who gains and
-//! who loses access by a change of it.
+//! who loses access by a change of it; and a policy's routes from a description of an API.
 
 mod check;
 mod diff;
 mod explain;
+mod import;
 
 pub use check::notes;
 pub use diff::diff;
 pub use explain::{Question, explain};
+pub use import::{Destination, ImportError, import};
 
 use crate::policy::Route;
 
