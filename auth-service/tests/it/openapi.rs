@@ -188,10 +188,10 @@ async fn whoever_must_prove_themselves_is_told_so_by_the_description_and_by_the_
                     .as_array()
                     .is_some_and(|ways| ways.iter().any(|way| way.get(scheme).is_some()))
             };
-            if needs("bearer") || needs("service") {
-                let answer = bare(&harness, path, method).await;
-                assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path}");
-            }
+            let answer = bare(&harness, path, method).await;
+            let must = needs("bearer") || needs("service") || needs("client");
+            let does = answer.status == StatusCode::UNAUTHORIZED;
+            assert_eq!(does, must, "{method} {path}: {}", answer.text);
         }
     })
     .await;

@@ -3,6 +3,7 @@
 
 mod demo;
 mod gatelog;
+mod metrics;
 mod pipeline;
 mod readme;
 mod servers;
