@@ -1,5 +1,6 @@
 //! The event contract: golden files, the JSON Schema, and what a change to it may do.
 
+mod actions;
 mod any;
 mod compatibility;
 mod decode;
