@@ -6,7 +6,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::app::App;
-use crate::{enforcement, outbox};
+use crate::{enforcement, outbox, signing_key};
 use shared::database::DatabaseError;
 
 /// Seconds, or nothing known: not a number rather than a number that was true once.
@@ -19,6 +19,7 @@ pub(super) struct State {
     outbox_rows: Seconds,
     outbox_oldest: Seconds,
     enforcement_head: Seconds,
+    key_age: Seconds,
     hashes_running: Gauge,
     hashes_waiting: Gauge,
 }
@@ -47,6 +48,12 @@ impl State {
             "The last entry of the enforcement log; a door that is behind has a lower cursor",
             state.enforcement_head.clone(),
         );
+        registry.register_with_unit(
+            "signing_key_age",
+            "Age of the key that signs",
+            Unit::Seconds,
+            state.key_age.clone(),
+        );
         registry.register(
             "password_hashes_running",
             "Passwords that are being hashed",
@@ -66,7 +73,13 @@ impl State {
         self.hashes_waiting.set(load.waiting.into());
         self.forwarding.set(i64::from(app.relay.is_forwarding()));
         if self.ask_database(app).await.is_err() {
-            for gauge in [&self.outbox_rows, &self.outbox_oldest, &self.enforcement_head] {
+            let unknown = [
+                &self.outbox_rows,
+                &self.outbox_oldest,
+                &self.enforcement_head,
+                &self.key_age,
+            ];
+            for gauge in unknown {
                 gauge.set(f64::NAN);
             }
         }
@@ -81,6 +94,9 @@ impl State {
             .set(oldest.map_or(0.0, |age| age.as_secs_f64()));
         self.enforcement_head
             .set(number(enforcement::head(&mut tx).await?));
+        let made = signing_key::active_since(&mut tx).await?;
+        let age = made.map(|made| app.now().since(made));
+        self.key_age.set(age.map_or(f64::NAN, |age| age.as_secs_f64()));
         Ok(())
     }
 }

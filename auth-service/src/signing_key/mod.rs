@@ -17,6 +17,7 @@ use crate::outbox;
 pub(crate) use key_set::{KeyRing, SigningKey};
 use seal::Seal;
 use shared::database::Database;
+pub(crate) use store::active_since;
 
 /// `GET /.well-known/jwks.json`.
 pub(crate) fn routes() -> OpenApiRouter<App> {

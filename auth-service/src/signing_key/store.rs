@@ -14,6 +14,8 @@ const INSERT: &str =
     "INSERT INTO signing_keys (kid, algorithm, state, public_key, sealed_private, created_at)
     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
 
+const SELECT_ACTIVE_SINCE: &str = "SELECT MAX(created_at) FROM signing_keys WHERE state = 'active'";
+
 #[derive(sqlx::FromRow)]
 struct Row {
     kid: String,
@@ -34,6 +36,16 @@ pub(super) async fn published(tx: &mut Tx<'_>) -> Result<Vec<StoredKey>, Databas
         sealed_private: row.sealed_private,
     };
     Ok(rows.into_iter().map(stored).collect())
+}
+
+/// When the key that signs was made, for the metrics.
+pub(crate) async fn active_since(tx: &mut Tx<'_>) -> Result<Option<UtcMicros>, DatabaseError> {
+    let (since,) = fetch!(
+        fetch_one,
+        tx,
+        sqlx::query_as::<_, (Option<i64>,)>(SELECT_ACTIVE_SINCE)
+    )?;
+    Ok(since.map(UtcMicros::from_micros))
 }
 
 /// Keeps `key` as the active one; `false` if there is one already, for which a concurrent insert is waited.

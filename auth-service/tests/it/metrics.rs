@@ -73,6 +73,8 @@ async fn the_outbox_s_lag_is_told_and_how_far_the_enforcement_log_has_come(harne
     assert!((told - f64::from(u32::try_from(rows).unwrap())).abs() < f64::EPSILON);
     assert!((age - 90.0).abs() < f64::EPSILON, "{age}");
     assert!(head >= 1.0, "{head}");
+    let key_age = value(&harness, "gatelog_auth_signing_key_age_seconds").await;
+    assert!((key_age - 90.0).abs() < f64::EPSILON, "{key_age}");
     assert!((value(&harness, "gatelog_auth_database_up").await - 1.0).abs() < f64::EPSILON);
 }
 
@@ -105,6 +107,12 @@ async fn what_events_say_is_counted_once_each_where_they_are_relayed(harness: Ar
     shutdown.cancel();
     timeout(DEADLINE, running).await.unwrap().unwrap().unwrap();
 
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    for family in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let name = family.split(' ').next().unwrap();
+        assert!(page.contains(name), "docs/metrics.md does not tell of {name}");
+    }
     for line in [
         r#"gatelog_auth_logins_total{outcome="success"} 2"#,
         r#"gatelog_auth_logins_total{outcome="failure"} 1"#,

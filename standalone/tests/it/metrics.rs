@@ -47,6 +47,18 @@ fn one_private_listener_tells_of_all_three_and_no_public_one_does() {
     ] {
         assert!(metrics.contains(series), "{series} in\n{metrics}");
     }
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    for family in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let (name, kind) = family.trim_end().split_once(' ').unwrap();
+        let suffix = match kind {
+            "counter" => "_total",
+            "info" => "_info",
+            _ => "",
+        };
+        let told = format!("`{name}{suffix}`");
+        assert!(page.contains(&told), "docs/metrics.md does not tell of {told}");
+    }
     for public in ["the door is open", "auth-service is ready"] {
         let answer = get(&address(&log, public), "/metrics");
         assert!(answer.starts_with("HTTP/1.1 404"), "{public}: {answer}");
