@@ -30,6 +30,20 @@ const ROUTES: &[(&str, Method, &str, Who, Service)] = &[
     ("login", Method::POST, "/v1/login", Who::Anyone, Service::Auth),
     ("logout", Method::POST, "/v1/logout", Who::SignedIn, Service::Auth),
     (
+        "session-list",
+        Method::GET,
+        "/v1/sessions",
+        Who::SignedIn,
+        Service::Auth,
+    ),
+    (
+        "session-end",
+        Method::DELETE,
+        "/v1/sessions/{id}",
+        Who::SignedIn,
+        Service::Auth,
+    ),
+    (
         "password",
         Method::POST,
         "/v1/password",

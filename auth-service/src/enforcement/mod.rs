@@ -11,12 +11,16 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::error::ApiError;
 use crate::settings::ACCESS_TOKEN_SECONDS_MAX;
 use shared::database::{Database, DatabaseError};
 pub(crate) use store::{append, head};
 
 /// Added to the life of an entry for clocks that differ.
 const MARGIN: Duration = Duration::from_mins(1);
+
+/// Entries that are deleted at a time.
+const PURGE_MAX: i64 = 1_000;
 
 /// `GET /v1/enforcement`.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -40,6 +44,18 @@ pub(crate) async fn catch_up(
         let page = store::page(&mut tx, guard.cursor(), now).await?;
         guard.hear(&page, now);
         if !page.more {
+            return Ok(());
+        }
+    }
+}
+
+/// Deletes what is not in force any more. The cursor stays where it is.
+pub(crate) async fn purge(app: &App) -> Result<(), ApiError> {
+    loop {
+        let mut tx = app.database.write().await?;
+        let deleted = store::delete_expired(&mut tx, app.now(), PURGE_MAX).await?;
+        app.database.commit(tx).await?;
+        if deleted < PURGE_MAX.unsigned_abs() {
             return Ok(());
         }
     }

@@ -17,6 +17,9 @@ const SELECT_HEAD: &str = "SELECT cursor FROM enforcement_head WHERE only_row = 
 const SELECT_PAGE: &str = "SELECT cursor, kind, value, not_before, expires_at FROM enforcement
     WHERE cursor > $1 AND cursor <= $2 AND expires_at > $3 ORDER BY cursor LIMIT $4";
 
+const DELETE_EXPIRED: &str = "DELETE FROM enforcement WHERE cursor IN
+    (SELECT cursor FROM enforcement WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+
 #[derive(sqlx::FromRow)]
 struct Row {
     cursor: i64,
@@ -109,4 +112,16 @@ pub(super) async fn page(tx: &mut Tx<'_>, since: i64, now: UtcMicros) -> Result<
         cursor,
         more: cursor < head,
     })
+}
+
+/// Deletes at most `count_max` entries that are not in force any more; how many.
+pub(super) async fn delete_expired(
+    tx: &mut Tx<'_>,
+    now: UtcMicros,
+    count_max: i64,
+) -> Result<u64, DatabaseError> {
+    execute!(
+        tx,
+        sqlx::query(DELETE_EXPIRED).bind(now.as_micros()).bind(count_max)
+    )
 }

@@ -14,6 +14,7 @@ use crate::error::ApiError;
 use crate::one_time_token::{self, Purpose};
 use crate::outbox;
 use crate::request::{JsonBody, RequestContext};
+use crate::session::{self, EndReason, Ending};
 use crate::user::{self, Account};
 
 /// The one-time token and the password that its user chooses.
@@ -64,7 +65,7 @@ pub(super) async fn set_password(
     user::set_password(&mut tx, &account.id, &hash).await?;
     let actor = Actor {
         identity: Identity::Verified,
-        sub: Some(account.id),
+        sub: Some(account.id.clone()),
         username: Some(account.username),
         ..Actor::default()
     };
@@ -73,10 +74,17 @@ pub(super) async fn set_password(
             Class::Auth,
             action::AUTHN_PASSWORD_CHANGE,
             Outcome::Success,
-            actor,
+            actor.clone(),
         )
         .with_detail("by", "one_time_token");
     outbox::append(&mut tx, now, facts).await?;
+    let ending = Ending {
+        context: &context,
+        actor: &actor,
+        reason: EndReason::PasswordChange,
+        now,
+    };
+    session::end_all_of(&mut tx, &account.id, None, &ending).await?;
     app.database.commit(tx).await?;
     Ok(StatusCode::NO_CONTENT)
 }

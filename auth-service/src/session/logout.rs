@@ -3,32 +3,40 @@
 use shared::enforcement::Target;
 use shared::event::{Class, Outcome, action};
 
-use super::store::{self, EndReason};
+use super::end::{EndReason, Ending, end};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::request::{Caller, RequestContext};
 use crate::{enforcement, outbox};
+use shared::database::Tx;
 
 /// Ends the caller's session. A token without one, such as a machine's, is itself revoked.
 pub(super) async fn log_out(app: &App, context: &RequestContext, caller: &Caller) -> Result<(), ApiError> {
     let now = app.now();
     let verified = &caller.0;
     let mut tx = app.database.write().await?;
-    let target = match (&verified.sid, &verified.jti) {
-        (Some(sid), _) => {
-            store::end(&mut tx, sid, EndReason::Logout, now).await?;
-            Target::Sid(sid.clone())
-        }
-        (None, Some(jti)) => Target::Jti(jti.clone()),
-        (None, None) => return Err(ApiError::TokenMissing),
+    let ending = Ending {
+        context,
+        actor: &caller.actor(),
+        reason: EndReason::Logout,
+        now,
     };
-    let facts = context.facts(
-        Class::Auth,
-        action::AUTHN_LOGOUT,
-        Outcome::Success,
-        caller.actor(),
-    );
-    outbox::append(&mut tx, now, facts).await?;
-    enforcement::append(&mut tx, &target, now).await?;
+    record_logout(&mut tx, &ending).await?;
+    match (&verified.sid, &verified.jti) {
+        (Some(sid), _) => {
+            end(&mut tx, sid, &ending).await?;
+        }
+        (None, Some(jti)) => enforcement::append(&mut tx, &Target::Jti(jti.clone()), now).await?,
+        (None, None) => return Err(ApiError::TokenMissing),
+    }
     Ok(app.database.commit(tx).await?)
+}
+
+/// The event of a sign-out, whatever it ends.
+pub(super) async fn record_logout(tx: &mut Tx<'_>, ending: &Ending<'_>) -> Result<(), ApiError> {
+    let actor = ending.actor.clone();
+    let facts = ending
+        .context
+        .facts(Class::Auth, action::AUTHN_LOGOUT, Outcome::Success, actor);
+    outbox::append(tx, ending.now, facts).await
 }

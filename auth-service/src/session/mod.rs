@@ -1,7 +1,10 @@
 //! Sessions: opened by a sign-in, kept by refreshing, ended by a sign-out. A session is also the family of its refresh tokens.
 
+mod device;
+mod end;
 mod handler;
 mod logout;
+mod manage;
 mod open;
 mod refresh;
 mod refresh_token;
@@ -13,11 +16,16 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+pub(crate) use end::{EndReason, Ending, end_all_of};
+pub(crate) use manage::purge;
 pub(crate) use open::{NewGrant, open};
 pub(crate) use refresh::{Presented, RefreshError, refresh};
 pub(crate) use refresh_token::RefreshTokenKey;
 
-/// `POST /v1/logout`.
+/// `POST /v1/logout`, `GET /v1/sessions` and `DELETE /v1/sessions/{id}`.
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(handler::log_out))
+    OpenApiRouter::default()
+        .routes(routes!(handler::log_out))
+        .routes(routes!(handler::list_sessions))
+        .routes(routes!(handler::end_session))
 }

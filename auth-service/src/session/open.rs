@@ -2,6 +2,7 @@
 
 use shared::event::{Class, Outcome};
 
+use super::end::{EndReason, Ending, end_beyond_limit};
 use super::refresh_token::RefreshToken;
 use super::store::{self, NewSession, SEED_BYTES};
 use crate::app::App;
@@ -30,7 +31,7 @@ pub(crate) struct Opened {
     pub(crate) answer: TokenAnswer,
 }
 
-/// Opens a session in the caller's transaction; `None` if what was proved does not hold any more: the user was disabled
+/// Opens a session in the caller's transaction, as the last thing in it; `None` if what was proved does not hold any more: the user was disabled
 /// or got another password meanwhile.
 pub(crate) async fn open(
     tx: &mut Tx<'_>,
@@ -82,6 +83,13 @@ pub(crate) async fn open(
         first.encode(&app.refresh_key, &seed),
         grant.scope(),
     );
+    let ending = Ending {
+        context,
+        actor: &grant.actor(),
+        reason: EndReason::TooMany,
+        now,
+    };
+    end_beyond_limit(tx, &account.id, &ending).await?;
     Ok(Some(Opened { answer }))
 }
 

@@ -1,13 +1,12 @@
 //! Refused refreshes: what each leaves behind, committed although the answer is an error.
 
-use shared::enforcement::Target;
 use shared::event::{Actor, Class, Facts, Outcome, action};
 
+use super::end::{EndReason, Ending, end};
 use super::refresh::{Proven, Refresh, RefreshError};
 use super::rotation::ReuseCause;
-use super::store::{self, EndReason};
+use crate::outbox;
 use crate::token::TokenAnswer;
-use crate::{enforcement, outbox};
 use shared::database::Tx;
 
 impl Refresh<'_> {
@@ -18,23 +17,17 @@ impl Refresh<'_> {
         proven: &Proven,
         cause: ReuseCause,
     ) -> Result<Option<TokenAnswer>, RefreshError> {
-        let session_id = proven.token.session_id();
-        if !store::end(&mut tx, &session_id, EndReason::Reuse, self.now).await? {
+        let actor = proven.actor();
+        let ending = Ending {
+            context: self.context,
+            actor: &actor,
+            reason: EndReason::Reuse,
+            now: self.now,
+        };
+        outbox::append(&mut tx, self.now, self.reuse_facts(proven, cause.as_str())).await?;
+        if !end(&mut tx, &proven.token.session_id(), &ending).await? {
             return Ok(None);
         }
-        outbox::append(&mut tx, self.now, self.reuse_facts(proven, cause.as_str())).await?;
-        let revoked = self
-            .context
-            .facts(
-                Class::Auth,
-                action::AUTHN_TOKEN_REVOKED,
-                Outcome::Success,
-                proven.actor(),
-            )
-            .because(EndReason::Reuse.as_str())
-            .with_detail("sid", session_id.as_str());
-        outbox::append(&mut tx, self.now, revoked).await?;
-        enforcement::append(&mut tx, &Target::Sid(session_id), self.now).await?;
         self.app.database.commit(tx).await?;
         Err(RefreshError::Refused)
     }

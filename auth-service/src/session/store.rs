@@ -3,7 +3,8 @@
 use shared::clock::UtcMicros;
 use shared::event::ClientFacts;
 
-use super::rotation::State;
+use super::end::EndReason;
+use super::rotation::{ABSOLUTE_MAX, IDLE_MAX, State};
 use crate::error::{ApiError, Internal};
 use crate::token::Grant;
 use shared::database::{DatabaseError, Tx, execute, fetch};
@@ -12,31 +13,23 @@ use shared::database::{DatabaseError, Tx, execute, fetch};
 pub(super) const SEED_BYTES: usize = 32;
 
 const INSERT: &str = "INSERT INTO sessions (id, user_id, client_id, audience, amr, seed, counter,
-        authenticated_at, rotated_at, rotated_ip, rotated_user_agent, scope)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+        authenticated_at, rotated_at, rotated_ip, rotated_user_agent, scope,
+        created_at, created_ip, created_user_agent)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $9, $10, $11)";
 const SELECT: &str = "SELECT user_id, client_id, audience, amr, seed, counter, authenticated_at, rotated_at,
         rotated_ip, rotated_user_agent, scope, ended_at
     FROM sessions WHERE id = $1";
 const ROTATE: &str = "UPDATE sessions SET counter = counter + 1, rotated_at = $1, rotated_ip = $2,
         rotated_user_agent = $3
     WHERE id = $4 AND counter = $5 AND ended_at IS NULL";
+const SELECT_LIVE: &str = "SELECT id, client_id, amr, created_at, created_ip, created_user_agent, rotated_at,
+        rotated_ip, rotated_user_agent
+    FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND rotated_at >= $2 AND authenticated_at >= $3
+    ORDER BY rotated_at DESC, id";
+const OWNER: &str = "SELECT user_id FROM sessions WHERE id = $1";
+const DELETE_OLD: &str = "DELETE FROM sessions WHERE id IN
+    (SELECT id FROM sessions WHERE authenticated_at <= $1 ORDER BY authenticated_at LIMIT $2)";
 const END: &str = "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at IS NULL";
-
-/// Why a session ended before its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum EndReason {
-    Logout,
-    Reuse,
-}
-
-impl EndReason {
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Logout => "logout",
-            Self::Reuse => "reuse",
-        }
-    }
-}
 
 /// A session that is opened.
 pub(super) struct NewSession<'a> {
@@ -60,6 +53,20 @@ pub(super) struct Session {
     pub(super) seed: Vec<u8>,
     pub(super) state: State,
     /// Who signed in or refreshed last.
+    pub(super) rotated_ip: Option<String>,
+    pub(super) rotated_user_agent: Option<String>,
+}
+
+/// What is shown of a live session.
+#[derive(sqlx::FromRow)]
+pub(super) struct LiveSession {
+    pub(super) id: String,
+    pub(super) client_id: String,
+    pub(super) amr: String,
+    pub(super) created_at: i64,
+    pub(super) created_ip: Option<String>,
+    pub(super) created_user_agent: Option<String>,
+    pub(super) rotated_at: i64,
     pub(super) rotated_ip: Option<String>,
     pub(super) rotated_user_agent: Option<String>,
 }
@@ -149,6 +156,40 @@ pub(super) async fn rotate(
             .bind(signed(counter))
     )?;
     Ok(moved == 1)
+}
+
+/// The live sessions of a user, the one used last first.
+pub(super) async fn live_of(
+    tx: &mut Tx<'_>,
+    user_id: &str,
+    now: UtcMicros,
+) -> Result<Vec<LiveSession>, DatabaseError> {
+    fetch!(
+        fetch_all,
+        tx,
+        sqlx::query_as::<_, LiveSession>(SELECT_LIVE)
+            .bind(user_id)
+            .bind(now.minus(IDLE_MAX).as_micros())
+            .bind(now.minus(ABSOLUTE_MAX).as_micros())
+    )
+}
+
+/// Whose session it is.
+pub(super) async fn owner(tx: &mut Tx<'_>, id: &str) -> Result<Option<String>, DatabaseError> {
+    let row = fetch!(fetch_optional, tx, sqlx::query_as::<_, (String,)>(OWNER).bind(id))?;
+    Ok(row.map(|(user_id,)| user_id))
+}
+
+/// Deletes at most `count_max` sessions whose user signed in at `until` or before; how many.
+pub(super) async fn delete_old(
+    tx: &mut Tx<'_>,
+    until: UtcMicros,
+    count_max: i64,
+) -> Result<u64, DatabaseError> {
+    execute!(
+        tx,
+        sqlx::query(DELETE_OLD).bind(until.as_micros()).bind(count_max)
+    )
 }
 
 /// Ends a session; `false` if it has ended before.

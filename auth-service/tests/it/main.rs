@@ -13,6 +13,7 @@ mod openapi;
 mod outbox;
 mod refresh;
 mod refresh_reuse;
+mod sessions;
 mod setup;
 mod signing_key;
 mod token_end_point;
