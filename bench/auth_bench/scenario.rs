@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde_json::{Value, json};
+use shared::runtime::cli::say;
 
 use crate::Outcome;
 use crate::baseline::{MEMORY_KIB, PASSES};
@@ -160,7 +161,9 @@ async fn make_client(connection: &mut Connection, admin: &str) -> Outcome<Option
         "scopes": [],
     });
     let answer = connection.ask(&json("/v1/admin/clients", admin, &body)).await?;
-    if answer.status == 404 {
+    if answer.status != 201 {
+        let said = String::from_utf8_lossy(&answer.body);
+        say(&format!("no client could be made: {} {said}\n", answer.status));
         return Ok(None);
     }
     let (id, secret) = (answer.text("id")?, answer.text("secret")?);

@@ -8,7 +8,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use serde_json::Value;
-use shared::event::{Facts, action};
+use shared::event::{Facts, Outcome, action};
 
 /// Words that a label may take at most; the code has about half as many.
 const WORDS_MAX: usize = 128;
@@ -23,6 +23,12 @@ const OTHER: &str = "other";
 struct Event {
     action: String,
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refused {
+    action: String,
+    reason: String,
 }
 
 macro_rules! label {
@@ -42,6 +48,7 @@ label!(OfCause, cause);
 #[derive(Clone, Debug)]
 pub(crate) struct EventCounts {
     events: Family<Event, Counter>,
+    failures: Family<Refused, Counter>,
     logins: Family<OfOutcome, Counter>,
     login_failures: Family<OfReason, Counter>,
     refreshes: Family<OfOutcome, Counter>,
@@ -55,6 +62,7 @@ impl EventCounts {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let counts = Self {
             events: Family::default(),
+            failures: Family::default(),
             logins: Family::default(),
             login_failures: Family::default(),
             refreshes: Family::default(),
@@ -64,6 +72,11 @@ impl EventCounts {
             words: Words::default(),
         };
         registry.register("events", "Events, by action and outcome", counts.events.clone());
+        registry.register(
+            "failures",
+            "Events of what was not done, by action and reason",
+            counts.failures.clone(),
+        );
         registry.register("logins", "Sign-ins, by outcome", counts.logins.clone());
         registry.register(
             "login_failures",
@@ -93,11 +106,15 @@ impl EventCounts {
     pub(crate) fn count(&self, facts: &Facts) {
         let outcome = facts.outcome.as_str();
         let reason = || self.words.known(facts.reason.as_deref());
-        let event = Event {
-            action: self.words.known(Some(&facts.action)),
-            outcome,
-        };
-        self.events.get_or_create(&event).inc();
+        let action = self.words.known(Some(&facts.action));
+        if matches!(facts.outcome, Outcome::Denied | Outcome::Failure | Outcome::Error) {
+            let refused = Refused {
+                action: action.clone(),
+                reason: reason(),
+            };
+            self.failures.get_or_create(&refused).inc();
+        }
+        self.events.get_or_create(&Event { action, outcome }).inc();
         match facts.action.as_str() {
             action::AUTHN_LOGIN_SUCCESS => self.login(outcome),
             action::AUTHN_LOGIN_FAIL => {
@@ -167,7 +184,7 @@ impl Words {
 
 #[cfg(test)]
 mod tests {
-    use shared::event::{Class, Outcome};
+    use shared::event::Class;
 
     use super::*;
 
@@ -194,7 +211,18 @@ mod tests {
         };
         assert_eq!((logins("success"), logins("failure")), (1, 2));
         let reason = "bad_credentials".to_owned();
-        assert_eq!(counts.login_failures.get_or_create(&OfReason { reason }).get(), 2);
+        assert_eq!(
+            counts
+                .login_failures
+                .get_or_create(&OfReason {
+                    reason: reason.clone()
+                })
+                .get(),
+            2
+        );
+        let action = action::AUTHN_LOGIN_FAIL.to_owned();
+        let refused = Refused { action, reason };
+        assert_eq!(counts.failures.get_or_create(&refused).get(), 2);
     }
 
     #[test]
