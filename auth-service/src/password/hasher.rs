@@ -41,9 +41,9 @@ pub(crate) struct Hasher(Arc<Inner>);
 
 struct Inner {
     /// Who may wait or run.
-    places: Semaphore,
+    places: Arc<Semaphore>,
     /// Who may run.
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
     /// Memory that nobody uses at the moment; never more than there are slots.
     memories: Mutex<Vec<Memory>>,
     /// The hash of a password that nobody knows, verified where there is none to verify.
@@ -82,8 +82,8 @@ impl Hasher {
         let dummy = phc::of_nothing(salt, fresh_bytes().map_err(Cause::from)?);
         let places = slots * (1 + WAITING_PER_SLOT);
         Ok(Self(Arc::new(Inner {
-            places: Semaphore::new(places),
-            slots: Semaphore::new(slots),
+            places: Arc::new(Semaphore::new(places)),
+            slots: Arc::new(Semaphore::new(slots)),
             memories: Mutex::new(Vec::new()),
             dummy,
             limits: (places, slots),
@@ -166,7 +166,7 @@ impl Hasher {
         work: impl FnOnce(&[u8], &mut Memory) -> Result<T, PhcError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let password = Zeroizing::new(password);
-        let _place = match self.0.places.try_acquire() {
+        let place = match Arc::clone(&self.0.places).try_acquire_owned() {
             Ok(place) => place,
             Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
                 self.0.measures.refused.inc();
@@ -174,7 +174,8 @@ impl Hasher {
             }
         };
         let entered = Instant::now();
-        let _slot = self.0.slots.acquire().await.map_err(|_| ApiError::TooBusy)?;
+        let slot = Arc::clone(&self.0.slots).acquire_owned().await;
+        let slot = slot.map_err(|_| ApiError::TooBusy)?;
         self.0.measures.wait.observe(entered.elapsed().as_secs_f64());
         let inner = Arc::clone(&self.0);
         let working = spawn_blocking(move || {
@@ -182,6 +183,9 @@ impl Hasher {
             let mut memory = inner.lend();
             let done = work(password.as_bytes(), &mut memory);
             inner.take_back(memory);
+            // Here and not when the caller hears of it: the next one begins at once, and a caller that goes away does not
+            // let another one begin beside the work that goes on.
+            drop((slot, place));
             inner.measures.work.observe(begun.elapsed().as_secs_f64());
             done
         });
@@ -243,6 +247,32 @@ mod tests {
         hasher.rest();
         assert_eq!(kept(), 0);
         assert!(!hasher.verify("anything".into(), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_away_does_not_let_another_one_begin_beside_its_work() {
+        let hasher = Hasher::new(1).unwrap();
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let working = hasher.clone();
+        let caller = tokio::spawn(async move {
+            let work = move |_: &[u8], _: &mut Memory| {
+                drop(begun.send(()));
+                drop(released.recv());
+                Ok(())
+            };
+            working.run(String::new(), work).await
+        });
+        begins.await.unwrap();
+
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+
+        assert_eq!(hasher.load().running, 1);
+        drop(release);
+        while hasher.load().running > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]
