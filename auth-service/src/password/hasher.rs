@@ -257,8 +257,8 @@ mod tests {
         let working = hasher.clone();
         let caller = tokio::spawn(async move {
             let work = move |_: &[u8], _: &mut Memory| {
-                drop(begun.send(()));
-                drop(released.recv());
+                begun.send(()).unwrap();
+                released.recv().unwrap_err();
                 Ok(())
             };
             working.run(String::new(), work).await
