@@ -25,7 +25,7 @@ use crate::session::RefreshTokenKey;
 use crate::signing_key::KeyRing;
 use crate::token::MintRules;
 use crate::{
-    enforcement, health, metadata, openapi, password, session, setup, sign_in, signing_key, token, user,
+    enforcement, health, metadata, openapi, password, role, session, setup, sign_in, signing_key, token, user,
 };
 use shared::database::Database;
 use utoipa_axum::router::OpenApiRouter;
@@ -96,6 +96,7 @@ pub(crate) fn end_points() -> OpenApiRouter<App> {
         .merge(token::routes())
         .merge(password::routes())
         .merge(user::routes())
+        .merge(role::routes())
         .merge(signing_key::routes())
         .merge(metadata::routes())
         .merge(enforcement::routes())

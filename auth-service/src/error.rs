@@ -42,6 +42,18 @@ pub(crate) enum ApiError {
     UsernameTaken,
     #[error("a role of that list does not exist")]
     RoleUnknown,
+    #[error("this changes what others may have changed: send If-Match with the ETag that you have seen")]
+    PreconditionRequired,
+    #[error("it was changed since you have seen it; read it again")]
+    PreconditionFailed,
+    #[error("without this one nobody could administer any more")]
+    LastAdministrator,
+    #[error("there is a role of that name already")]
+    RoleTaken,
+    #[error("some users have that role")]
+    RoleInUse,
+    #[error("that role is built in: {0}")]
+    RoleBuiltIn(&'static str),
     #[error("{0}")]
     PasswordRefused(crate::password::Weakness),
     #[error("that audience is not known here")]
@@ -101,6 +113,12 @@ impl ApiError {
             Self::SetupDone => (S::CONFLICT, "setup_done"),
             Self::UsernameTaken => (S::CONFLICT, "username_taken"),
             Self::RoleUnknown => (S::BAD_REQUEST, "role_unknown"),
+            Self::PreconditionRequired => (S::PRECONDITION_REQUIRED, "precondition_required"),
+            Self::PreconditionFailed => (S::PRECONDITION_FAILED, "precondition_failed"),
+            Self::LastAdministrator => (S::CONFLICT, "last_administrator"),
+            Self::RoleTaken => (S::CONFLICT, "role_taken"),
+            Self::RoleInUse => (S::CONFLICT, "role_in_use"),
+            Self::RoleBuiltIn(_) => (S::CONFLICT, "role_built_in"),
             Self::PasswordRefused(_) => (S::BAD_REQUEST, "password_refused"),
             Self::AudienceUnknown => (S::BAD_REQUEST, "audience_unknown"),
             Self::AuthorizationMalformed(error) => return bearer::malformed_authorization(*error),

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod app;
+pub mod command;
 mod enforcement;
 mod error;
 mod health;
@@ -12,6 +13,7 @@ mod openapi;
 mod outbox;
 mod password;
 mod request;
+mod role;
 mod schema;
 mod secret;
 mod secret_file;

@@ -71,6 +71,16 @@ impl Service {
         upkeep::once(&self.app).await;
     }
 
+    /// What commands act on.
+    pub(crate) const fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Closes the database.
+    pub(crate) async fn close(&self) {
+        self.app.database.close().await;
+    }
+
     async fn tell_what_is_missing(&self) -> Result<(), StartError> {
         let asking = async {
             let mut tx = self.app.database.read().await?;

@@ -3,9 +3,15 @@
 mod body;
 mod caller;
 mod context;
+mod if_match;
 mod operator;
+mod page;
+mod path_id;
 
 pub(crate) use body::{BodyError, JsonBody, read_body};
 pub(crate) use caller::Caller;
 pub(crate) use context::RequestContext;
-pub(crate) use operator::Operator;
+pub(crate) use if_match::{IfMatch, etag};
+pub(crate) use operator::{Administrator, Operator};
+pub(crate) use page::PageQuery;
+pub(crate) use path_id::PathId;

@@ -1,8 +1,13 @@
 //! Who performs an administrative act: somebody with a token, or whoever runs the command line.
 
+use axum::extract::FromRequestParts;
+use http::request::Parts;
 use shared::event::{Actor, Class, Facts, Identity, Outcome};
 
 use super::{Caller, RequestContext};
+use crate::app::App;
+use crate::error::ApiError;
+use crate::user::ADMIN_SCOPE;
 
 /// Whom the events of an administrative act name.
 #[derive(Clone, Debug)]
@@ -21,7 +26,6 @@ impl Operator {
     }
 
     /// Whoever runs a command on the database: that it may do so was decided by the machine, not by us.
-    #[expect(dead_code, reason = "for the commands that administer")]
     pub(crate) fn command_line() -> Self {
         Self {
             context: RequestContext::without_request(),
@@ -33,8 +37,40 @@ impl Operator {
         }
     }
 
+    /// Where it acts from.
+    pub(crate) const fn context(&self) -> &RequestContext {
+        &self.context
+    }
+
+    /// Whom events name.
+    pub(crate) const fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
     /// Facts of something that it did.
     pub(crate) fn facts(&self, class: Class, action: &str, outcome: Outcome) -> Facts {
         self.context.facts(class, action, outcome, self.actor.clone())
+    }
+}
+
+/// Somebody whose token has the scope `admin`. Asked before a body is read: what a request would do is nobody else's business.
+#[derive(Clone, Debug)]
+pub(crate) struct Administrator {
+    pub(crate) operator: Operator,
+    /// The session that it asks with.
+    pub(crate) sid: Option<String>,
+}
+
+impl FromRequestParts<App> for Administrator {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let context = RequestContext::from_request_parts(parts, app).await?;
+        let caller = Caller::from_request_parts(parts, app).await?;
+        caller.require_scope(ADMIN_SCOPE)?;
+        Ok(Self {
+            operator: Operator::of(context, &caller),
+            sid: caller.0.sid,
+        })
     }
 }

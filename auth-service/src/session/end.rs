@@ -28,8 +28,6 @@ pub(crate) enum EndReason {
     Disabled,
     /// The user was deleted.
     Deleted,
-    /// The user's roles changed, or the scopes of one of them.
-    RoleChange,
     /// The user's second factor was added or removed.
     FactorChange,
     /// An authorization code was presented a second time.
@@ -49,7 +47,6 @@ impl EndReason {
             Self::PasswordChange => "password_change",
             Self::Disabled => "user_disabled",
             Self::Deleted => "user_deleted",
-            Self::RoleChange => "role_change",
             Self::FactorChange => "factor_change",
             Self::CodeReuse => "code_reuse",
             Self::Admin => "admin",

@@ -1,8 +1,8 @@
-//! `POST /v1/logout`, `GET /v1/sessions` and `DELETE /v1/sessions/{id}`.
+//! `POST /v1/logout`, `/v1/sessions` for the caller's own, `/v1/admin/sessions` for everybody's.
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::CACHE_CONTROL;
@@ -11,10 +11,10 @@ use shared::clock::UtcMicros;
 use utoipa::{IntoParams, ToSchema};
 
 use super::logout;
-use super::manage::{self, Shown, Use};
+use super::manage::{self, Ended, Shown, Use};
 use crate::app::App;
 use crate::error::ApiError;
-use crate::request::{Caller, RequestContext};
+use crate::request::{Administrator, Caller, PathId, RequestContext};
 
 /// Which sessions a sign-out ends.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
@@ -134,12 +134,7 @@ impl SessionBody {
 )]
 pub(super) async fn list_sessions(State(app): State<App>, caller: Caller) -> Result<Response, ApiError> {
     let current = caller.0.sid.as_deref();
-    let sessions = manage::list(&app, &caller.0.sub).await?;
-    let sessions = sessions
-        .into_iter()
-        .map(|session| SessionBody::of(session, current))
-        .collect();
-    Ok(([(CACHE_CONTROL, "no-store")], Json(SessionsBody { sessions })).into_response())
+    Ok(listed(manage::list(&app, &caller.0.sub).await?, current))
 }
 
 /// Ends one of the caller's own sessions. One that has ended before is as good.
@@ -159,8 +154,117 @@ pub(super) async fn end_session(
     State(app): State<App>,
     context: RequestContext,
     caller: Caller,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<StatusCode, ApiError> {
     manage::end_own(&app, &context, &caller, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whose sessions.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct UserQuery {
+    /// The user's id.
+    #[param(max_length = 64)]
+    user: String,
+}
+
+/// Which sessions are ended.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RevokeQuery {
+    /// The user's id.
+    #[param(max_length = 64)]
+    user: String,
+    /// Whether only to say what would end.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+fn listed(sessions: Vec<Shown>, current: Option<&str>) -> Response {
+    let sessions = sessions
+        .into_iter()
+        .map(|session| SessionBody::of(session, current))
+        .collect();
+    ([(CACHE_CONTROL, "no-store")], Json(SessionsBody { sessions })).into_response()
+}
+
+/// The live sessions of a user.
+#[utoipa::path(
+    get,
+    path = "/v1/admin/sessions",
+    operation_id = "listUserSessions",
+    tag = "administration",
+    security(("bearer" = ["admin"])),
+    params(UserQuery),
+    responses((status = 200, description = "The live sessions", body = SessionsBody))
+)]
+pub(super) async fn list_user_sessions(
+    State(app): State<App>,
+    administrator: Administrator,
+    query: Result<Query<UserQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(UserQuery { user }) = query.map_err(|_| ApiError::QueryInvalid)?;
+    if user.contains('\0') {
+        return Err(ApiError::QueryInvalid);
+    }
+    Ok(listed(
+        manage::list(&app, &user).await?,
+        administrator.sid.as_deref(),
+    ))
+}
+
+/// Ends all sessions of a user and answers which; with `dry_run` only says which would end.
+#[utoipa::path(
+    delete,
+    path = "/v1/admin/sessions",
+    operation_id = "endUserSessions",
+    tag = "administration",
+    security(("bearer" = ["admin"])),
+    params(RevokeQuery),
+    responses((status = 200, description = "The sessions that have ended, or would", body = SessionsBody))
+)]
+pub(super) async fn end_user_sessions(
+    State(app): State<App>,
+    administrator: Administrator,
+    query: Result<Query<RevokeQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(RevokeQuery { user, dry_run }) = query.map_err(|_| ApiError::QueryInvalid)?;
+    if user.contains('\0') {
+        return Err(ApiError::QueryInvalid);
+    }
+    let target = Ended {
+        user: Some(&user),
+        session: None,
+    };
+    let ended = manage::revoke(&app, &administrator.operator, target, dry_run).await?;
+    Ok(listed(ended, administrator.sid.as_deref()))
+}
+
+/// Ends a session of anybody.
+#[utoipa::path(
+    delete,
+    path = "/v1/admin/sessions/{id}",
+    operation_id = "endUserSession",
+    tag = "administration",
+    security(("bearer" = ["admin"])),
+    params(("id" = String, Path, max_length = 64)),
+    responses(
+        (status = 204, description = "The session has ended"),
+        (status = 404, description = "`not_found`")
+    )
+)]
+pub(super) async fn end_user_session(
+    State(app): State<App>,
+    administrator: Administrator,
+    PathId(id): PathId,
+) -> Result<StatusCode, ApiError> {
+    let target = Ended {
+        session: Some(&id),
+        user: None,
+    };
+    manage::revoke(&app, &administrator.operator, target, false).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -10,7 +10,7 @@ use super::rotation::ABSOLUTE_MAX;
 use super::store::{self, LiveSession};
 use crate::app::App;
 use crate::error::ApiError;
-use crate::request::{Caller, RequestContext};
+use crate::request::{Caller, Operator, RequestContext};
 use shared::database::Tx;
 
 /// Sessions that are deleted at a time, so that nobody waits long for the database.
@@ -97,6 +97,44 @@ pub(super) async fn end_many(
     let except = caller.0.sid.as_deref().filter(|_| keeps_own);
     end_all_of(&mut tx, &caller.0.sub, except, &ending).await?;
     Ok(app.database.commit(tx).await?)
+}
+
+/// Which sessions an administrator ends: one, or all of a user.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ended<'a> {
+    pub(super) session: Option<&'a str>,
+    pub(super) user: Option<&'a str>,
+}
+
+/// Ends sessions of others and returns them; with `dry_run` only returns them.
+pub(super) async fn revoke(
+    app: &App,
+    operator: &Operator,
+    target: Ended<'_>,
+    dry_run: bool,
+) -> Result<Vec<Shown>, ApiError> {
+    let now = app.now();
+    let mut tx = app.database.write().await?;
+    let user_id = match (target.session, target.user) {
+        (Some(sid), _) => store::owner(&mut tx, sid).await?.ok_or(ApiError::NotFound)?,
+        (None, Some(user_id)) => user_id.to_owned(),
+        (None, None) => return Ok(Vec::new()),
+    };
+    let mut live = store::live_of(&mut tx, &user_id, now).await?;
+    live.retain(|session| target.session.is_none_or(|sid| sid == session.id));
+    if !dry_run {
+        let ending = Ending {
+            context: operator.context(),
+            actor: operator.actor(),
+            reason: EndReason::Admin,
+            now,
+        };
+        for session in &live {
+            end(&mut tx, &session.id, &ending).await?;
+        }
+        app.database.commit(tx).await?;
+    }
+    Ok(live.into_iter().map(Shown::from).collect())
 }
 
 fn logged_out<'a>(app: &App, context: &'a RequestContext, actor: &'a Actor) -> Ending<'a> {

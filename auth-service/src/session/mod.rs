@@ -1,5 +1,6 @@
 //! Sessions: opened by a sign-in, kept by refreshing, ended by a sign-out. A session is also the family of its refresh tokens.
 
+pub(crate) mod command;
 mod device;
 mod end;
 mod handler;
@@ -22,10 +23,12 @@ pub(crate) use open::{NewGrant, open};
 pub(crate) use refresh::{Presented, RefreshError, refresh};
 pub(crate) use refresh_token::RefreshTokenKey;
 
-/// `POST /v1/logout`, `GET /v1/sessions` and `DELETE /v1/sessions/{id}`.
+/// `POST /v1/logout`, `/v1/sessions` and `/v1/admin/sessions`.
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(handler::log_out))
         .routes(routes!(handler::list_sessions))
         .routes(routes!(handler::end_session))
+        .routes(routes!(handler::list_user_sessions, handler::end_user_sessions))
+        .routes(routes!(handler::end_user_session))
 }

@@ -1,24 +1,23 @@
-//! `POST /v1/admin/users`.
+//! `/v1/admin/users`.
 
 use std::collections::BTreeSet;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http::header::CACHE_CONTROL;
+use http::header::{CACHE_CONTROL, ETAG};
 use serde::{Deserialize, Serialize};
 use shared::clock::UtcMicros;
-use shared::event::{Class, Outcome, action};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use super::store::{InsertError, NewUser, insert};
-use super::{ADMIN_SCOPE, Username, fresh_id};
+use super::Username;
+use super::administer::{self, Change, PasswordToken};
+use super::store::{Filter, InsertError, ShownUser};
 use crate::app::App;
-use crate::error::{ApiError, Internal};
-use crate::one_time_token::{self, Purpose};
-use crate::request::{Caller, JsonBody, Operator, RequestContext};
-use crate::{outbox, secret};
+use crate::error::ApiError;
+use crate::request::{Administrator, IfMatch, JsonBody, PageQuery, PathId, etag};
 
 /// The user to make. Its password is nobody's business but its own.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -44,6 +43,72 @@ pub(super) struct CreatedUserBody {
     expires_at: UtcMicros,
 }
 
+/// What is to change; what is absent stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UpdateUserRequest {
+    #[schema(value_type = Option<Vec<crate::openapi::Name>>, max_items = 64)]
+    roles: Option<BTreeSet<String>>,
+    disabled: Option<bool>,
+}
+
+/// A user as administrators see it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct UserBody {
+    #[schema(max_length = 64)]
+    id: String,
+    #[schema(max_length = 64)]
+    username: String,
+    #[schema(max_items = 64)]
+    roles: Vec<String>,
+    disabled: bool,
+    /// Whether the user has set a password.
+    has_password: bool,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: UtcMicros,
+    /// What `If-Match` names, in quotation marks.
+    version: i64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct UsersBody {
+    #[schema(max_items = 500)]
+    users: Vec<UserBody>,
+    /// What to give as `cursor` for the next page; null on the last.
+    #[schema(max_length = 512)]
+    next_cursor: Option<String>,
+}
+
+/// A one-time token with which a user sets its password, shown once.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PasswordTokenBody {
+    #[schema(max_length = 128)]
+    password_token: String,
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: UtcMicros,
+}
+
+/// Which users are listed.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct UsersQuery {
+    /// How their names begin.
+    #[serde(default)]
+    #[param(max_length = 64)]
+    prefix: String,
+    /// The role that they have.
+    #[serde(default)]
+    #[param(max_length = 128)]
+    role: String,
+    /// The `next_cursor` of the page before.
+    #[param(max_length = 512)]
+    cursor: Option<String>,
+    /// Users at most.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<u16>,
+}
+
 impl From<InsertError> for ApiError {
     fn from(error: InsertError) -> Self {
         match error {
@@ -52,6 +117,34 @@ impl From<InsertError> for ApiError {
             InsertError::Database(error) => Self::Database(error),
         }
     }
+}
+
+impl From<ShownUser> for UserBody {
+    fn from(user: ShownUser) -> Self {
+        Self {
+            id: user.id,
+            username: user.username,
+            roles: user.roles,
+            disabled: user.disabled,
+            has_password: user.has_password,
+            created_at: UtcMicros::from_micros(user.created_at),
+            version: user.version,
+        }
+    }
+}
+
+impl From<PasswordToken> for PasswordTokenBody {
+    fn from(token: PasswordToken) -> Self {
+        Self {
+            password_token: token.token,
+            expires_at: token.expires_at,
+        }
+    }
+}
+
+fn shown(user: ShownUser) -> Response {
+    let tag = etag(user.version);
+    ([(ETAG, tag)], Json(UserBody::from(user))).into_response()
 }
 
 /// Makes a user without a password, and the one-time token that it sets one with.
@@ -69,38 +162,152 @@ impl From<InsertError> for ApiError {
 )]
 pub(super) async fn create_user(
     State(app): State<App>,
-    context: RequestContext,
-    caller: Caller,
+    administrator: Administrator,
     JsonBody(request): JsonBody<CreateUserRequest>,
 ) -> Result<Response, ApiError> {
-    caller.require_scope(ADMIN_SCOPE)?;
-    let now = app.now();
-    let id = fresh_id();
-    let token = secret::fresh_token(Purpose::Password.prefix()).map_err(Internal::from)?;
-    let expires_at = now.plus(Purpose::Password.lifetime());
-    let new = NewUser {
-        id: &id,
-        username: &request.username,
-        password_hash: None,
-        roles: &request.roles,
-    };
-    let mut tx = app.database.write().await?;
-    insert(&mut tx, &new, now).await?;
-    one_time_token::replace(&mut tx, Purpose::Password, Some(&id), &token, expires_at).await?;
-    let roles: Vec<_> = request.roles.iter().cloned().collect();
-    let facts = Operator::of(context, &caller)
-        .facts(Class::Admin, action::USER_CREATED, Outcome::Success)
-        .with_detail("user_id", id.as_str())
-        .with_detail("username", request.username.as_str())
-        .with_detail("roles", roles);
-    outbox::append(&mut tx, now, facts).await?;
-    app.database.commit(tx).await?;
+    let operator = administrator.operator;
+    let created = administer::create(&app, &operator, &request.username, &request.roles).await?;
     let body = CreatedUserBody {
-        id,
+        id: created.id,
         username: request.username.as_str().to_owned(),
         roles: request.roles,
-        password_token: token,
-        expires_at,
+        password_token: created.password.token,
+        expires_at: created.password.expires_at,
     };
     Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(body)).into_response())
+}
+
+/// Users in the order of their names.
+#[utoipa::path(
+    get,
+    path = "/v1/admin/users",
+    operation_id = "listUsers",
+    tag = "administration",
+    security(("bearer" = ["admin"])),
+    params(UsersQuery),
+    responses((status = 200, description = "A page of users", body = UsersBody))
+)]
+pub(super) async fn list_users(
+    State(app): State<App>,
+    _: Administrator,
+    query: Result<Query<UsersQuery>, QueryRejection>,
+) -> Result<Json<UsersBody>, ApiError> {
+    let Query(query) = query.map_err(|_| ApiError::QueryInvalid)?;
+    if [&query.prefix, &query.role]
+        .iter()
+        .any(|text| text.contains('\0'))
+    {
+        return Err(ApiError::QueryInvalid);
+    }
+    let filter = Filter {
+        prefix: &query.prefix,
+        role: &query.role,
+    };
+    let page = PageQuery {
+        cursor: query.cursor.clone(),
+        limit: query.limit,
+    };
+    let (users, next_cursor) = administer::list(&app, &page, filter).await?;
+    let users = users.into_iter().map(UserBody::from).collect();
+    Ok(Json(UsersBody { users, next_cursor }))
+}
+
+/// One user, with its version as `ETag`.
+#[utoipa::path(
+    get,
+    path = "/v1/admin/users/{id}",
+    operation_id = "readUser",
+    tag = "administration",
+    security(("bearer" = ["admin"])),
+    params(("id" = String, Path, max_length = 64)),
+    responses((status = 200, description = "The user", body = UserBody), (status = 404, description = "`not_found`"))
+)]
+pub(super) async fn read_user(
+    State(app): State<App>,
+    _: Administrator,
+    PathId(id): PathId,
+) -> Result<Response, ApiError> {
+    administer::find(&app, &id).await.map(shown)
+}
+
+/// Changes roles, or disables or enables. Tokens with the old roles are void at once; a disabled user's sessions end.
+#[utoipa::path(
+    patch,
+    path = "/v1/admin/users/{id}",
+    operation_id = "updateUser",
+    tag = "administration",
+    security(("bearer" = ["admin"])),
+    params(("id" = String, Path, max_length = 64), ("If-Match" = String, Header, max_length = 32)),
+    request_body = UpdateUserRequest,
+    responses(
+        (status = 200, description = "The user as it is now", body = UserBody),
+        (status = 404, description = "`not_found`"),
+        (status = 409, description = "`last_administrator`"),
+        (status = 412, description = "`precondition_failed`"),
+        (status = 428, description = "`precondition_required`")
+    )
+)]
+pub(super) async fn update_user(
+    State(app): State<App>,
+    administrator: Administrator,
+    (PathId(id), seen): (PathId, IfMatch),
+    JsonBody(request): JsonBody<UpdateUserRequest>,
+) -> Result<Response, ApiError> {
+    let operator = administrator.operator;
+    let change = Change {
+        roles: request.roles,
+        disabled: request.disabled,
+    };
+    administer::update(&app, &operator, (&id, seen), &change)
+        .await
+        .map(shown)
+}
+
+/// Deletes a user and ends its sessions. Its name stays taken.
+#[utoipa::path(
+    delete,
+    path = "/v1/admin/users/{id}",
+    operation_id = "deleteUser",
+    tag = "administration",
+    security(("bearer" = ["admin"])),
+    params(("id" = String, Path, max_length = 64), ("If-Match" = String, Header, max_length = 32)),
+    responses(
+        (status = 204, description = "The user is gone"),
+        (status = 404, description = "`not_found`"),
+        (status = 409, description = "`last_administrator`"),
+        (status = 412, description = "`precondition_failed`"),
+        (status = 428, description = "`precondition_required`")
+    )
+)]
+pub(super) async fn delete_user(
+    State(app): State<App>,
+    administrator: Administrator,
+    PathId(id): PathId,
+    seen: IfMatch,
+) -> Result<StatusCode, ApiError> {
+    administer::delete(&app, &administrator.operator, &id, seen).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Makes a one-time token with which the user sets a new password. Nobody chooses a password for another.
+#[utoipa::path(
+    post,
+    path = "/v1/admin/users/{id}/password-reset",
+    operation_id = "resetPassword",
+    tag = "administration",
+    security(("bearer" = ["admin"])),
+    params(("id" = String, Path, max_length = 64)),
+    responses(
+        (status = 201, description = "The token, shown once", body = PasswordTokenBody),
+        (status = 404, description = "`not_found`")
+    )
+)]
+pub(super) async fn reset_password(
+    State(app): State<App>,
+    administrator: Administrator,
+    PathId(id): PathId,
+) -> Result<Response, ApiError> {
+    let token = administer::reset_password(&app, &administrator.operator, &id).await?;
+    let body = Json(PasswordTokenBody::from(token));
+    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], body).into_response())
 }

@@ -1,7 +1,10 @@
 //! Users, their roles, and making them.
 
+mod administer;
+pub(crate) mod command;
 mod handler;
 mod name;
+mod recover;
 mod store;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -17,9 +20,16 @@ pub(crate) const ADMIN_ROLE: &str = "admin";
 /// The scope that administration needs.
 pub(crate) const ADMIN_SCOPE: &str = "admin";
 
-/// `POST /v1/admin/users`.
+/// `/v1/admin/users`.
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(handler::create_user))
+    OpenApiRouter::default()
+        .routes(routes!(handler::list_users, handler::create_user))
+        .routes(routes!(
+            handler::read_user,
+            handler::update_user,
+            handler::delete_user
+        ))
+        .routes(routes!(handler::reset_password))
 }
 
 /// The id of a user: never to be mistaken for that of a client (RFC 9700 §4.15).

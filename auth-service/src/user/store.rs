@@ -16,6 +16,24 @@ const INSERT: &str = "INSERT INTO users (id, username, username_key, password_ha
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
 const INSERT_ROLE: &str = "INSERT INTO user_roles (user_id, role)
     SELECT $1, name FROM roles WHERE name = $2";
+const SELECT_PAGE: &str = "SELECT id, username, username_key, disabled, version, created_at,
+        password_hash IS NOT NULL AS has_password
+    FROM users WHERE deleted_at IS NULL AND username_key > $1 AND substr(username_key, 1, length($2)) = $2
+        AND ($3 = '' OR EXISTS
+            (SELECT 1 FROM user_roles WHERE user_roles.user_id = users.id AND user_roles.role = $3))
+    ORDER BY username_key LIMIT $4";
+const SELECT_SHOWN: &str = "SELECT id, username, username_key, disabled, version, created_at,
+        password_hash IS NOT NULL AS has_password
+    FROM users WHERE deleted_at IS NULL AND id = $1";
+const SELECT_ROLE_NAMES: &str = "SELECT role FROM user_roles WHERE user_id = $1 ORDER BY role";
+const RAISE_VERSION: &str = "UPDATE users SET version = version + 1 WHERE id = $1";
+const DELETE_ROLES: &str = "DELETE FROM user_roles WHERE user_id = $1";
+const SET_DISABLED: &str = "UPDATE users SET disabled = $1 WHERE id = $2";
+const DELETE: &str = "UPDATE users SET deleted_at = $1, disabled = $2, password_hash = NULL WHERE id = $3";
+const REVIVE: &str = "UPDATE users SET deleted_at = NULL, disabled = $1, version = version + 1 WHERE id = $2";
+const LOCK_ROLE: &str = "UPDATE roles SET version = version WHERE name = $1";
+const HAS_OTHER: &str = "SELECT EXISTS (SELECT 1 FROM user_roles JOIN users ON users.id = user_roles.user_id
+    WHERE user_roles.role = $1 AND users.id <> $2 AND users.disabled = $3)";
 const SET_PASSWORD: &str = "UPDATE users SET password_hash = $1 WHERE id = $2";
 const HAS_ROLE: &str = "SELECT EXISTS (SELECT 1 FROM user_roles WHERE role = $1)";
 
@@ -52,6 +70,29 @@ impl From<DatabaseError> for InsertError {
     fn from(error: DatabaseError) -> Self {
         Self::Database(error)
     }
+}
+
+/// A user as administrators see it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(super) struct ShownUser {
+    pub(super) id: String,
+    pub(super) username: String,
+    pub(super) username_key: String,
+    pub(super) disabled: bool,
+    pub(super) version: i64,
+    pub(super) created_at: i64,
+    pub(super) has_password: bool,
+    #[sqlx(skip)]
+    pub(super) roles: Vec<String>,
+}
+
+/// Which users are listed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Filter<'a> {
+    /// How their names begin.
+    pub(super) prefix: &'a str,
+    /// The role that they have; any if empty.
+    pub(super) role: &'a str,
 }
 
 #[derive(sqlx::FromRow)]
@@ -146,6 +187,104 @@ pub(crate) async fn has_administrator(tx: &mut Tx<'_>) -> Result<bool, DatabaseE
         fetch_one,
         tx,
         sqlx::query_as::<_, (bool,)>(HAS_ROLE).bind(super::ADMIN_ROLE)
+    )?;
+    Ok(has)
+}
+
+/// At most `count_max` users whose names come after `after`, in the order of their names.
+pub(super) async fn page(
+    tx: &mut Tx<'_>,
+    after: &str,
+    filter: Filter<'_>,
+    count_max: i64,
+) -> Result<Vec<ShownUser>, DatabaseError> {
+    let mut users = fetch!(
+        fetch_all,
+        &mut *tx,
+        sqlx::query_as::<_, ShownUser>(SELECT_PAGE)
+            .bind(after.to_owned())
+            .bind(key_of(filter.prefix))
+            .bind(filter.role.to_owned())
+            .bind(count_max)
+    )?;
+    for user in &mut users {
+        user.roles = role_names(tx, &user.id).await?;
+    }
+    Ok(users)
+}
+
+/// The user of that id, unless it was deleted.
+pub(super) async fn find_shown(tx: &mut Tx<'_>, id: &str) -> Result<Option<ShownUser>, DatabaseError> {
+    let row = fetch!(
+        fetch_optional,
+        &mut *tx,
+        sqlx::query_as::<_, ShownUser>(SELECT_SHOWN).bind(id.to_owned())
+    )?;
+    let Some(mut user) = row else { return Ok(None) };
+    user.roles = role_names(tx, id).await?;
+    Ok(Some(user))
+}
+
+async fn role_names(tx: &mut Tx<'_>, id: &str) -> Result<Vec<String>, DatabaseError> {
+    let rows = fetch!(
+        fetch_all,
+        tx,
+        sqlx::query_as::<_, (String,)>(SELECT_ROLE_NAMES).bind(id.to_owned())
+    )?;
+    Ok(rows.into_iter().map(|(role,)| role).collect())
+}
+
+/// Raises the version that `If-Match` names.
+pub(super) async fn raise_version(tx: &mut Tx<'_>, id: &str) -> Result<(), DatabaseError> {
+    execute!(tx, sqlx::query(RAISE_VERSION).bind(id))?;
+    Ok(())
+}
+
+/// Gives a user these roles in place of those it has.
+pub(super) async fn set_roles(
+    tx: &mut Tx<'_>,
+    id: &str,
+    roles: &BTreeSet<String>,
+) -> Result<(), InsertError> {
+    execute!(&mut *tx, sqlx::query(DELETE_ROLES).bind(id))?;
+    for role in roles {
+        if execute!(&mut *tx, sqlx::query(INSERT_ROLE).bind(id).bind(role))? == 0 {
+            return Err(InsertError::RoleUnknown);
+        }
+    }
+    Ok(())
+}
+
+/// Disables or enables a user.
+pub(super) async fn set_disabled(tx: &mut Tx<'_>, id: &str, disabled: bool) -> Result<(), DatabaseError> {
+    execute!(tx, sqlx::query(SET_DISABLED).bind(disabled).bind(id))?;
+    Ok(())
+}
+
+/// Deletes a user, but for its row.
+pub(super) async fn delete(tx: &mut Tx<'_>, id: &str, now: UtcMicros) -> Result<(), DatabaseError> {
+    execute!(&mut *tx, sqlx::query(DELETE_ROLES).bind(id))?;
+    execute!(tx, sqlx::query(DELETE).bind(now.as_micros()).bind(true).bind(id))?;
+    Ok(())
+}
+
+/// Enables a user that was disabled or deleted.
+pub(super) async fn revive(tx: &mut Tx<'_>, id: &str) -> Result<(), DatabaseError> {
+    execute!(tx, sqlx::query(REVIVE).bind(false).bind(id))?;
+    Ok(())
+}
+
+/// Whether anybody else who is not disabled has the role. Whoever asks at the same time waits for the end of this
+/// transaction, so that of two administrators who remove each other only one does.
+pub(super) async fn has_other(tx: &mut Tx<'_>, role: &str, id: &str) -> Result<bool, DatabaseError> {
+    execute!(&mut *tx, sqlx::query(LOCK_ROLE).bind(role))?;
+    let (has,) = fetch!(
+        fetch_one,
+        tx,
+        sqlx::query_as::<_, (bool,)>(HAS_OTHER)
+            .bind(role)
+            .bind(id)
+            .bind(false)
     )?;
     Ok(has)
 }

@@ -215,3 +215,88 @@ fn a_database_that_refuses_us_is_exit_code_78() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("no_such_database"), "{said}");
 }
+
+/// Runs a command and returns its lines as JSON.
+fn lines(dir: &Path, arguments: &[&str]) -> Vec<Value> {
+    let arguments: Vec<_> = ["--json"].iter().chain(arguments).copied().collect();
+    let output = run(command(dir, &arguments));
+    let told = String::from_utf8([output.stdout.clone(), output.stderr].concat()).unwrap();
+    assert!(output.status.success(), "{told}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_administers_beside_a_running_service() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let (started, base) = start(dir, free_port()).await;
+    let client = pooled_client().unwrap();
+    let post = async |path: &str, body: &Value, bearer: &str| {
+        post(&client, format!("{base}{path}"), body, bearer).await
+    };
+
+    lines(dir, &["role", "add", "billing", "bills:read"]);
+    let [added] = lines(dir, &["user", "add", "alice", "--role", "billing"])
+        .try_into()
+        .unwrap();
+    let body = json!({"token": added["password_token"], "password": PASSWORD});
+    assert_eq!(post("/v1/password", &body, "").await.0, StatusCode::NO_CONTENT);
+    let login = json!({"username": "alice", "password": PASSWORD});
+    let (_, tokens) = post("/v1/login", &login, "").await;
+    assert_eq!(tokens["scope"], "bills:read");
+
+    let id = added["id"].as_str().unwrap();
+    assert_eq!(
+        lines(dir, &["session", "revoke", "--user", id, "--dry-run"]).len(),
+        1
+    );
+    assert_eq!(lines(dir, &["session", "list", "--user", id]).len(), 1);
+    assert_eq!(lines(dir, &["session", "revoke", "--user", id]).len(), 1);
+    assert_eq!(lines(dir, &["session", "list", "--user", id]).len(), 0);
+    let access = tokens["access_token"].as_str().unwrap();
+    let (refused, problem) = post("/v1/logout", &json!({}), access).await;
+    assert_eq!(
+        (refused, &problem["code"]),
+        (StatusCode::UNAUTHORIZED, &json!("token_revoked"))
+    );
+
+    let [granted] = lines(dir, &["user", "grant", "alice", "auditor"])
+        .try_into()
+        .unwrap();
+    assert_eq!(granted["roles"], "auditor billing");
+    let [disabled] = lines(dir, &["user", "disable", "alice"]).try_into().unwrap();
+    assert_eq!(disabled["disabled"], "true");
+    assert_eq!(post("/v1/login", &login, "").await.0, StatusCode::UNAUTHORIZED);
+    let [listed] = lines(dir, &["user", "list", "--prefix", "al"])
+        .try_into()
+        .unwrap();
+    assert_eq!(listed["id"], id);
+
+    let [recovered] = lines(dir, &["recover-admin", "alice"]).try_into().unwrap();
+    assert_eq!(recovered["id"], id);
+    let [shown] = lines(dir, &["user", "show", "alice"]).try_into().unwrap();
+    assert_eq!(
+        (&shown["roles"], &shown["disabled"]),
+        (&json!("admin auditor billing"), &json!("false"))
+    );
+    let (back, _) = post("/v1/login", &login, "").await;
+    assert_eq!(back, StatusCode::OK);
+
+    let unknown = run(command(dir, &["user", "show", "nobody"]));
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(
+        String::from_utf8(unknown.stderr)
+            .unwrap()
+            .contains("there is no such user")
+    );
+    let last = run(command(dir, &["user", "delete", "alice"]));
+    assert!(
+        String::from_utf8(last.stderr)
+            .unwrap()
+            .contains("nobody could administer")
+    );
+    started.stop();
+}

@@ -24,6 +24,22 @@ pub const AUTHN_PASSWORD_CHANGE: &str = "authn_password_change";
 pub const AUTHN_ONE_TIME_TOKEN_FAIL: &str = "authn_one_time_token_fail";
 /// A user was made.
 pub const USER_CREATED: &str = "user_created";
+/// A user was disabled.
+pub const USER_DISABLED: &str = "user_disabled";
+/// A disabled user was enabled again.
+pub const USER_ENABLED: &str = "user_enabled";
+/// A user was deleted; its name stays taken.
+pub const USER_DELETED: &str = "user_deleted";
+/// A user got other roles, or a role got other scopes.
+pub const PRIVILEGE_PERMISSIONS_CHANGED: &str = "privilege_permissions_changed";
+/// A role was made.
+pub const ROLE_CREATED: &str = "role_created";
+/// A role was deleted.
+pub const ROLE_DELETED: &str = "role_deleted";
+/// A one-time token was made with which a user sets its password.
+pub const PASSWORD_RESET_ISSUED: &str = "password_reset_issued";
+/// Whoever runs the command line made an administrator who can sign in.
+pub const ADMIN_RECOVERED: &str = "admin_recovered";
 /// A signing key was made.
 pub const CRYPT_KEY_CREATED: &str = "crypt_key_created";
 /// Another policy is in force at a door.

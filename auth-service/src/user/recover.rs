@@ -1,0 +1,49 @@
+//! The way back in when no administrator can sign in any more: for whoever can write to the database anyway.
+
+use std::collections::BTreeSet;
+
+use shared::event::{Class, Outcome, action};
+
+use super::administer::{PasswordToken, issue_token};
+use super::store::{self, NewUser};
+use super::{ADMIN_ROLE, Username, fresh_id};
+use crate::app::App;
+use crate::error::ApiError;
+use crate::outbox;
+use crate::request::Operator;
+
+/// Makes the user of that name an administrator that is not disabled, or makes one, and a one-time password token for it.
+pub(super) async fn recover_admin(
+    app: &App,
+    operator: &Operator,
+    username: &Username,
+) -> Result<(String, PasswordToken), ApiError> {
+    let now = app.now();
+    let mut tx = app.database.write().await?;
+    let known = store::find_by_name(&mut tx, username.as_str()).await?;
+    let id = if let Some(user) = known {
+        let mut roles: BTreeSet<String> = user.roles.into_iter().collect();
+        roles.insert(ADMIN_ROLE.to_owned());
+        store::set_roles(&mut tx, &user.id, &roles).await?;
+        store::revive(&mut tx, &user.id).await?;
+        user.id
+    } else {
+        let id = fresh_id();
+        let new = NewUser {
+            id: &id,
+            username,
+            password_hash: None,
+            roles: &BTreeSet::from([ADMIN_ROLE.to_owned()]),
+        };
+        store::insert(&mut tx, &new, now).await?;
+        id
+    };
+    let token = issue_token(&mut tx, &id, now).await?;
+    let facts = operator
+        .facts(Class::Admin, action::ADMIN_RECOVERED, Outcome::Success)
+        .with_detail("user_id", id.as_str())
+        .with_detail("username", username.as_str());
+    outbox::append(&mut tx, now, facts).await?;
+    app.database.commit(tx).await?;
+    Ok((id, token))
+}
