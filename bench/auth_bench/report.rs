@@ -95,8 +95,14 @@ impl Report {
         say("\n| what | measured | target |");
         say("|---|---|---|");
         if let Some(log_ins) = self.runs.get(&Scenario::LogIn) {
-            let rates = median(log_ins, Run::rate) / median(&self.hashes, Run::rate);
-            let cpu = median(&self.hashes, Run::cpu_micros) / median(log_ins, Run::cpu_micros);
+            let rounds = || log_ins.iter().zip(&self.hashes);
+            let rates: Vec<_> = rounds()
+                .map(|(log_in, hash)| log_in.rate() / hash.rate())
+                .collect();
+            let cpu: Vec<_> = rounds()
+                .map(|(log_in, hash)| hash.cpu_micros() / log_in.cpu_micros())
+                .collect();
+            let (rates, cpu) = (middle(&rates), middle(&cpu));
             say(&format!(
                 "| sign-ins to bare hashes, by rate | {rates:.2} | ≥ 0.90 |"
             ));

@@ -104,7 +104,7 @@ fn operation_section(it: &Operation<'_>) -> String {
         .as_array()
         .into_iter()
         .flatten()
-        .flat_map(|way| members(way).map(|(name, _)| escape(name)))
+        .flat_map(|way| members(way).map(way_in))
         .collect();
     let needs = if ways.is_empty() {
         String::new()
@@ -142,6 +142,15 @@ fn operation_section(it: &Operation<'_>) -> String {
         },
         table("Answers", &answers),
     )
+}
+
+/// A way to prove oneself, with the scopes that it must have.
+fn way_in((name, scopes): (&str, &Value)) -> String {
+    let scopes = scopes.as_array().into_iter().flatten();
+    let scopes: Vec<_> = scopes
+        .map(|scope| format!(" <code>{}</code>", text(scope)))
+        .collect();
+    format!("{}{}", escape(name), scopes.concat())
 }
 
 fn schema_section(name: &str, schema: &Value) -> String {
@@ -291,6 +300,7 @@ mod tests {
             "tags": [{"name": "t", "description": ""}],
             "paths": {"/x/{id}": {"get": {
                 "operationId": "readX", "tags": ["t"], "summary": "<img src=x>",
+                "security": [{"bearer": ["admin"]}],
                 "parameters": [{"name": "id", "in": "path", "schema": {"type": "string", "maxLength": 9}}],
                 "responses": {"200": {"description": "", "content":
                     {"application/json": {"schema": {"$ref": "#/components/schemas/X"}}}}},
@@ -310,6 +320,7 @@ mod tests {
             page.html
         );
         assert!(page.html.contains("<a href=\"#schema-X\">X</a>"));
+        assert!(page.html.contains("Needs: bearer <code>admin</code>"));
         assert!(
             page.html.contains("string <small>maxLength 9</small>"),
             "{}",
