@@ -65,9 +65,9 @@ impl Load {
     /// Asks; `None` if the server cannot be asked that.
     pub(crate) async fn run(self, server: &Server, stage: &Stage, kind: Scenario) -> Outcome<Option<Run>> {
         let mut askers = Vec::new();
-        for _ in 0..self.connections {
+        for number in 0..self.connections {
             let mut connection = Connection::open(server.port).await?;
-            let Some(asker) = Asker::new(stage, kind, &mut connection).await? else {
+            let Some(asker) = Asker::new(stage, kind, number, &mut connection).await? else {
                 return Ok(None);
             };
             askers.push((asker, connection));

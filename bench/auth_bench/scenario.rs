@@ -10,6 +10,9 @@ use crate::baseline::{MEMORY_KIB, PASSES};
 use crate::http::{Answer, Connection, form, json, request};
 use crate::server::Server;
 
+/// Users that sign in: one alone would have more sessions than one may have, and each sign-in would end another.
+const USERS: usize = 64;
+
 const PASSWORD: &str = "correct horse battery staple";
 
 /// One kind of request.
@@ -73,12 +76,14 @@ impl Asker {
     pub(crate) async fn new(
         stage: &Stage,
         kind: Scenario,
+        number: usize,
         connection: &mut Connection,
     ) -> Outcome<Option<Self>> {
+        let user = format!("user{}", number % USERS);
         let request = match (kind, &stage.client) {
             (Scenario::Healthz, _) => request("GET", "/healthz", "", ""),
-            (Scenario::LogIn, _) => log_in(),
-            (Scenario::Refresh, _) => refresh(&connection.ask(&log_in()).await?)?,
+            (Scenario::LogIn, _) => log_in(&user),
+            (Scenario::Refresh, _) => refresh(&connection.ask(&log_in(&user)).await?)?,
             (Scenario::ClientCredentials, Some(client)) => form(
                 "/oauth/token",
                 &client.header,
@@ -112,11 +117,11 @@ impl Asker {
     }
 }
 
-fn log_in() -> Vec<u8> {
+fn log_in(username: &str) -> Vec<u8> {
     json(
         "/v1/login",
         "",
-        &json!({"username": "root", "password": PASSWORD}),
+        &json!({"username": username, "password": PASSWORD}),
     )
 }
 
@@ -132,8 +137,16 @@ pub(crate) async fn prepare(server: &Server) -> Outcome<Stage> {
     let mut connection = Connection::open(server.port).await?;
     let body = json!({"token": token, "username": "root", "password": PASSWORD});
     connection.ask(&json("/v1/setup", "", &body)).await?;
-    let access_token = connection.ask(&log_in()).await?.text("access_token")?;
+    let access_token = connection.ask(&log_in("root")).await?.text("access_token")?;
     check_parameters()?;
+    for number in 0..USERS {
+        let body = json!({"username": format!("user{number}"), "roles": ["user"]});
+        let made = connection
+            .ask(&json("/v1/admin/users", &access_token, &body))
+            .await?;
+        let body = json!({"token": made.text("password_token")?, "password": PASSWORD});
+        connection.ask(&json("/v1/password", "", &body)).await?;
+    }
     Ok(Stage {
         client: make_client(&mut connection, &access_token).await?,
         access_token,
