@@ -287,6 +287,31 @@ async fn answers_are_as_they_are_described() {
 }
 
 #[tokio::test]
+async fn what_users_and_administrators_read_is_as_it_is_described() {
+    on_sqlite(async |harness: Arc<Harness>| {
+        let document = document(&harness).await;
+        let admin = harness.set_up().await;
+        let alice = harness.add_user(&admin, "alice", &["auditor"]).await;
+        harness.log_in("alice").await;
+        for (path, asked) in [
+            ("/v1/sessions", "/v1/sessions".to_owned()),
+            ("/v1/admin/users", "/v1/admin/users".to_owned()),
+            ("/v1/admin/users/{id}", format!("/v1/admin/users/{alice}")),
+            ("/v1/admin/roles", "/v1/admin/roles".to_owned()),
+            ("/v1/admin/sessions", format!("/v1/admin/sessions?user={alice}")),
+        ] {
+            let answer = harness.get_as(&asked, &admin).await;
+            assert_eq!(answer.status, StatusCode::OK, "{asked}: {}", answer.text);
+            check(&document, path, "get", &answer);
+        }
+        let unknown = harness.get_as("/v1/admin/users/usr_unknown", &admin).await;
+        assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+        check(&document, "/v1/admin/users/{id}", "get", &unknown);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn whatever_is_asked_for_with_nothing_answers_as_it_is_described() {
     on_sqlite(async |harness: Arc<Harness>| {
         let document = document(&harness).await;

@@ -5,6 +5,39 @@ use std::path::{Path, PathBuf};
 
 use shared::event::{Class, Outcome};
 
+/// What others call what happens. The page says of each what it is here, or that it is not.
+const OTHERS: [&str; 4] = [
+    // OWASP's logging vocabulary, as far as it is about identity and the system.
+    "authn_login_success authn_login_successafterfail authn_login_fail authn_login_fail_max authn_login_lock \
+     authn_password_change authn_password_change_fail authn_impossible_travel authn_token_created authn_token_revoked \
+     authn_token_reuse authn_token_delete authz_fail authz_change authz_admin excess_rate_limit_exceeded session_created \
+     session_renewed session_expired session_logout session_use_after_expire user_created user_updated user_archived \
+     user_deleted privilege_permissions_changed sys_startup sys_shutdown sys_crash sys_monitor_disabled",
+    // Keycloak's `EventType`.
+    "LOGIN REGISTER LOGOUT CODE_TO_TOKEN CLIENT_LOGIN REFRESH_TOKEN VALIDATE_ACCESS_TOKEN INTROSPECT_TOKEN \
+     FEDERATED_IDENTITY_LINK REMOVE_FEDERATED_IDENTITY UPDATE_EMAIL UPDATE_PROFILE UPDATE_PASSWORD UPDATE_TOTP \
+     VERIFY_EMAIL VERIFY_PROFILE REMOVE_TOTP GRANT_CONSENT UPDATE_CONSENT REVOKE_GRANT SEND_VERIFY_EMAIL \
+     SEND_RESET_PASSWORD SEND_IDENTITY_PROVIDER_LINK RESET_PASSWORD RESTART_AUTHENTICATION INVALID_SIGNATURE \
+     REGISTER_NODE UNREGISTER_NODE USER_INFO_REQUEST IDENTITY_PROVIDER_LINK_ACCOUNT IDENTITY_PROVIDER_LOGIN \
+     IDENTITY_PROVIDER_FIRST_LOGIN IDENTITY_PROVIDER_POST_LOGIN IDENTITY_PROVIDER_RESPONSE \
+     IDENTITY_PROVIDER_RETRIEVE_TOKEN IMPERSONATE CUSTOM_REQUIRED_ACTION EXECUTE_ACTIONS EXECUTE_ACTION_TOKEN \
+     CLIENT_INFO CLIENT_REGISTER CLIENT_UPDATE CLIENT_DELETE CLIENT_INITIATED_ACCOUNT_LINKING TOKEN_EXCHANGE \
+     OAUTH2_DEVICE_AUTH OAUTH2_DEVICE_VERIFY_USER_CODE OAUTH2_DEVICE_CODE_TO_TOKEN AUTHREQID_TO_TOKEN \
+     PERMISSION_TOKEN DELETE_ACCOUNT PUSHED_AUTHORIZATION_REQUEST USER_DISABLED_BY_PERMANENT_LOCKOUT \
+     USER_DISABLED_BY_TEMPORARY_LOCKOUT OAUTH2_EXTENSION_GRANT JWT_BEARER UPDATE_CREDENTIAL REMOVE_CREDENTIAL \
+     FEDERATED_IDENTITY_OVERRIDE_LINK",
+    // Rauthy's events.
+    "InvalidLogins IpBlacklisted IpBlacklistRemoved JwksRotated NewUserRegistered NewRauthyAdmin NewRauthyVersion \
+     PossibleBruteForce RauthyStarted RauthyHealthy RauthyUnhealthy SecretsMigrated UserEmailChange UserPasswordReset \
+     Test BackchannelLogoutFailed ScimTaskFailed ForcedLogout UserLoginRevoke SuspiciousApiScan LoginNewLocation \
+     TokenIssued CredentialStuffing EmailSendError",
+    // Supabase Auth's audit log.
+    "login logout invite_accepted user_signedup user_invited user_deleted user_modified user_recovery_requested \
+     user_reauthenticate_requested user_confirmation_requested user_repeated_signup user_updated_password token_revoked \
+     token_refreshed factor_in_progress factor_unenrolled challenge_created verification_attempted factor_deleted \
+     factor_updated identity_linked identity_unlinked passkey_created passkey_updated passkey_deleted",
+];
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
@@ -100,6 +133,22 @@ fn every_row_names_classes_and_outcomes_that_exist_and_says_what_happened() {
         }
         assert!(!row[4].is_empty(), "{row:?}");
     }
+}
+
+#[test]
+fn everything_that_others_name_has_a_counterpart_or_a_reason_why_not() {
+    let page = page();
+    let (_, mapping) = page.split_once("## What others call it\n").unwrap();
+    let left = mapping
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.split(" | ").next().unwrap());
+    let told: BTreeSet<_> = left.flat_map(quoted).collect();
+
+    let names = OTHERS.iter().flat_map(|names| names.split_whitespace());
+    let untold: Vec<_> = names.filter(|name| !told.contains(name)).collect();
+
+    assert!(untold.is_empty(), "docs/events.md does not tell of {untold:?}");
 }
 
 #[test]
