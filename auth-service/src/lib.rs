@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod app;
+mod client;
 pub mod command;
 mod enforcement;
 mod error;

@@ -8,7 +8,7 @@ use shared::runtime::shutdown::CancellationToken;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::{enforcement, one_time_token, session};
+use crate::{client, enforcement, one_time_token, session};
 
 /// How often. What must happen at an exact time does not wait for this.
 const EVERY: Duration = Duration::from_mins(1);
@@ -28,6 +28,7 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
 pub(crate) async fn once(app: &App) {
     app.hasher.rest();
     tell(one_time_token::purge(app).await, "one-time tokens");
+    tell(client::purge(app).await, "assertions of clients");
     tell(session::purge(app).await, "sessions");
     tell(enforcement::purge(app).await, "the enforcement log");
 }

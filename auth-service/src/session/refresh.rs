@@ -24,7 +24,8 @@ const ATTEMPTS_MAX: u32 = 4;
 #[derive(Clone, Copy)]
 pub(crate) struct Presented<'a> {
     pub(crate) token: &'a str,
-    pub(crate) client_id: Option<&'a str>,
+    /// Who presents it, as far as it has proved that.
+    pub(crate) client_id: &'a str,
     pub(crate) scope: Option<&'a str>,
 }
 
@@ -153,7 +154,7 @@ impl Refresh<'_> {
         let Some(token) = unverified.verify(&self.app.refresh_key, &session.seed) else {
             return Ok(None);
         };
-        if self.presented.client_id.is_some_and(|id| id != session.client_id) {
+        if self.presented.client_id != session.client_id {
             return Ok(None);
         }
         let account = user::find(tx, &session.user_id).await?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ pub(crate) enum OAuthError {
     InvalidRequest(&'static str),
     /// The body is larger than it may be.
     TooLarge,
-    /// The client tried to authenticate in a way that is not offered.
+    /// The client is unknown, disabled, or has not proved who it is; which of it is nobody's business.
     InvalidClient,
     /// What was presented is wrong, expired, used or revoked; which of it is nobody's business.
     InvalidGrant,
@@ -55,7 +55,7 @@ impl IntoResponse for OAuthError {
             Self::InvalidClient => (
                 StatusCode::UNAUTHORIZED,
                 "invalid_client",
-                "clients do not authenticate here",
+                "the client is unknown or has not proved who it is",
             ),
             Self::InvalidGrant => (
                 StatusCode::BAD_REQUEST,
@@ -121,9 +121,6 @@ impl Form {
         if request.uri().query().is_some_and(|query| !query.is_empty()) {
             return Err(OAuthError::InvalidRequest("parameters belong in the body"));
         }
-        if request.headers().contains_key(AUTHORIZATION) {
-            return Err(OAuthError::InvalidClient);
-        }
         if !is_form(request.headers()) {
             return Err(OAuthError::InvalidRequest(
                 "the body must be of the content type application/x-www-form-urlencoded",
@@ -142,6 +139,13 @@ impl Form {
             }
         }
         Ok(Self(parameters))
+    }
+
+    /// These parameters, for tests.
+    #[cfg(test)]
+    pub(crate) fn of(parameters: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self(parameters.iter().map(owned).collect())
     }
 
     /// A parameter, if it has a value.

@@ -6,8 +6,10 @@ use utoipa::ToSchema;
 use super::TokenAnswer;
 use super::form::{Form, OAuthError};
 use crate::app::App;
+use crate::client;
 use crate::request::RequestContext;
 use crate::session::{self, Presented, RefreshError};
+use crate::sign_in::LOGIN_CLIENT;
 
 /// The parameters of a request for tokens, for the document; they are read one by one.
 #[derive(ToSchema)]
@@ -42,12 +44,14 @@ pub(super) async fn exchange(
     context: RequestContext,
     request: Request,
 ) -> Result<TokenAnswer, OAuthError> {
+    let headers = request.headers().clone();
     let form = Form::read(request).await?;
+    let client = client::authenticate(&app, &context, &headers, &form).await?;
     match form.require("grant_type", "grant_type is missing")? {
         "refresh_token" => {
             let presented = Presented {
                 token: form.require("refresh_token", "refresh_token is missing")?,
-                client_id: form.get("client_id"),
+                client_id: client.as_ref().map_or(LOGIN_CLIENT, |client| &client.id),
                 scope: form.get("scope"),
             };
             session::refresh(&app, &context, &presented)

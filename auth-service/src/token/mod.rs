@@ -16,6 +16,7 @@ use crate::error::{ApiError, Internal};
 use crate::request::RequestContext;
 use crate::secret;
 pub(crate) use answer::TokenAnswer;
+pub(crate) use form::{Form, OAuthError};
 pub(crate) use mint::{Grant, MintRules};
 pub(crate) use sign::SignError;
 

@@ -161,7 +161,7 @@ async fn a_token_is_bound_to_its_client(harness: Arc<Harness>) {
     let foreign = harness.send(request("cli_other")).await;
     let own = harness.send(request("gatelog-login")).await;
 
-    assert_eq!(foreign.json()["error"], "invalid_grant");
+    assert_eq!(foreign.json()["error"], "invalid_client");
     assert_eq!(own.status, StatusCode::OK);
 }
 

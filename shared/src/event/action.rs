@@ -14,6 +14,8 @@ pub const AUTHN_TOKEN_CREATED: &str = "authn_token_created";
 pub const AUTHN_TOKEN_REFRESH_FAIL: &str = "authn_token_refresh_fail";
 /// A refresh token that was already replaced was presented again.
 pub const AUTHN_TOKEN_REUSE: &str = "authn_token_reuse";
+/// A client did not prove who it says it is.
+pub const AUTHN_CLIENT_FAIL: &str = "authn_client_fail";
 /// A session, token or subject was revoked.
 pub const AUTHN_TOKEN_REVOKED: &str = "authn_token_revoked";
 /// Someone signed out.

@@ -1,6 +1,7 @@
 //! Access tokens: their claims, the keys that verify them, and the one function that decides whether one is accepted.
 
 mod algorithm;
+mod assertion;
 mod claims;
 mod json;
 mod key_set;
@@ -10,6 +11,7 @@ mod unverified;
 mod verify;
 
 pub use algorithm::Algorithm;
+pub use assertion::{Assertion, unverified_subject, verify_assertion};
 pub use claims::{AccessClaims, TOKEN_TYPE};
 pub use key_set::{JwksError, KeySet, SecretTooShort};
 pub use refusal::{Refusal, Rejection};

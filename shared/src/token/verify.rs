@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use super::key_set::VerifyingKey;
 use super::trust::{AudienceRule, ClaimProfile, IssuerRules, Trust};
 use super::unverified::Unverified;
 use super::{Algorithm, Refusal, Rejection};
@@ -170,29 +171,43 @@ fn verify_signed<'r>(unverified: &'r Unverified<'_>, trust: &'r Trust) -> Result
         .ok_or(Refusal::AlgorithmRefused)?;
     let keys = issuer.keys.as_ref().ok_or(Refusal::KeysUnavailable)?;
     let (kid, key) = keys.find(kid).ok_or(Refusal::KeyUnknown)?;
+    verify_signature(unverified, key, algorithm)?;
+    Ok(Signed {
+        rules,
+        kid,
+        algorithm,
+    })
+}
+
+/// Whether the signature is one of `key` with its own algorithm.
+pub(super) fn verify_signature(
+    unverified: &Unverified<'_>,
+    key: &VerifyingKey,
+    algorithm: Algorithm,
+) -> Result<(), Refusal> {
     if key.algorithm != algorithm {
         return Err(Refusal::AlgorithmRefused);
     }
     let message = unverified.message.as_bytes();
     match jsonwebtoken::crypto::verify(unverified.signature, message, &key.key, algorithm.library()) {
-        Ok(true) => Ok(Signed {
-            rules,
-            kid,
-            algorithm,
-        }),
+        Ok(true) => Ok(()),
         Ok(false) | Err(_) => Err(Refusal::SignatureInvalid),
     }
 }
 
-/// RFC 7515 §4.1.9: compared without regard to case; a value without `/` stands for `application/` and itself.
 fn accepts_type(rules: &IssuerRules, typ: &str) -> bool {
+    rules.types.iter().any(|accepted| has_type(accepted, typ))
+}
+
+/// RFC 7515 §4.1.9: compared without regard to case; a value without `/` stands for `application/` and itself.
+pub(super) fn has_type(accepted: &str, typ: &str) -> bool {
     let short = |name: &str| {
         let lower = name.to_ascii_lowercase();
         lower
             .strip_prefix("application/")
             .map_or(lower.clone(), str::to_owned)
     };
-    rules.types.iter().any(|accepted| short(accepted) == short(typ))
+    short(accepted) == short(typ)
 }
 
 fn verify_claims(
@@ -256,7 +271,7 @@ fn verify_claims(
 }
 
 /// Claims of which a wrong type is an error and never taken for an absence.
-struct Claims<'c>(&'c Map<String, Value>);
+pub(super) struct Claims<'c>(pub(super) &'c Map<String, Value>);
 
 impl Claims<'_> {
     fn has(&self, name: &str) -> bool {
@@ -264,7 +279,7 @@ impl Claims<'_> {
     }
 
     /// A text that is not empty.
-    fn text(&self, name: &'static str) -> Result<Option<String>, Refusal> {
+    pub(super) fn text(&self, name: &'static str) -> Result<Option<String>, Refusal> {
         match self.0.get(name) {
             None => Ok(None),
             Some(Value::String(text)) if !text.is_empty() || name == "scope" => Ok(Some(text.clone())),
@@ -273,7 +288,7 @@ impl Claims<'_> {
     }
 
     /// A text, or a list of texts none of which is empty.
-    fn list(&self, name: &str) -> Result<Option<Vec<String>>, Refusal> {
+    pub(super) fn list(&self, name: &str) -> Result<Option<Vec<String>>, Refusal> {
         let one = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         let list = match self.0.get(name) {
             None => return Ok(None),
@@ -288,7 +303,7 @@ impl Claims<'_> {
     }
 
     /// RFC 7519 §2: a number of seconds, which may have a fraction; rounded down.
-    fn time(&self, name: &'static str) -> Result<Option<UtcMicros>, Refusal> {
+    pub(super) fn time(&self, name: &'static str) -> Result<Option<UtcMicros>, Refusal> {
         let Some(value) = self.0.get(name) else {
             return Ok(None);
         };
