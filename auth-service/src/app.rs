@@ -22,7 +22,7 @@ use crate::outbox::RelayState;
 use crate::password::Hasher;
 use crate::request::RequestContext;
 use crate::session::RefreshTokenKey;
-use crate::signing_key::KeyRing;
+use crate::signing_key::Keys;
 use crate::token::MintRules;
 use crate::{
     enforcement, health, metadata, openapi, password, role, session, setup, sign_in, signing_key, token, user,
@@ -37,7 +37,7 @@ pub(crate) struct App(Arc<Parts>);
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) database: Database,
-    pub(crate) keys: KeyRing,
+    pub(crate) keys: Keys,
     pub(crate) mint_rules: MintRules,
     pub(crate) refresh_key: RefreshTokenKey,
     pub(crate) hasher: Hasher,
@@ -137,6 +137,7 @@ async fn enter(State(app): State<App>, request: Request, next: Next) -> Response
     let method = head.method.clone();
     let target = format!("{} {}", head.method, head.uri.path());
     head.extensions.insert(context);
+    app.keys.keep_fresh(&app).await;
     let running = app.requests.spawn(next.run(Request::from_parts(head, body)));
     let mut response = match running.await {
         Ok(response) => response,

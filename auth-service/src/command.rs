@@ -10,6 +10,7 @@ use crate::role::command::RoleCommand;
 use crate::service::{Service, new_setup_token};
 use crate::session::command::SessionCommand;
 use crate::settings::Settings;
+use crate::signing_key::command::KeyCommand;
 use crate::user::command::{UserCommand, recover_admin};
 
 /// The commands of auth-service.
@@ -39,6 +40,9 @@ pub enum Command {
     /// Sessions: who is signed in
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Signing keys: what tokens are signed with
+    #[command(subcommand)]
+    Key(KeyCommand),
 }
 
 impl Command {
@@ -76,6 +80,11 @@ impl Command {
                 service.close().await;
             }
             Self::Role(command) => {
+                let service = open.await?;
+                command.run(service.app(), printer).await?;
+                service.close().await;
+            }
+            Self::Key(command) => {
                 let service = open.await?;
                 command.run(service.app(), printer).await?;
                 service.close().await;

@@ -71,6 +71,8 @@ pub(crate) enum ApiError {
     #[error("too many sign-ins at the moment")]
     TooBusy,
     #[error(transparent)]
+    NoSigner(#[from] crate::signing_key::NoSigner),
+    #[error(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
     Internal(#[from] Internal),
@@ -127,6 +129,12 @@ impl ApiError {
             Self::ScopeMissing(scope) => return bearer::insufficient_scope(self.to_string(), Some(scope)),
             Self::ServiceTokenRefused => (S::UNAUTHORIZED, "service_token_refused"),
             Self::TooBusy => return unavailable("too_busy", "too many sign-ins at the moment; try again"),
+            Self::NoSigner(_) => {
+                return unavailable(
+                    "signing_unavailable",
+                    "nothing can be signed at the moment; try again",
+                );
+            }
             Self::Database(error) if error.is_transient() => {
                 return unavailable("database_unavailable", "the database is not available; try again");
             }

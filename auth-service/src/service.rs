@@ -20,7 +20,7 @@ use crate::password::Hasher;
 use crate::schema::SCHEMA;
 use crate::session::RefreshTokenKey;
 use crate::settings::Settings;
-use crate::signing_key::KeyRing;
+use crate::signing_key::{KeyRing, Keys};
 use crate::token::MintRules;
 use crate::{SERVICE, setup, signing_key, upkeep, user};
 
@@ -37,10 +37,11 @@ impl Service {
     /// Opens the database, waiting for it if it cannot be reached, and makes what the first start makes.
     pub async fn open(settings: &Settings) -> Result<Self, StartError> {
         let database = open_database(settings).await?;
-        let keys = signing_key::open(&database, &settings.master_key, settings.clock.now()).await?;
+        let now = settings.clock.now();
+        let keys = Keys::open(&database, &settings.master_key, settings.keys, now).await?;
         let slots = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let app = App::new(Parts {
-            guard: Guard::new(trust(settings, &keys)?, settings.clock.clone()),
+            guard: Guard::new(trust(settings, &keys.ring())?, settings.clock.clone()),
             keys,
             mint_rules: MintRules {
                 issuer: settings.issuer.clone(),
@@ -112,6 +113,7 @@ pub async fn run(
     relay.spawn(outbox::run(service.app.clone(), publisher, stop.clone()));
     let mut tasks = JoinSet::new();
     tasks.spawn(upkeep::run(service.app.clone(), stop.clone()));
+    tasks.spawn(signing_key::follow(service.app.clone(), stop.clone()));
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, database = %settings.database_url, "auth-service is ready");
     }
@@ -160,7 +162,7 @@ async fn open_database(settings: &Settings) -> Result<Database, StartError> {
 
 /// Trust in this service's own tokens alone.
 fn trust(settings: &Settings, keys: &KeyRing) -> Result<Trust, StartError> {
-    let keys = KeySet::from_jwks(keys.jwks()).map_err(StartError::failed)?;
+    let keys = KeySet::from_jwks(&keys.published(settings.clock.now()).jwks).map_err(StartError::failed)?;
     Ok(Trust::new(vec![TrustedIssuer {
         rules: IssuerRules::gatelog(&settings.issuer, settings.audiences.clone()),
         keys: Some(keys.into()),

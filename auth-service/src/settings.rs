@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use shared::clock::{SharedClock, SystemClock};
@@ -10,13 +11,14 @@ use shared::runtime::common::{
     BROKER_URL, DATABASE_URL, ISSUER, ProcessSettings, SERVICE_TOKEN, TOPOLOGY_PREFIX, read_service_token,
 };
 use shared::runtime::settings::{Reader, Setting, SettingsError};
-use shared::token::GATELOG_AUDIENCE;
+use shared::token::{Algorithm, GATELOG_AUDIENCE};
 use shared::transport::{Transport, read_broker};
 use url::Url;
 
 use crate::SERVICE;
 pub use crate::master_key::{InvalidMasterKey, MasterKey};
 pub use crate::secret_file::make_secret_file;
+pub use crate::signing_key::KeySettings;
 pub use shared::database::{DatabaseUrl, InvalidDatabaseUrl};
 
 /// What the names of its environment variables begin with.
@@ -37,6 +39,18 @@ const ACCESS_TOKEN_SECONDS: Setting = Setting::new(
     "600",
     "how long an access token is valid: 60 to 3600",
 );
+
+const SIGNING_ALGORITHM: Setting = Setting::new(
+    "signing_algorithm",
+    "EdDSA",
+    "what tokens are signed with: EdDSA, ES256 or RS256; another one takes over within half an hour",
+);
+const KEY_ROTATION_DAYS: Setting = Setting::new(
+    "key_rotation_days",
+    "30",
+    "how many days a key signs: 1 to 365, or 0 for as long as nobody says `auth-service key rotate`",
+);
+const KEY_ROTATION_DAYS_MAX: u32 = 365;
 
 /// The longest life of an access token, in seconds; so long is a revocation kept.
 pub(crate) const ACCESS_TOKEN_SECONDS_MAX: u32 = 3600;
@@ -61,6 +75,8 @@ pub struct Settings {
     pub audiences: Vec<String>,
     /// How long an access token is valid.
     pub access_token_seconds: u32,
+    /// What signing keys are to be like.
+    pub keys: KeySettings,
     /// What every service's process needs.
     pub process: ProcessSettings,
     /// What tells the time.
@@ -79,6 +95,8 @@ pub fn all() -> Vec<Setting> {
         SERVICE_TOKEN,
         AUDIENCES,
         ACCESS_TOKEN_SECONDS,
+        SIGNING_ALGORITHM,
+        KEY_ROTATION_DAYS,
     ];
     settings.extend(ProcessSettings::SETTINGS);
     settings
@@ -103,6 +121,7 @@ impl Settings {
         let service_token = read_service_token(&mut reader);
         let audiences = read_audiences(&mut reader);
         let access_token_seconds = read_lifetime(&mut reader);
+        let keys = read_keys(&mut reader);
         let process = ProcessSettings::read(&mut reader);
         reader.finish(|| {
             Some(Self {
@@ -114,6 +133,7 @@ impl Settings {
                 service_token: service_token?.0,
                 audiences: audiences?,
                 access_token_seconds: access_token_seconds?,
+                keys: keys?,
                 process: process?,
                 clock: Arc::new(SystemClock),
             })
@@ -159,6 +179,26 @@ fn read_lifetime(reader: &mut Reader) -> Option<u32> {
         return None;
     }
     Some(seconds)
+}
+
+fn read_keys(reader: &mut Reader) -> Option<KeySettings> {
+    let (algorithm, days) = (
+        reader.value::<Algorithm>(&SIGNING_ALGORITHM),
+        reader.value::<u32>(&KEY_ROTATION_DAYS),
+    );
+    let (algorithm, days) = (algorithm?, days?);
+    if algorithm == Algorithm::Hs256 {
+        reader.problem("signing_algorithm is EdDSA, ES256 or RS256: who verifies HS256 could mint");
+        return None;
+    }
+    if days > KEY_ROTATION_DAYS_MAX {
+        reader.problem(format!(
+            "key_rotation_days is not between 0 and {KEY_ROTATION_DAYS_MAX}"
+        ));
+        return None;
+    }
+    let rotation = (days > 0).then(|| Duration::from_hours(24 * u64::from(days)));
+    Some(KeySettings { algorithm, rotation })
 }
 
 /// Sees to it that the file of a secret is there: with SQLite it is made, otherwise it is said how to make it.
@@ -258,6 +298,9 @@ mod tests {
             "audiences = 'orders,gatelog'",
             "access_token_seconds = 59",
             "access_token_seconds = 3601",
+            "signing_algorithm = 'HS256'",
+            "signing_algorithm = 'none'",
+            "key_rotation_days = 366",
         ] {
             let text = format!("{}\n{wrong}", toml_text("sqlite:auth.db", dir.path()));
             assert!(read(&text).is_err(), "{wrong}");

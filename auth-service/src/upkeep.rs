@@ -8,7 +8,7 @@ use shared::runtime::shutdown::CancellationToken;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::{client, enforcement, one_time_token, session};
+use crate::{client, enforcement, one_time_token, session, signing_key};
 
 /// How often. What must happen at an exact time does not wait for this.
 const EVERY: Duration = Duration::from_mins(1);
@@ -27,6 +27,7 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
 /// Every step once. One that fails does not keep the others from being done, and is tried again next time.
 pub(crate) async fn once(app: &App) {
     app.hasher.rest();
+    tell(signing_key::upkeep(app).await, "signing keys");
     tell(one_time_token::purge(app).await, "one-time tokens");
     tell(client::purge(app).await, "assertions of clients");
     tell(session::purge(app).await, "sessions");

@@ -208,6 +208,10 @@ impl Common {
             service_token: self.service_token.clone(),
             audiences: settings.audiences.clone(),
             access_token_seconds: 600,
+            keys: auth_service::settings::KeySettings {
+                algorithm: shared::token::Algorithm::EdDsa,
+                rotation: Some(std::time::Duration::from_hours(24 * 30)),
+            },
             process: self.process.clone(),
             clock: Arc::clone(&self.clock),
         })

@@ -163,6 +163,27 @@ const ROUTES: &[(&str, Method, &str, Who, Service)] = &[
         Service::Auth,
     ),
     (
+        "key-list",
+        Method::GET,
+        "/v1/admin/keys",
+        Who::Scope("admin"),
+        Service::Auth,
+    ),
+    (
+        "key-rotate",
+        Method::POST,
+        "/v1/admin/keys/rotate",
+        Who::Scope("admin"),
+        Service::Auth,
+    ),
+    (
+        "key-revoke",
+        Method::POST,
+        "/v1/admin/keys/{kid}/revoke",
+        Who::Scope("admin"),
+        Service::Auth,
+    ),
+    (
         "event-list",
         Method::GET,
         "/v1/events",

@@ -32,6 +32,9 @@ pub(super) async fn healthz() -> impl IntoResponse {
     )
 )]
 pub(super) async fn readyz(State(app): State<App>) -> Readiness {
-    Readiness::of([("database", app.database.answers().await), ("signing_key", true)])
-        .noting("events_forwarded", app.relay.is_forwarding())
+    Readiness::of([
+        ("database", app.database.answers().await),
+        ("signing_key", app.keys.ring().signer(app.now()).is_ok()),
+    ])
+    .noting("events_forwarded", app.relay.is_forwarding())
 }

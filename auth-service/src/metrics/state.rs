@@ -1,12 +1,13 @@
 //! Gauges of what is at this moment, asked before each reading.
 
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::app::App;
-use crate::{enforcement, outbox, signing_key};
+use crate::{enforcement, outbox};
 use shared::database::DatabaseError;
 
 /// Seconds, or nothing known: not a number rather than a number that was true once.
@@ -20,6 +21,7 @@ pub(super) struct State {
     outbox_oldest: Seconds,
     enforcement_head: Seconds,
     key_age: Seconds,
+    key_change: Seconds,
     hashes_running: Gauge,
     hashes_waiting: Gauge,
 }
@@ -54,6 +56,12 @@ impl State {
             Unit::Seconds,
             state.key_age.clone(),
         );
+        registry.register_with_unit(
+            "signing_key_change",
+            "Time until the next key signs; not a number if it waits for a command",
+            Unit::Seconds,
+            state.key_change.clone(),
+        );
         registry.register(
             "password_hashes_running",
             "Passwords that are being hashed",
@@ -78,6 +86,7 @@ impl State {
                 &self.outbox_oldest,
                 &self.enforcement_head,
                 &self.key_age,
+                &self.key_change,
             ];
             for gauge in unknown {
                 gauge.set(f64::NAN);
@@ -94,9 +103,12 @@ impl State {
             .set(oldest.map_or(0.0, |age| age.as_secs_f64()));
         self.enforcement_head
             .set(number(enforcement::head(&mut tx).await?));
-        let made = signing_key::active_since(&mut tx).await?;
-        let age = made.map(|made| app.now().since(made));
-        self.key_age.set(age.map_or(f64::NAN, |age| age.as_secs_f64()));
+        let now = app.now();
+        let (since, next) = app.keys.ring().schedule(now);
+        let seconds =
+            |duration: Option<Duration>| duration.map_or(f64::NAN, |duration| duration.as_secs_f64());
+        self.key_age.set(seconds(since.map(|since| now.since(since))));
+        self.key_change.set(seconds(next.map(|next| next.since(now))));
         Ok(())
     }
 }

@@ -1,69 +1,158 @@
-//! The keys that sign tokens: made once per database, sealed at rest, and the set that the world verifies with.
+//! The keys that sign tokens: made and changed by a plan, sealed at rest, and the set that the world verifies with.
 
+mod administer;
+pub(crate) mod command;
 mod handler;
-mod key_set;
+mod jwk;
+mod key_pair;
+mod plan;
+mod ring;
 mod seal;
 mod store;
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
 use shared::clock::UtcMicros;
-use shared::event::{Actor, Class, Facts, Outcome, TokenFacts, action};
+use shared::database::Database;
 use shared::runtime::cli::StartError;
+use shared::runtime::shutdown::CancellationToken;
+use shared::token::{Algorithm, KeySet};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::error::{ApiError, Internal};
 use crate::master_key::MasterKey;
-use crate::outbox;
-pub(crate) use key_set::{KeyRing, SigningKey};
+use plan::Rules;
+pub(crate) use ring::{KeyRing, NoSigner, SigningKey};
 use seal::Seal;
-use shared::database::Database;
-pub(crate) use store::active_since;
 
-/// `GET /.well-known/jwks.json`.
+/// How often a replica looks whether the keys were changed by another.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// `GET /.well-known/jwks.json` and `/v1/admin/keys`.
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(handler::read_key_set))
+    OpenApiRouter::default()
+        .routes(routes!(handler::read_key_set))
+        .routes(routes!(handler::list_keys))
+        .routes(routes!(handler::rotate_keys))
+        .routes(routes!(handler::revoke_key))
 }
 
-/// The keys of this database; the first start makes one.
-///
-/// A new key is offered to the database whenever there is none: of several replicas that start at once, the database
-/// takes the key of one, and all of them sign with it.
-pub(crate) async fn open(
-    database: &Database,
-    master_key: &MasterKey,
-    now: UtcMicros,
-) -> Result<KeyRing, StartError> {
-    let seal = Seal::new(master_key).map_err(StartError::failed)?;
-    let mut tx = database.write().await.map_err(StartError::failed)?;
-    let mut stored = store::published(&mut tx).await.map_err(StartError::failed)?;
-    if !stored.iter().any(|key| key.is_active) {
-        let (key, private) = SigningKey::fresh().map_err(StartError::failed)?;
-        let sealed = seal.close(&key.kid, &private).map_err(StartError::failed)?;
-        if store::insert_active(&mut tx, &key, sealed, now)
-            .await
-            .map_err(StartError::failed)?
-        {
-            let facts = created_facts(&key);
-            outbox::append(&mut tx, now, facts)
-                .await
-                .map_err(StartError::failed)?;
-            tracing::info!(key.id = key.kid, "made the first signing key");
-        }
-        stored = store::published(&mut tx).await.map_err(StartError::failed)?;
+/// What keys are to be like, as the settings say.
+#[derive(Clone, Copy, Debug)]
+pub struct KeySettings {
+    /// What new keys sign with.
+    pub algorithm: Algorithm,
+    /// How long a key signs; nothing for as long as nobody commands otherwise.
+    pub rotation: Option<Duration>,
+}
+
+/// The keys of this replica.
+pub(crate) struct Keys {
+    ring: ArcSwap<KeyRing>,
+    seal: Seal,
+    rules: Rules,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.ring.fmt(formatter)
     }
-    database.commit(tx).await.map_err(StartError::failed)?;
-    KeyRing::open(stored, &seal).map_err(StartError::config)
 }
 
-fn created_facts(key: &SigningKey) -> Facts {
-    let facts = Facts {
-        actor: Actor::default(),
-        token: Some(TokenFacts {
-            kid: Some(key.kid.clone()),
-            alg: Some(key.algorithm.to_string()),
-            ..TokenFacts::default()
-        }),
-        ..Facts::new(Class::System, action::CRYPT_KEY_CREATED, Outcome::Success)
-    };
-    facts.with_detail("state", store::ACTIVE)
+impl Keys {
+    /// Opens the keys of the database; the first start makes them.
+    pub(crate) async fn open(
+        database: &Database,
+        master_key: &MasterKey,
+        settings: KeySettings,
+        now: UtcMicros,
+    ) -> Result<Self, StartError> {
+        let seal = Seal::new(master_key).map_err(StartError::failed)?;
+        let empty = KeyRing::open(Vec::new(), &seal, -1, now, None).map_err(StartError::config)?;
+        let keys = Self {
+            ring: ArcSwap::from_pointee(empty),
+            seal,
+            rules: Rules {
+                algorithm: settings.algorithm,
+                rotation: settings.rotation,
+            },
+        };
+        administer::keep(database, &keys, now)
+            .await
+            .map_err(StartError::failed)?;
+        let ring = keys.read(database, now).await.map_err(StartError::failed)?;
+        keys.ring.store(Arc::new(ring.map_err(StartError::config)?));
+        Ok(keys)
+    }
+
+    /// The keys as this replica knows them.
+    pub(crate) fn ring(&self) -> Arc<KeyRing> {
+        self.ring.load_full()
+    }
+
+    /// Reads the keys again if that was a while ago. A failure is told of when something is to be signed.
+    pub(crate) async fn keep_fresh(&self, app: &App) {
+        if self.ring().is_old(app.now()) {
+            self.refresh(app).await.unwrap_or_default();
+        }
+    }
+
+    async fn read(
+        &self,
+        database: &Database,
+        now: UtcMicros,
+    ) -> Result<Result<KeyRing, ring::RingError>, ApiError> {
+        let mut tx = database.read().await?;
+        let version = store::version(&mut tx).await?;
+        let former = self.ring();
+        if version == former.version {
+            return Ok(Ok(former.read_again(now)));
+        }
+        let stored = administer::read(&mut tx).await?;
+        Ok(KeyRing::open(stored, &self.seal, version, now, Some(&former)))
+    }
+
+    /// Reads the keys again, so that this replica signs with, publishes and accepts what all do.
+    pub(crate) async fn refresh(&self, app: &App) -> Result<(), ApiError> {
+        let now = app.now();
+        let ring = self.read(&app.database, now).await?;
+        let ring = ring.map_err(|error| {
+            tracing::error!(%error, "the signing keys cannot be opened");
+            Internal::Unreadable("the signing keys cannot be opened")
+        })?;
+        let set = KeySet::from_jwks(&ring.published(now).jwks)
+            .map_err(|_| Internal::Unreadable("the published key set is none"))?;
+        self.ring.store(Arc::new(ring));
+        app.guard.set_keys(&app.mint_rules.issuer, set);
+        Ok(())
+    }
+}
+
+/// Does what is to be done with the keys now.
+pub(crate) async fn upkeep(app: &App) -> Result<(), ApiError> {
+    administer::keep(&app.database, &app.keys, app.now()).await?;
+    app.keys.refresh(app).await
+}
+
+/// Follows what other replicas and the command line do with the keys, until it is told to stop.
+pub(crate) async fn follow(app: App, stop: CancellationToken) {
+    let mut failing = false;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = stop.cancelled() => return,
+        }
+        match app.keys.refresh(&app).await {
+            Ok(()) => failing = false,
+            Err(error) if failing => tracing::debug!(%error, "the signing keys still cannot be read"),
+            Err(error) => {
+                failing = true;
+                tracing::warn!(%error, "the signing keys cannot be read; after five minutes nothing is signed");
+            }
+        }
+    }
 }

@@ -43,7 +43,8 @@ pub(crate) fn mint_signed(
 ) -> Result<Minted, ApiError> {
     let jti = jti().map_err(Internal::from)?;
     let claims = mint::mint(&app.mint_rules, grant, jti, now);
-    let key = app.keys.active();
+    let ring = app.keys.ring();
+    let key = ring.signer(now)?;
     let token = sign::sign(key, &claims).map_err(Internal::from)?;
     let mut actor = grant.actor();
     actor.jti = Some(claims.jti.clone());

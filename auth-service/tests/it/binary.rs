@@ -275,16 +275,27 @@ async fn the_command_line_administers_beside_a_running_service() {
         .unwrap();
     assert_eq!(listed["id"], id);
 
+    started.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_can_always_be_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let [added] = lines(dir, &["user", "add", "alice"]).try_into().unwrap();
+    lines(dir, &["user", "disable", "alice"]);
+
     let [recovered] = lines(dir, &["recover-admin", "alice"]).try_into().unwrap();
-    assert_eq!(recovered["id"], id);
+
+    assert_eq!(recovered["id"], added["id"]);
+    assert_ne!(recovered["password_token"], added["password_token"]);
     let [shown] = lines(dir, &["user", "show", "alice"]).try_into().unwrap();
     assert_eq!(
         (&shown["roles"], &shown["disabled"]),
-        (&json!("admin auditor billing"), &json!("false"))
+        (&json!("admin"), &json!("false"))
     );
-    let (back, _) = post("/v1/login", &login, "").await;
-    assert_eq!(back, StatusCode::OK);
-
+    lines(dir, &["recover-admin", "new"]);
+    assert_eq!(lines(dir, &["user", "list", "--role", "admin"]).len(), 2);
     let unknown = run(command(dir, &["user", "show", "nobody"]));
     assert_eq!(unknown.status.code(), Some(1));
     assert!(
@@ -292,11 +303,29 @@ async fn the_command_line_administers_beside_a_running_service() {
             .unwrap()
             .contains("there is no such user")
     );
-    let last = run(command(dir, &["user", "delete", "alice"]));
-    assert!(
-        String::from_utf8(last.stderr)
-            .unwrap()
-            .contains("nobody could administer")
-    );
-    started.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_keys_are_listed_rotated_and_revoked() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let states = || -> Vec<String> {
+        let keys = lines(dir, &["key", "list"]);
+        keys.iter()
+            .map(|key| key["state"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(states(), ["active", "pre_published"]);
+
+    let [planned] = lines(dir, &["key", "rotate", "--dry-run"]).try_into().unwrap();
+    let [rotated] = lines(dir, &["key", "rotate"]).try_into().unwrap();
+    assert_eq!(planned, rotated);
+    let active = lines(dir, &["key", "list"])[0]["kid"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    lines(dir, &["key", "revoke", &active]);
+
+    assert_eq!(states(), ["revoked", "active", "pre_published"]);
+    assert_eq!(lines(dir, &["key", "list"])[1]["kid"], rotated["kid"]);
 }

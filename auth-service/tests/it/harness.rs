@@ -85,6 +85,10 @@ pub(crate) fn settings(database_url: DatabaseUrl, clock: &Arc<ManualClock>) -> S
         service_token: SERVICE_TOKEN.into(),
         audiences: vec!["orders".into()],
         access_token_seconds: 600,
+        keys: auth_service::settings::KeySettings {
+            algorithm: shared::token::Algorithm::EdDsa,
+            rotation: Some(std::time::Duration::from_hours(24 * 30)),
+        },
         process: ProcessSettings {
             instance: "test".parse().unwrap(),
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
@@ -116,6 +120,18 @@ impl Harness {
             settings,
             clock,
             outside,
+            router: service.router(),
+            service,
+        }
+    }
+
+    /// Another replica on the same database and clock.
+    pub(crate) async fn beside(&self, settings: &Settings) -> Self {
+        let service = Service::open(settings).await.unwrap();
+        Self {
+            settings: settings.clone(),
+            clock: self.clock.clone(),
+            outside: self.outside.clone(),
             router: service.router(),
             service,
         }

@@ -44,6 +44,12 @@ pub const PASSWORD_RESET_ISSUED: &str = "password_reset_issued";
 pub const ADMIN_RECOVERED: &str = "admin_recovered";
 /// A signing key was made.
 pub const CRYPT_KEY_CREATED: &str = "crypt_key_created";
+/// It was decided when a signing key signs.
+pub const CRYPT_KEY_SCHEDULED: &str = "crypt_key_scheduled";
+/// A signing key is of no more use, and its private half is forgotten.
+pub const CRYPT_KEY_RETIRED: &str = "crypt_key_retired";
+/// A signing key was taken out of service before its time.
+pub const CRYPT_KEY_REVOKED: &str = "crypt_key_revoked";
 /// Another policy is in force at a door.
 pub const POLICY_CHANGED: &str = "policy_changed";
 /// A changed policy was refused; the former stays in force.
