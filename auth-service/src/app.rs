@@ -23,9 +23,11 @@ use crate::password::Hasher;
 use crate::request::RequestContext;
 use crate::session::RefreshTokenKey;
 use crate::signing_key::Keys;
+use crate::throttle::{BucketKey, Refusals};
 use crate::token::MintRules;
 use crate::{
-    enforcement, health, metadata, openapi, password, role, session, setup, sign_in, signing_key, token, user,
+    enforcement, health, metadata, openapi, password, role, session, setup, sign_in, signing_key, throttle,
+    token, user,
 };
 use shared::database::Database;
 use utoipa_axum::router::OpenApiRouter;
@@ -41,6 +43,8 @@ pub(crate) struct Parts {
     pub(crate) mint_rules: MintRules,
     pub(crate) refresh_key: RefreshTokenKey,
     pub(crate) hasher: Hasher,
+    pub(crate) bucket_key: BucketKey,
+    pub(crate) refusals: Refusals,
     pub(crate) guard: Guard,
     pub(crate) service_token: SecretString,
     pub(crate) audiences: Vec<String>,
@@ -97,6 +101,7 @@ pub(crate) fn end_points() -> OpenApiRouter<App> {
         .merge(password::routes())
         .merge(user::routes())
         .merge(role::routes())
+        .merge(throttle::routes())
         .merge(signing_key::routes())
         .merge(metadata::routes())
         .merge(enforcement::routes())

@@ -11,6 +11,7 @@ use crate::service::{Service, new_setup_token};
 use crate::session::command::SessionCommand;
 use crate::settings::Settings;
 use crate::signing_key::command::KeyCommand;
+use crate::throttle::command::LockoutCommand;
 use crate::user::command::{UserCommand, recover_admin};
 
 /// The commands of auth-service.
@@ -43,6 +44,9 @@ pub enum Command {
     /// Signing keys: what tokens are signed with
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Lockouts: who and what is refused because too much failed
+    #[command(subcommand)]
+    Lockout(LockoutCommand),
 }
 
 impl Command {
@@ -85,6 +89,11 @@ impl Command {
                 service.close().await;
             }
             Self::Key(command) => {
+                let service = open.await?;
+                command.run(service.app(), printer).await?;
+                service.close().await;
+            }
+            Self::Lockout(command) => {
                 let service = open.await?;
                 command.run(service.app(), printer).await?;
                 service.close().await;

@@ -68,6 +68,8 @@ pub(crate) enum ApiError {
     ScopeMissing(&'static str),
     #[error("the service token was refused")]
     ServiceTokenRefused,
+    #[error("too many attempts failed; try again later")]
+    TooManyAttempts(std::time::Duration),
     #[error("too many sign-ins at the moment")]
     TooBusy,
     #[error(transparent)]
@@ -128,6 +130,10 @@ impl ApiError {
             Self::TokenRefused(refusal) => return bearer::refused_token(*refusal),
             Self::ScopeMissing(scope) => return bearer::insufficient_scope(self.to_string(), Some(scope)),
             Self::ServiceTokenRefused => (S::UNAUTHORIZED, "service_token_refused"),
+            Self::TooManyAttempts(wait) => {
+                let problem = Problem::new(S::TOO_MANY_REQUESTS, "too_many_attempts", self.to_string());
+                return problem.retry_after(whole_seconds(*wait));
+            }
             Self::TooBusy => return unavailable("too_busy", "too many sign-ins at the moment; try again"),
             Self::NoSigner(_) => {
                 return unavailable(
@@ -155,6 +161,12 @@ impl ApiError {
             _ => problem,
         }
     }
+}
+
+/// Rounded up: whoever comes back then is not too early.
+fn whole_seconds(wait: std::time::Duration) -> u32 {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    u32::try_from(seconds).unwrap_or(u32::MAX).max(1)
 }
 
 fn unavailable(code: &'static str, detail: &'static str) -> Problem {

@@ -24,6 +24,7 @@ pub mod settings;
 mod setup;
 mod sign_in;
 mod signing_key;
+mod throttle;
 mod token;
 mod upkeep;
 mod user;

@@ -21,6 +21,7 @@ use crate::schema::SCHEMA;
 use crate::session::RefreshTokenKey;
 use crate::settings::Settings;
 use crate::signing_key::{KeyRing, Keys};
+use crate::throttle::{BucketKey, Refusals};
 use crate::token::MintRules;
 use crate::{SERVICE, setup, signing_key, upkeep, user};
 
@@ -48,6 +49,8 @@ impl Service {
                 lifetime_seconds: settings.access_token_seconds,
             },
             refresh_key: RefreshTokenKey::new(&settings.master_key).map_err(StartError::failed)?,
+            bucket_key: BucketKey::new(&settings.master_key).map_err(StartError::failed)?,
+            refusals: Refusals::default(),
             hasher: Hasher::new(slots).map_err(StartError::failed)?,
             database,
             service_token: settings.service_token.clone(),

@@ -8,7 +8,7 @@ use shared::runtime::shutdown::CancellationToken;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::{client, enforcement, one_time_token, session, signing_key};
+use crate::{client, enforcement, one_time_token, session, signing_key, throttle};
 
 /// How often. What must happen at an exact time does not wait for this.
 const EVERY: Duration = Duration::from_mins(1);
@@ -32,6 +32,7 @@ pub(crate) async fn once(app: &App) {
     tell(client::purge(app).await, "assertions of clients");
     tell(session::purge(app).await, "sessions");
     tell(enforcement::purge(app).await, "the enforcement log");
+    tell(throttle::upkeep(app).await, "throttling");
 }
 
 fn tell(done: Result<(), ApiError>, what: &'static str) {

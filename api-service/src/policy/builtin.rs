@@ -170,6 +170,13 @@ const ROUTES: &[(&str, Method, &str, Who, Service)] = &[
         Service::Auth,
     ),
     (
+        "lockout-list",
+        Method::GET,
+        "/v1/admin/lockouts",
+        Who::Scope("admin"),
+        Service::Auth,
+    ),
+    (
         "key-rotate",
         Method::POST,
         "/v1/admin/keys/rotate",
@@ -180,6 +187,13 @@ const ROUTES: &[(&str, Method, &str, Who, Service)] = &[
         "key-revoke",
         Method::POST,
         "/v1/admin/keys/{kid}/revoke",
+        Who::Scope("admin"),
+        Service::Auth,
+    ),
+    (
+        "lockout-clear",
+        Method::DELETE,
+        "/v1/admin/lockouts/{id}",
         Who::Scope("admin"),
         Service::Auth,
     ),

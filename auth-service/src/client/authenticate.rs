@@ -8,9 +8,9 @@ use super::model::{Client, Kind};
 use super::{assertion, secret, store};
 use crate::app::App;
 use crate::error::ApiError;
-use crate::outbox;
 use crate::request::RequestContext;
 use crate::sign_in::LOGIN_CLIENT;
+use crate::throttle;
 use crate::token::{Form, OAuthError};
 
 /// The longest presented id that goes into an event, in bytes.
@@ -128,7 +128,7 @@ async fn refuse(
         .with_detail("method", method);
     let recording = async {
         let mut tx = app.database.write().await?;
-        outbox::append(&mut tx, app.now(), facts).await?;
+        throttle::record(&mut tx, app, facts).await?;
         Ok::<_, ApiError>(app.database.commit(tx).await?)
     };
     recording

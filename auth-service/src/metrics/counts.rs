@@ -105,6 +105,8 @@ impl EventCounts {
     /// Counts an event that is committed.
     pub(crate) fn count(&self, facts: &Facts) {
         let outcome = facts.outcome.as_str();
+        // One event tells of many failures when there is a flood of them.
+        let times = facts.detail.get("count").and_then(Value::as_u64).unwrap_or(1);
         let reason = || self.words.known(facts.reason.as_deref());
         let action = self.words.known(Some(&facts.action));
         if matches!(facts.outcome, Outcome::Denied | Outcome::Failure | Outcome::Error) {
@@ -112,19 +114,19 @@ impl EventCounts {
                 action: action.clone(),
                 reason: reason(),
             };
-            self.failures.get_or_create(&refused).inc();
+            self.failures.get_or_create(&refused).inc_by(times);
         }
         self.events.get_or_create(&Event { action, outcome }).inc();
         match facts.action.as_str() {
-            action::AUTHN_LOGIN_SUCCESS => self.login(outcome),
+            action::AUTHN_LOGIN_SUCCESS => self.login(outcome, 1),
             action::AUTHN_LOGIN_FAIL => {
-                self.login(outcome);
+                self.login(outcome, times);
                 self.login_failures
                     .get_or_create(&OfReason { reason: reason() })
-                    .inc();
+                    .inc_by(times);
             }
             action::AUTHN_TOKEN_CREATED => self.token(facts),
-            action::AUTHN_TOKEN_REFRESH_FAIL => self.refresh(reason()),
+            action::AUTHN_TOKEN_REFRESH_FAIL => self.refresh_times(reason(), times),
             action::AUTHN_TOKEN_REUSE => {
                 self.refresh("reuse".to_owned());
                 self.reuses.get_or_create(&OfCause { cause: reason() }).inc();
@@ -136,13 +138,17 @@ impl EventCounts {
         }
     }
 
-    fn login(&self, outcome: &'static str) {
+    fn login(&self, outcome: &'static str, times: u64) {
         let outcome = outcome.to_owned();
-        self.logins.get_or_create(&OfOutcome { outcome }).inc();
+        self.logins.get_or_create(&OfOutcome { outcome }).inc_by(times);
     }
 
     fn refresh(&self, outcome: String) {
-        self.refreshes.get_or_create(&OfOutcome { outcome }).inc();
+        self.refresh_times(outcome, 1);
+    }
+
+    fn refresh_times(&self, outcome: String, times: u64) {
+        self.refreshes.get_or_create(&OfOutcome { outcome }).inc_by(times);
     }
 
     fn token(&self, facts: &Facts) {

@@ -11,8 +11,8 @@ use shared::event::{Actor, Class, Outcome, action};
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::outbox;
 use crate::request::RequestContext;
+use crate::throttle;
 pub(crate) use store::{consume, exists, find, replace};
 
 /// What a token is good for.
@@ -63,7 +63,7 @@ pub(crate) async fn refuse(app: &App, context: &RequestContext, purpose: Purpose
         .with_detail("purpose", purpose.as_str());
     let recording = async {
         let mut tx = app.database.write().await?;
-        outbox::append(&mut tx, app.now(), facts).await?;
+        throttle::record(&mut tx, app, facts).await?;
         Ok::<_, ApiError>(app.database.commit(tx).await?)
     };
     recording.await.err().unwrap_or(ApiError::OneTimeTokenRefused)

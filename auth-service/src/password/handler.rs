@@ -15,6 +15,7 @@ use crate::one_time_token::{self, Purpose};
 use crate::outbox;
 use crate::request::{JsonBody, RequestContext};
 use crate::session::{self, EndReason, Ending};
+use crate::throttle;
 use crate::user::{self, Account};
 
 /// The one-time token and the password that its user chooses.
@@ -63,6 +64,7 @@ pub(super) async fn set_password(
         return Err(one_time_token::refuse(&app, &context, Purpose::Password).await);
     }
     user::set_password(&mut tx, &account.id, &hash).await?;
+    throttle::forget_former_password(&mut tx, &app, &account.id, &account.username).await?;
     let actor = Actor {
         identity: Identity::Verified,
         sub: Some(account.id.clone()),

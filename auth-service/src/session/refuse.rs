@@ -5,8 +5,8 @@ use shared::event::{Actor, Class, Facts, Outcome, action};
 use super::end::{EndReason, Ending, end};
 use super::refresh::{Proven, Refresh, RefreshError};
 use super::rotation::ReuseCause;
-use crate::outbox;
 use crate::token::TokenAnswer;
+use crate::{outbox, throttle};
 use shared::database::Tx;
 
 impl Refresh<'_> {
@@ -78,7 +78,12 @@ impl Refresh<'_> {
                 actor,
             )
             .because(reason);
-        outbox::append(&mut tx, self.now, facts).await?;
+        if facts.actor == Actor::default() {
+            // Anybody can send what proves nothing, as fast as the network carries it.
+            throttle::record(&mut tx, self.app, facts).await?;
+        } else {
+            outbox::append(&mut tx, self.now, facts).await?;
+        }
         self.app.database.commit(tx).await?;
         Err(RefreshError::Refused)
     }

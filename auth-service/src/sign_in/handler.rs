@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::request::{JsonBody, RequestContext};
 use crate::session::{self, NewGrant};
+use crate::throttle;
 use crate::token::TokenAnswer;
 
 /// Who signs in. The password is taken exactly as sent.
@@ -26,6 +27,12 @@ pub(super) struct LoginRequest {
     /// The audience of the access token; `gatelog` if absent.
     #[schema(max_length = 128)]
     audience: Option<String>,
+    /// What an earlier sign-in on this device got: its user can sign in even while others try its name.
+    #[schema(max_length = 64)]
+    device_token: Option<String>,
+    /// Whether this device is to be known from now on, by the `device_token` of the answer.
+    #[serde(default)]
+    remember_device: bool,
 }
 
 impl fmt::Debug for LoginRequest {
@@ -44,6 +51,7 @@ impl fmt::Debug for LoginRequest {
     responses(
         (status = 200, description = "Tokens", body = TokenAnswer),
         (status = 401, description = "`bad_credentials`: one answer for all who fail"),
+        (status = 429, description = "`too_many_attempts`: `Retry-After` says for how long"),
         (status = 503, description = "`too_busy`: too many sign-ins wait; `Retry-After` says for how long")
     )
 )]
@@ -53,7 +61,8 @@ pub(super) async fn log_in(
     JsonBody(request): JsonBody<LoginRequest>,
 ) -> Result<TokenAnswer, ApiError> {
     let audience = known_audience(&app, request.audience)?;
-    let authentication = super::password(&app, &context, &request.username, request.password).await?;
+    let device = request.device_token.as_deref();
+    let authentication = super::password(&app, &context, &request.username, request.password, device).await?;
     let grant = NewGrant {
         client_id: LOGIN_CLIENT,
         audience: &audience,
@@ -66,8 +75,13 @@ pub(super) async fn log_in(
         drop(tx);
         return Err(super::refuse(&app, &context, &request.username).await);
     };
+    let mut answer = opened.answer;
+    if request.remember_device {
+        let (user_id, now) = (&authentication.account.id, app.now());
+        answer.device_token = throttle::device::remember(&mut tx, user_id, device, now).await?;
+    }
     app.database.commit(tx).await?;
-    Ok(opened.answer)
+    Ok(answer)
 }
 
 /// Scopes of Gatelog itself come with its own audience only, so that an API never holds a token that is good for more.

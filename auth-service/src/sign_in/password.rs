@@ -1,14 +1,15 @@
 //! A name and a password: one verification on every path, and one answer for all who fail.
 
-use shared::event::{Actor, Class, Identity, Outcome, action, bounded};
+use shared::database::Tx;
+use shared::event::{Actor, Class, Facts, Identity, Outcome, action, bounded};
 
 use super::{Authentication, Method};
 use crate::app::App;
 use crate::error::ApiError;
-use crate::outbox;
 use crate::password::PASSWORD_BYTES_MAX;
 use crate::request::RequestContext;
-use crate::user;
+use crate::throttle::{self, Bucket, Try};
+use crate::user::{self, Account};
 
 /// The longest typed name that goes into an event, in bytes.
 const TYPED_NAME_MAX: usize = 128;
@@ -16,12 +17,13 @@ const TYPED_NAME_MAX: usize = 128;
 /// Checks a name and a password.
 ///
 /// A name that nobody has and a disabled user cost the same verification as a wrong password, and get the same answer.
-/// A failure is recorded here; a success by whatever is opened for it.
+/// Whether it may be tried at all is asked before, and in the same way for every name. A failure is recorded here; a success by whatever is opened for it.
 pub(crate) async fn password(
     app: &App,
     context: &RequestContext,
     username: &str,
     password: String,
+    device: Option<&str>,
 ) -> Result<Authentication, ApiError> {
     if password.len() > PASSWORD_BYTES_MAX {
         return Err(ApiError::BodyInvalid(
@@ -30,32 +32,86 @@ pub(crate) async fn password(
     }
     let mut tx = app.database.read().await?;
     let account = user::find_by_name(&mut tx, username).await?;
+    let device = known_device(app, &mut tx, device, account.as_ref()).await?;
     drop(tx);
+    let attempt = admit(app, context, username, account.as_ref(), device).await?;
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
-    let is_right = app.hasher.verify(password, stored).await?;
+    let is_right = match app.hasher.verify(password, stored).await {
+        Ok(is_right) => is_right,
+        Err(error) => {
+            attempt.came_to_nothing(app).await?;
+            return Err(error);
+        }
+    };
     match account {
-        Some(account) if is_right && !account.is_disabled => Ok(Authentication {
-            account,
-            methods: vec![Method::Password],
-            authenticated_at: app.now(),
-        }),
-        _ => Err(refuse(app, context, username).await),
+        Some(account) if is_right && !account.is_disabled => {
+            attempt.succeeded(app).await?;
+            Ok(Authentication {
+                account,
+                methods: vec![Method::Password],
+                authenticated_at: app.now(),
+            })
+        }
+        _ => {
+            let recorded = attempt.failed(app, context, failure(context, username)).await;
+            Err(recorded.err().unwrap_or(ApiError::BadCredentials))
+        }
     }
 }
 
-/// Records that a sign-in failed, and returns the refusal.
-pub(crate) async fn refuse(app: &App, context: &RequestContext, typed: &str) -> ApiError {
+/// The bucket of the device, if the user has signed in on it before. Asked for nobody as well, so that an unknown name takes as
+/// long as a known one.
+async fn known_device(
+    app: &App,
+    tx: &mut Tx<'_>,
+    token: Option<&str>,
+    account: Option<&Account>,
+) -> Result<Option<Bucket>, ApiError> {
+    let Some(token) = token else { return Ok(None) };
+    let user_id = account.map_or("", |account| account.id.as_str());
+    let is_known = throttle::device::is_known(tx, token, user_id, app.now()).await?;
+    Ok(is_known.then(|| Bucket::device(&app.bucket_key, token, user_id)))
+}
+
+/// A known device is counted by itself: what others try with the name of its user does not refuse it.
+async fn admit(
+    app: &App,
+    context: &RequestContext,
+    username: &str,
+    account: Option<&Account>,
+    device: Option<Bucket>,
+) -> Result<Try, ApiError> {
+    let (key, name) = (&app.bucket_key, user::key_of(username));
+    let user_id = account.map(|account| account.id.as_str());
+    let ip = context.client.ip.as_deref().unwrap_or_default();
+    let of_name = vec![
+        Bucket::account(key, &name, user_id),
+        Bucket::pair(key, &name, user_id, ip),
+    ];
+    if let Some(device) = device {
+        return throttle::admit(app, context, vec![device], of_name).await;
+    }
+    let buckets = of_name.into_iter().chain(Bucket::of_address(key, ip)).collect();
+    throttle::admit(app, context, buckets, Vec::new()).await
+}
+
+/// What is told of a sign-in that failed.
+fn failure(context: &RequestContext, typed: &str) -> Facts {
     let actor = Actor {
         identity: Identity::Claimed,
         username: Some(bounded(typed, TYPED_NAME_MAX)),
         ..Actor::default()
     };
-    let facts = context
+    context
         .facts(Class::Auth, action::AUTHN_LOGIN_FAIL, Outcome::Failure, actor)
-        .because("bad_credentials");
+        .because("bad_credentials")
+}
+
+/// Records that a sign-in failed, and returns the refusal.
+pub(crate) async fn refuse(app: &App, context: &RequestContext, typed: &str) -> ApiError {
     let recording = async {
         let mut tx = app.database.write().await?;
-        outbox::append(&mut tx, app.now(), facts).await?;
+        throttle::record(&mut tx, app, failure(context, typed)).await?;
         Ok::<_, ApiError>(app.database.commit(tx).await?)
     };
     recording.await.err().unwrap_or(ApiError::BadCredentials)

@@ -14,6 +14,9 @@ pub(crate) struct TokenAnswer {
     pub(crate) expires_in: u32,
     pub(crate) refresh_token: String,
     pub(crate) scope: String,
+    /// What this device shows at the next sign-in, when it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) device_token: Option<String>,
 }
 
 impl TokenAnswer {
@@ -30,6 +33,7 @@ impl TokenAnswer {
             expires_in,
             refresh_token,
             scope,
+            device_token: None,
         }
     }
 }

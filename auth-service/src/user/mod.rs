@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-pub(crate) use name::Username;
+pub(crate) use name::{Username, key_of};
 pub(crate) use store::{Account, NewUser, find, find_by_name, has_administrator, insert, set_password};
 
 /// The role of administrators.

@@ -46,7 +46,7 @@ impl Username {
 }
 
 /// How a typed name is compared; it need not be a valid one.
-pub(super) fn key_of(typed: &str) -> String {
+pub(crate) fn key_of(typed: &str) -> String {
     typed.to_ascii_lowercase()
 }
 

@@ -17,5 +17,6 @@ mod roles;
 mod sessions;
 mod setup;
 mod signing_key;
+mod throttle;
 mod token_end_point;
 mod users;

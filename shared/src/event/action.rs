@@ -8,6 +8,12 @@ pub const API_RESPONSE_END: &str = "api_response_end";
 pub const AUTHN_LOGIN_SUCCESS: &str = "authn_login_success";
 /// Someone failed to sign in.
 pub const AUTHN_LOGIN_FAIL: &str = "authn_login_fail";
+/// Nothing more is tried for an account, a device or an address with an account: too many failures in a row.
+pub const AUTHN_LOGIN_LOCK: &str = "authn_login_lock";
+/// An address or a network tries more than it may.
+pub const EXCESS_RATE_LIMIT_EXCEEDED: &str = "excess_rate_limit_exceeded";
+/// An operator lets something be tried again.
+pub const LOCKOUT_CLEARED: &str = "lockout_cleared";
 /// An access token was minted.
 pub const AUTHN_TOKEN_CREATED: &str = "authn_token_created";
 /// A refresh was refused.
