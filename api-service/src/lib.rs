@@ -61,6 +61,7 @@ pub async fn run(
     let feed = FeedSource {
         auth_url: settings.auth_url,
         service_token: settings.service_token,
+        listener: settings.transport.listener(),
     };
     let mut background = JoinSet::new();
     let keys = KeptKeys::begin(&guard, &client, &settings.policy.issuers);

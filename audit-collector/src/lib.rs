@@ -128,6 +128,7 @@ fn guard(settings: &Settings, helpers: &mut JoinSet<()>) -> Result<(Arc<Guard>, 
     let source = FeedSource {
         auth_url: settings.auth_url.clone(),
         service_token: settings.service_token.clone(),
+        listener: settings.transport.listener(),
     };
     helpers.spawn(follow(Arc::clone(&guard), client, source));
     Ok((guard, refresh))

@@ -23,7 +23,7 @@ use crate::settings::Settings;
 use crate::signing_key::{KeyRing, Keys};
 use crate::throttle::{BucketKey, Refusals};
 use crate::token::MintRules;
-use crate::{SERVICE, setup, signing_key, upkeep, user};
+use crate::{SERVICE, enforcement, setup, signing_key, upkeep, user};
 
 /// How long the end may wait for the last confirms; what is left stays in the database.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -117,6 +117,12 @@ pub async fn run(
     let mut tasks = JoinSet::new();
     tasks.spawn(upkeep::run(service.app.clone(), stop.clone()));
     tasks.spawn(signing_key::follow(service.app.clone(), stop.clone()));
+    let announcer = settings.transport.announcer(SERVICE);
+    tasks.spawn(enforcement::announce(
+        service.app.clone(),
+        announcer,
+        stop.clone(),
+    ));
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, database = %settings.database_url, "auth-service is ready");
     }

@@ -48,6 +48,16 @@ pub struct Page {
     pub more: bool,
 }
 
+/// What auth-service tells every verifier as soon as it is so, and each second as a sign of life.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// The cursor after which the entries begin; who has not come so far lacks some and asks.
+    pub after: i64,
+    /// The entries since, none in a mere sign of life.
+    #[serde(flatten)]
+    pub page: Page,
+}
+
 /// The parts of a token that a revocation can name.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Subject<'a> {
@@ -102,6 +112,22 @@ impl RevocationSet {
                 .or_insert(revocation);
         }
         self.cursor = self.cursor.max(page.cursor);
+    }
+
+    /// Takes what was announced; whether it followed on what is known. If not, its entries are in force all the same, but what
+    /// stands before them is to be asked for.
+    pub fn announce(&mut self, announcement: Announcement) -> bool {
+        let follows = announcement.after <= self.cursor;
+        let cursor = if follows {
+            announcement.page.cursor
+        } else {
+            self.cursor
+        };
+        self.apply(Page {
+            cursor,
+            ..announcement.page
+        });
+        follows
     }
 
     /// Forgets what has expired before `now`.
@@ -246,6 +272,33 @@ mod tests {
         };
         assert!(set.is_revoked(&at_200));
         assert_eq!(set.cursor(), 2);
+    }
+
+    #[test]
+    fn an_announcement_with_a_gap_before_it_is_in_force_and_moves_no_cursor() {
+        let mut set = set_of(vec![entry(1, Target::Sid("a".into()), 100)]);
+        let announced = |after, cursor, sid: &str| Announcement {
+            after,
+            page: Page {
+                entries: vec![entry(cursor, Target::Sid(sid.into()), 100)],
+                cursor,
+                more: false,
+            },
+        };
+        let is_revoked = |set: &RevocationSet, sid| {
+            set.is_revoked(&Subject {
+                sid: Some(sid),
+                ..Subject::default()
+            })
+        };
+
+        assert!(!set.announce(announced(2, 3, "c")));
+        assert_eq!(set.cursor(), 1);
+        assert!(is_revoked(&set, "c"));
+
+        assert!(set.announce(announced(0, 2, "b")));
+        assert_eq!(set.cursor(), 2);
+        assert!(is_revoked(&set, "b"));
     }
 
     #[test]

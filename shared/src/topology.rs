@@ -53,6 +53,16 @@ impl Topology {
         self.name("dead")
     }
 
+    /// The topic exchange over which auth-service tells every verifier what it must refuse.
+    pub fn control_exchange(&self) -> String {
+        self.name("control")
+    }
+
+    /// The queue of one verifier on that exchange; it goes with its connection.
+    pub fn control_queue(&self, id: &str) -> String {
+        format!("{}.{id}", self.control_exchange())
+    }
+
     fn name(&self, part: &str) -> String {
         format!("{}.{part}", self.prefix)
     }
@@ -91,6 +101,7 @@ mod tests {
         assert_eq!(topology.events_exchange(), "staging2.events");
         assert_eq!(topology.collector_queue(), "staging2.collector");
         assert_eq!(topology.dead(), "staging2.dead");
+        assert_eq!(topology.control_queue("x"), "staging2.control.x");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The enforcement log: what every verifier must refuse although the token's signature holds.
 
 mod handler;
+mod herald;
 mod store;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::settings::ACCESS_TOKEN_SECONDS_MAX;
+pub(crate) use herald::run as announce;
 use shared::database::{Database, DatabaseError};
 pub(crate) use store::{append, head};
 

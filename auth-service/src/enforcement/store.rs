@@ -9,8 +9,10 @@ use shared::database::{DatabaseError, Tx, execute, fetch};
 /// Entries in one page; some hundred bytes each.
 const PAGE_MAX: i64 = 1000;
 
-const NEXT_CURSOR: &str =
-    "UPDATE enforcement_head SET cursor = cursor + 1 WHERE only_row = 1 RETURNING cursor";
+/// Cursors follow the clock where they can: after the database was restored from a backup, new entries come after every cursor
+/// that was given out before, so that no verifier takes them for ones that it knows.
+const NEXT_CURSOR: &str = "UPDATE enforcement_head
+    SET cursor = CASE WHEN cursor < $1 THEN $1 ELSE cursor + 1 END WHERE only_row = 1 RETURNING cursor";
 const INSERT: &str = "INSERT INTO enforcement (cursor, kind, value, not_before, expires_at)
     VALUES ($1, $2, $3, $4, $5)";
 const SELECT_HEAD: &str = "SELECT cursor FROM enforcement_head WHERE only_row = 1";
@@ -53,7 +55,11 @@ impl Row {
 ///
 /// Append last in a transaction: whoever appends next waits for its commit.
 pub(crate) async fn append(tx: &mut Tx<'_>, target: &Target, now: UtcMicros) -> Result<(), DatabaseError> {
-    let (cursor,) = fetch!(fetch_one, &mut *tx, sqlx::query_as::<_, (i64,)>(NEXT_CURSOR))?;
+    let (cursor,) = fetch!(
+        fetch_one,
+        &mut *tx,
+        sqlx::query_as::<_, (i64,)>(NEXT_CURSOR).bind(now.as_micros())
+    )?;
     let (kind, value) = match target {
         Target::Jti(value) => ("jti", value),
         Target::Sid(value) => ("sid", value),

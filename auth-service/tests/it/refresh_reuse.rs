@@ -100,7 +100,8 @@ async fn replays_at_once_end_the_session_once(harness: Arc<Harness>) {
     }
 
     assert_eq!(harness.events_of("authn_token_reuse").await.len(), 1);
-    assert_eq!(harness.enforcement_since(0).await["cursor"], 1);
+    let page = harness.enforcement_since(0).await;
+    assert_eq!(page["entries"].as_array().unwrap().len(), 1);
 }
 
 async fn a_token_from_after_the_backup_is_refused_and_told_of(harness: Arc<Harness>) {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use crate::clock::{SharedClock, UtcMicros};
-use crate::enforcement::{BLIND_MAX, Page, RevocationSet};
+use crate::enforcement::{Announcement, BLIND_MAX, Page, RevocationSet};
 use crate::token::{AudienceRule, KeySet, Refusal, Rejection, Trust, Verified, verify};
 
 /// The beginning of time.
@@ -117,6 +117,23 @@ impl Guard {
         if !page.more {
             self.heard_at.store(asked_at.as_micros(), Ordering::Release);
         }
+    }
+
+    /// Takes what was announced; whether nothing before it is missing. It puts revocations in force sooner and is never taken
+    /// for a sign that all of them are known: a word that was held up on its way would say so of the past.
+    pub fn hear_announcement(&self, announcement: &Announcement) -> bool {
+        if announcement.page.entries.is_empty() {
+            return announcement.page.cursor <= self.cursor();
+        }
+        let now = self.clock.now();
+        let mut follows = false;
+        self.revoked.rcu(|revoked| {
+            let mut revoked = RevocationSet::clone(revoked);
+            follows = revoked.announce(announcement.clone());
+            revoked.forget_expired(now);
+            revoked
+        });
+        follows
     }
 
     fn is_blind_at(&self, now: UtcMicros) -> bool {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Delivery, Message, PublishError, Receipt};
@@ -12,11 +12,22 @@ use super::{Delivery, Message, PublishError, Receipt};
 /// Messages in flight at most; a publisher that is ahead of the consumer waits.
 const IN_FLIGHT_MAX: usize = 1024;
 
+/// Words to all that a slow listener may be behind; it asks for what it has missed.
+const ANNOUNCED_MAX: usize = 64;
+
 /// The channel that publishers and the consumer of one process share.
 #[derive(Clone, Debug)]
 pub struct Bus {
     sender: mpsc::Sender<InFlight>,
     receiver: Arc<Mutex<mpsc::Receiver<InFlight>>>,
+    control: broadcast::Sender<Heard>,
+}
+
+/// A word to all and who said it.
+#[derive(Clone, Debug)]
+pub(super) struct Heard {
+    pub(super) body: Bytes,
+    pub(super) publisher: Option<String>,
 }
 
 #[derive(Debug)]
@@ -33,7 +44,23 @@ impl Bus {
         Self {
             sender,
             receiver: Arc::new(Mutex::new(receiver)),
+            control: broadcast::Sender::new(ANNOUNCED_MAX),
         }
+    }
+
+    /// Tells everybody who listens.
+    pub(super) fn announce(&self, body: Bytes, service: &str) {
+        let heard = Heard {
+            body,
+            publisher: Some(service.to_owned()),
+        };
+        if self.control.send(heard).is_err() {
+            tracing::trace!("nobody listens");
+        }
+    }
+
+    pub(super) fn listen(&self) -> broadcast::Receiver<Heard> {
+        self.control.subscribe()
     }
 }
 

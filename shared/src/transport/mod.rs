@@ -3,6 +3,7 @@
 //! Delivery is at least once on both sides of the seam: a message is the publisher's until it is confirmed, and the
 //! transport's until it is acknowledged.
 
+mod control;
 mod in_process;
 mod rabbit;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 
+pub use control::{Announcer, Listener};
 pub use in_process::Bus;
 pub use rabbit::{Broker, BrokerUrl, InvalidBrokerUrl};
 
@@ -35,6 +37,22 @@ impl Transport {
         match self {
             Self::Rabbit(broker) => Publisher::Rabbit(Box::new(RabbitPublisher::new(broker.clone()))),
             Self::InProcess(bus) => Publisher::InProcess(InProcessPublisher::new(bus.clone(), service)),
+        }
+    }
+
+    /// What tells every verifier at once, as `service`. Nothing is connected before the first word.
+    pub fn announcer(&self, service: &str) -> Announcer {
+        match self {
+            Self::Rabbit(broker) => Announcer::rabbit(broker.clone()),
+            Self::InProcess(bus) => Announcer::in_process(bus.clone(), service),
+        }
+    }
+
+    /// What hears it. Nothing is connected before somebody listens.
+    pub fn listener(&self) -> Listener {
+        match self {
+            Self::Rabbit(broker) => Listener::rabbit(broker.clone()),
+            Self::InProcess(bus) => Listener::in_process(bus),
         }
     }
 

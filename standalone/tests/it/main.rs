@@ -6,6 +6,7 @@ mod gatelog;
 mod metrics;
 mod pipeline;
 mod readme;
+mod revocation;
 mod servers;
 mod system;
 mod tour;

@@ -12,7 +12,7 @@ use crate::gatelog::DEADLINE;
 use crate::system::{System, curl};
 
 /// One at a time: two of these tests stop a server that all share.
-static ALONE: Mutex<()> = Mutex::new(());
+pub(crate) static ALONE: Mutex<()> = Mutex::new(());
 
 /// Waits until there is an answer.
 pub(crate) fn eventually<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {

@@ -92,6 +92,11 @@ impl System {
         &self.issuer
     }
 
+    /// Where auth-service itself is reached.
+    pub(crate) fn auth_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.auth_port)
+    }
+
     /// Starts auth-service and everything else that the main job needs, and waits until all are ready.
     pub(crate) fn start_all(&mut self) {
         self.start_auth();

@@ -3,6 +3,7 @@
 //! No automatic recovery of the library is used: a failed connection is dropped, and the next call makes a new one.
 
 mod consume;
+mod control;
 mod declare;
 mod publish;
 
@@ -17,6 +18,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::topology::Topology;
 pub(super) use consume::RabbitConsumer;
+pub(super) use control::{RabbitAnnouncer, RabbitListener};
 pub(super) use publish::RabbitPublisher;
 
 /// Without heartbeats a dead peer may take eleven minutes to notice; RabbitMQ advises 5 to 20 seconds.

@@ -1,6 +1,7 @@
 //! The transport over a real RabbitMQ. `scripts/servers -- cargo test -p shared` starts one.
 
 mod consume;
+mod control;
 mod outage;
 mod publish;
 
@@ -142,6 +143,16 @@ impl Rig {
         for pid in connections {
             self.ctl(&["close_connection", &pid, "test"]);
         }
+    }
+
+    /// Removes the exchange for words to all.
+    async fn remove_control(self) {
+        let (_connection, channel) = self.raw(COLLECTOR).await;
+        let exchange = self.topology.control_exchange();
+        channel
+            .exchange_delete(exchange.as_str().into(), ExchangeDeleteOptions::default())
+            .await
+            .unwrap();
     }
 
     /// Removes what the test left on the broker.

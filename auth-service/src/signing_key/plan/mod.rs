@@ -200,5 +200,4 @@ pub(super) fn rotation_at(keys: &[KeyTimes], now: UtcMicros) -> Option<(String, 
 }
 
 #[cfg(test)]
-#[path = "plan_tests.rs"]
 mod tests;
