@@ -10,15 +10,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Algorithm;
+use super::rsa_strength::is_strong_modulus;
 
 /// The largest key set read, in bytes; a generous bound on a few dozen keys.
 const JWKS_BYTES_MAX: usize = 256 * 1024;
 
 /// The most keys read from one set.
 const KEYS_MAX: usize = 64;
-
-/// RFC 7518 §3.3: RSA keys of 2048 bits or more.
-const RSA_MODULUS_BYTES_MIN: usize = 256;
 
 /// RFC 7518 §3.2: an HS256 key is at least as long as the hash.
 const SECRET_BYTES_MIN: usize = 32;
@@ -64,7 +62,8 @@ impl KeySet {
     /// Reads a JSON Web Key Set and keeps the keys that may verify signatures.
     ///
     /// Left out, without an error as long as one remains: symmetric and unknown kinds, keys without or with a repeated
-    /// `kid`, for encryption, of another curve than Ed25519 and P-256, RSA below 2048 bits, with an `alg` that is not
+    /// `kid`, for encryption, of another curve than Ed25519 and P-256, RSA that is
+    /// below 2048 bits or of a broken generator, with an `alg` that is not
     /// their kind's, or published together with their private half.
     pub fn from_jwks(bytes: &[u8]) -> Result<Self, JwksError> {
         #[derive(Deserialize)]
@@ -158,7 +157,7 @@ fn usable_key(value: Value) -> Option<(String, VerifyingKey)> {
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
             (Algorithm::Es256, KeyAlgorithm::ES256)
         }
-        AlgorithmParameters::RSA(key) if is_strong_modulus(&key.n) => (Algorithm::Rs256, KeyAlgorithm::RS256),
+        AlgorithmParameters::RSA(key) if is_strong_rsa(&key.n) => (Algorithm::Rs256, KeyAlgorithm::RS256),
         _ => return None,
     };
     let own_algorithm = jwk.common.key_algorithm.is_none_or(|alg| alg == named);
@@ -169,10 +168,8 @@ fn usable_key(value: Value) -> Option<(String, VerifyingKey)> {
     Some((kid, VerifyingKey { algorithm, key }))
 }
 
-fn is_strong_modulus(n: &str) -> bool {
-    URL_SAFE_NO_PAD
-        .decode(n)
-        .is_ok_and(|bytes| bytes.iter().skip_while(|byte| **byte == 0).count() >= RSA_MODULUS_BYTES_MIN)
+fn is_strong_rsa(n: &str) -> bool {
+    URL_SAFE_NO_PAD.decode(n).is_ok_and(|n| is_strong_modulus(&n))
 }
 
 #[cfg(test)]

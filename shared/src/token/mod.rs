@@ -3,9 +3,11 @@
 mod algorithm;
 mod assertion;
 mod claims;
+mod compact;
 mod json;
 mod key_set;
 mod refusal;
+mod rsa_strength;
 mod trust;
 mod unverified;
 mod verify;

@@ -1,12 +1,9 @@
 //! A token taken apart, and what may be said of it before or without its verification.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::Refusal;
-use super::json::UniqueObject;
-use super::verify::TOKEN_BYTES_MAX;
+use super::compact::{Compact, object};
 use crate::clock::UtcMicros;
 use crate::event::{Actor, Identity, TokenFacts, bounded};
 
@@ -15,35 +12,15 @@ const UNVERIFIED_TEXT_MAX: usize = 256;
 
 /// A token taken apart, nothing in it believed.
 pub(super) struct Unverified<'t> {
-    pub(super) message: &'t str,
-    pub(super) signature: &'t str,
-    pub(super) header: Map<String, Value>,
+    pub(super) jws: Compact<'t>,
     pub(super) claims: Map<String, Value>,
 }
 
 impl<'t> Unverified<'t> {
     pub(super) fn parse(token: &'t str) -> Result<Self, Refusal> {
-        if token.len() > TOKEN_BYTES_MAX {
-            return Err(Refusal::TooLong);
-        }
-        let (message, signature) = token.rsplit_once('.').ok_or(Refusal::Malformed)?;
-        // A further dot stays in `claims`, where it is no base64url.
-        let (header, claims) = message.split_once('.').ok_or(Refusal::Malformed)?;
-        let header = decode_object(header)?;
-        // RFC 7797's `b64: false` changes what is signed; it is refused like every other extension.
-        if header.contains_key("crit") || header.contains_key("b64") {
-            return Err(Refusal::CriticalHeader);
-        }
-        Ok(Self {
-            message,
-            signature,
-            header,
-            claims: decode_object(claims)?,
-        })
-    }
-
-    pub(super) fn header_text(&self, name: &str) -> Option<&str> {
-        self.header.get(name)?.as_str()
+        let jws = Compact::parse(token)?;
+        let claims = object(&jws.payload)?;
+        Ok(Self { jws, claims })
     }
 
     fn claim_text(&self, name: &str) -> Option<String> {
@@ -55,8 +32,8 @@ impl<'t> Unverified<'t> {
         let short = |text: &str| bounded(text, UNVERIFIED_TEXT_MAX);
         TokenFacts {
             iss: self.claim_text("iss"),
-            kid: self.header_text("kid").map(short),
-            alg: self.header_text("alg").map(short),
+            kid: self.jws.header_text("kid").map(short),
+            alg: self.jws.header_text("alg").map(short),
             age_s: self
                 .claims
                 .get("iat")
@@ -81,10 +58,4 @@ impl<'t> Unverified<'t> {
             jti: self.claim_text("jti"),
         }
     }
-}
-
-fn decode_object(part: &str) -> Result<Map<String, Value>, Refusal> {
-    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| Refusal::Malformed)?;
-    let UniqueObject(members) = serde_json::from_slice(&bytes).map_err(|_| Refusal::Malformed)?;
-    Ok(members)
 }

@@ -5,7 +5,6 @@
 
 use serde_json::{Map, Value};
 
-use super::key_set::VerifyingKey;
 use super::trust::{AudienceRule, ClaimProfile, IssuerRules, Trust};
 use super::unverified::Unverified;
 use super::{Algorithm, Refusal, Rejection};
@@ -154,46 +153,23 @@ fn verify_signed<'r>(unverified: &'r Unverified<'_>, trust: &'r Trust) -> Result
         .ok_or(Refusal::IssuerUnknown)?;
     let issuer = trust.issuer(unverified_iss).ok_or(Refusal::IssuerUnknown)?;
     let rules = &issuer.rules;
-    let kid = match unverified.header.get("kid") {
-        None => None,
-        Some(Value::String(kid)) => Some(kid.as_str()),
-        Some(_) => return Err(Refusal::Malformed),
-    };
+    // Looked at before the rest, so that what is no key id is malformed whatever else is wrong.
+    unverified.jws.kid()?;
     if !unverified
+        .jws
         .header_text("typ")
         .is_some_and(|typ| accepts_type(rules, typ))
     {
         return Err(Refusal::TypeRefused);
     }
-    let algorithm = unverified
-        .header_text("alg")
-        .and_then(|name| name.parse::<Algorithm>().ok())
-        .filter(|algorithm| rules.algorithms.contains(algorithm))
-        .ok_or(Refusal::AlgorithmRefused)?;
+    let algorithm = unverified.jws.algorithm(&rules.algorithms)?;
     let keys = issuer.keys.as_ref().ok_or(Refusal::KeysUnavailable)?;
-    let (kid, key) = keys.find(kid).ok_or(Refusal::KeyUnknown)?;
-    verify_signature(unverified, key, algorithm)?;
+    let kid = unverified.jws.verify(keys, algorithm)?;
     Ok(Signed {
         rules,
         kid,
         algorithm,
     })
-}
-
-/// Whether the signature is one of `key` with its own algorithm.
-pub(super) fn verify_signature(
-    unverified: &Unverified<'_>,
-    key: &VerifyingKey,
-    algorithm: Algorithm,
-) -> Result<(), Refusal> {
-    if key.algorithm != algorithm {
-        return Err(Refusal::AlgorithmRefused);
-    }
-    let message = unverified.message.as_bytes();
-    match jsonwebtoken::crypto::verify(unverified.signature, message, &key.key, algorithm.library()) {
-        Ok(true) => Ok(()),
-        Ok(false) | Err(_) => Err(Refusal::SignatureInvalid),
-    }
 }
 
 fn accepts_type(rules: &IssuerRules, typ: &str) -> bool {
