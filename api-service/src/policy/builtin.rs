@@ -51,13 +51,6 @@ const ROUTES: &[(&str, Method, &str, Who, Service)] = &[
         Service::Auth,
     ),
     (
-        "password-change",
-        Method::POST,
-        "/v1/password/change",
-        Who::SignedIn,
-        Service::Auth,
-    ),
-    (
         "oauth-token",
         Method::POST,
         "/oauth/token",

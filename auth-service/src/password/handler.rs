@@ -1,20 +1,21 @@
-//! `POST /v1/password` and `POST /v1/password/change`.
+//! `POST /v1/password`.
 
 use std::fmt;
 
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
-use shared::event::{Actor, Identity};
+use shared::event::{Actor, Class, Identity, Outcome, action};
 use utoipa::ToSchema;
 
 use super::check;
-use super::replace::{By, replace};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::one_time_token::{self, Purpose};
-use crate::request::{Caller, JsonBody, RequestContext};
-use crate::sign_in;
+use crate::outbox;
+use crate::request::{JsonBody, RequestContext};
+use crate::session::{self, EndReason, Ending};
+use crate::throttle;
 use crate::user::{self, Account};
 
 /// The one-time token and the password that its user chooses.
@@ -56,88 +57,36 @@ pub(super) async fn set_password(
     };
     check(&request.password, &account.username).map_err(ApiError::PasswordRefused)?;
     let hash = app.hasher.hash(request.password).await?;
+    let now = app.now();
     let mut tx = app.database.write().await?;
-    if !one_time_token::consume(&mut tx, Purpose::Password, &request.token, app.now()).await? {
+    if !one_time_token::consume(&mut tx, Purpose::Password, &request.token, now).await? {
         drop(tx);
         return Err(one_time_token::refuse(&app, &context, Purpose::Password).await);
     }
+    user::set_password(&mut tx, &account.id, &hash).await?;
+    throttle::forget_former_password(&mut tx, &app, &account.id, &account.username).await?;
     let actor = Actor {
         identity: Identity::Verified,
         sub: Some(account.id.clone()),
-        username: Some(account.username.clone()),
+        username: Some(account.username),
         ..Actor::default()
     };
-    let by = By {
+    let facts = context
+        .facts(
+            Class::Auth,
+            action::AUTHN_PASSWORD_CHANGE,
+            Outcome::Success,
+            actor.clone(),
+        )
+        .with_detail("by", "one_time_token");
+    outbox::append(&mut tx, now, facts).await?;
+    let ending = Ending {
         context: &context,
         actor: &actor,
-        proof: "one_time_token",
-        keeps: None,
+        reason: EndReason::PasswordChange,
+        now,
     };
-    replace(&mut tx, &app, &account, &hash, &by).await?;
-    app.database.commit(tx).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// The password that the caller has and the one that it chooses.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ChangePasswordRequest {
-    #[schema(min_length = 1, max_length = 1024)]
-    current_password: String,
-    #[schema(min_length = 15, max_length = 1024)]
-    password: String,
-}
-
-impl fmt::Debug for ChangePasswordRequest {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("ChangePasswordRequest(…)")
-    }
-}
-
-/// Changes the caller's own password and ends its other sessions. The present password counts like a sign-in, failures too.
-#[utoipa::path(
-    post,
-    path = "/v1/password/change",
-    operation_id = "changePassword",
-    tag = "account",
-    security(("bearer" = [])),
-    request_body = ChangePasswordRequest,
-    responses(
-        (status = 204, description = "The password is changed"),
-        (status = 401, description = "`bad_credentials`"),
-        (status = 429, description = "`too_many_attempts`")
-    )
-)]
-pub(super) async fn change_password(
-    State(app): State<App>,
-    context: RequestContext,
-    caller: Caller,
-    JsonBody(request): JsonBody<ChangePasswordRequest>,
-) -> Result<StatusCode, ApiError> {
-    let mut tx = app.database.read().await?;
-    let account = user::find(&mut tx, &caller.0.sub)
-        .await?
-        .ok_or(ApiError::NotFound)?;
-    drop(tx);
-    // Asked first: a password that is refused for being weak tells nothing to who does not know the present one.
-    let proven = sign_in::password(&app, &context, &account.username, request.current_password, None).await?;
-    check(&request.password, &account.username).map_err(ApiError::PasswordRefused)?;
-    let hash = app.hasher.hash(request.password).await?;
-    let mut tx = app.database.write().await?;
-    let current = user::find(&mut tx, &account.id)
-        .await?
-        .ok_or(ApiError::NotFound)?;
-    if current.password_hash != proven.account.password_hash || current.is_disabled {
-        return Err(ApiError::BadCredentials);
-    }
-    let actor = caller.actor();
-    let by = By {
-        context: &context,
-        actor: &actor,
-        proof: "current_password",
-        keeps: caller.0.sid.as_deref(),
-    };
-    replace(&mut tx, &app, &current, &hash, &by).await?;
+    session::end_all_of(&mut tx, &account.id, None, &ending).await?;
     app.database.commit(tx).await?;
     Ok(StatusCode::NO_CONTENT)
 }

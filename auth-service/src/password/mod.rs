@@ -3,7 +3,6 @@
 mod handler;
 mod hasher;
 mod phc;
-mod replace;
 mod rule;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -13,9 +12,7 @@ use crate::app::App;
 pub(crate) use hasher::{Hasher, HashingError};
 pub(crate) use rule::{PASSWORD_BYTES_MAX, Weakness, check};
 
-/// `POST /v1/password` and `POST /v1/password/change`.
+/// `POST /v1/password`.
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
-        .routes(routes!(handler::set_password))
-        .routes(routes!(handler::change_password))
+    OpenApiRouter::default().routes(routes!(handler::set_password))
 }

@@ -4,6 +4,7 @@ mod accepted;
 mod forged;
 mod guard;
 mod key_set;
+mod kinds;
 mod mint;
 mod mutation;
 mod rejection;

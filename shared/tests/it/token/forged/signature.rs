@@ -7,7 +7,7 @@ use shared::token::{Algorithm, AudienceRule, Trust, verify};
 
 use super::{assert_outcomes, headers, text};
 use crate::token::mint::{
-    GATELOG, Key, LEGACY, WORLD, claims, encode, good, header, legacy, with, with_header,
+    GATELOG, KIDS, Key, LEGACY, WORLD, claims, encode, good, header, legacy, with, with_header,
 };
 use crate::token::{NOW, outcome};
 
@@ -30,6 +30,25 @@ fn an_algorithm_other_than_the_key_s_own_is_refused() {
         ],
     );
     assert_outcomes([text("no alg", with_header("alg", None), refused)]);
+}
+
+/// Whatever key it is: an unknown name is never taken for the key's own algorithm, with which the signature would be good.
+#[test]
+fn a_good_signature_does_not_make_up_for_the_name_of_another_algorithm() {
+    for ((kid, own), key) in KIDS.iter().zip(&WORLD.keys) {
+        for name in [
+            "none", "", "HS256", "EdDSA", "Ed25519", "ES256", "RS256", "PS256", "RS512",
+        ] {
+            let named = with(header(), "alg", Some(json!(name)));
+            let token = key.sign(&with(named, "kid", Some(json!(kid))), &claims());
+            let expected = if name == own.as_str() {
+                "accepted"
+            } else {
+                "token_algorithm_refused"
+            };
+            assert_outcomes([text(&format!("{name} with {kid}"), token, expected)]);
+        }
+    }
 }
 
 #[test]
