@@ -15,6 +15,7 @@ use shared::guard::Guard;
 use shared::http::request_id::X_REQUEST_ID;
 use shared::runtime::common::ProcessSettings;
 use shared::runtime::shutdown::TaskTracker;
+use shared::token::GATELOG_AUDIENCE;
 
 use crate::error::{ApiError, Failed, Internal};
 use crate::metrics::AuthMetrics;
@@ -26,8 +27,8 @@ use crate::signing_key::Keys;
 use crate::throttle::{BucketKey, Refusals};
 use crate::token::MintRules;
 use crate::{
-    enforcement, health, metadata, openapi, password, role, session, setup, sign_in, signing_key, throttle,
-    token, user,
+    api_key, client, enforcement, health, metadata, openapi, password, role, session, setup, sign_in,
+    signing_key, throttle, token, user,
 };
 use shared::database::Database;
 use utoipa_axum::router::OpenApiRouter;
@@ -74,6 +75,11 @@ impl App {
         WeakApp(Arc::downgrade(&self.0))
     }
 
+    /// Whether tokens are minted for that audience.
+    pub(crate) fn knows_audience(&self, audience: &str) -> bool {
+        audience == GATELOG_AUDIENCE || self.audiences.iter().any(|known| known == audience)
+    }
+
     /// The present moment.
     pub(crate) fn now(&self) -> UtcMicros {
         self.clock.now()
@@ -98,6 +104,8 @@ pub(crate) fn end_points() -> OpenApiRouter<App> {
         .merge(sign_in::routes())
         .merge(session::routes())
         .merge(token::routes())
+        .merge(client::routes())
+        .merge(api_key::routes())
         .merge(password::routes())
         .merge(user::routes())
         .merge(role::routes())

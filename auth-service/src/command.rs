@@ -5,6 +5,8 @@ use serde_json::{Map, Value};
 use shared::http::client;
 use shared::runtime::cli::{self, StartError};
 
+use crate::api_key::command::ApiKeyCommand;
+use crate::client::command::ClientCommand;
 use crate::error::ApiError;
 use crate::role::command::RoleCommand;
 use crate::service::{Service, new_setup_token};
@@ -38,6 +40,12 @@ pub enum Command {
     /// Roles: what users may do
     #[command(subcommand)]
     Role(RoleCommand),
+    /// Clients: who else may ask for tokens
+    #[command(subcommand)]
+    Client(ClientCommand),
+    /// API keys: what users let programs do for them
+    #[command(subcommand)]
+    ApiKey(ApiKeyCommand),
     /// Sessions: who is signed in
     #[command(subcommand)]
     Session(SessionCommand),
@@ -94,6 +102,16 @@ impl Command {
                 service.close().await;
             }
             Self::Lockout(command) => {
+                let service = open.await?;
+                command.run(service.app(), printer).await?;
+                service.close().await;
+            }
+            Self::Client(command) => {
+                let service = open.await?;
+                command.run(service.app(), printer).await?;
+                service.close().await;
+            }
+            Self::ApiKey(command) => {
                 let service = open.await?;
                 command.run(service.app(), printer).await?;
                 service.close().await;

@@ -54,6 +54,12 @@ pub(crate) enum ApiError {
     RoleInUse,
     #[error("that role is built in: {0}")]
     RoleBuiltIn(&'static str),
+    #[error("there are two secrets that are good; delete one first")]
+    TooManySecrets,
+    #[error("there are as many API keys as one user may have")]
+    TooManyKeys,
+    #[error("this needs somebody who has signed in, not a key or a client of others")]
+    SignInRequired,
     #[error("{0}")]
     PasswordRefused(crate::password::Weakness),
     #[error("that audience is not known here")]
@@ -123,6 +129,9 @@ impl ApiError {
             Self::RoleTaken => (S::CONFLICT, "role_taken"),
             Self::RoleInUse => (S::CONFLICT, "role_in_use"),
             Self::RoleBuiltIn(_) => (S::CONFLICT, "role_built_in"),
+            Self::TooManySecrets => (S::CONFLICT, "too_many_secrets"),
+            Self::TooManyKeys => (S::CONFLICT, "too_many_keys"),
+            Self::SignInRequired => (S::FORBIDDEN, "sign_in_required"),
             Self::PasswordRefused(_) => (S::BAD_REQUEST, "password_refused"),
             Self::AudienceUnknown => (S::BAD_REQUEST, "audience_unknown"),
             Self::AuthorizationMalformed(error) => return bearer::malformed_authorization(*error),

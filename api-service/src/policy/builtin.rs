@@ -72,129 +72,45 @@ const ROUTES: &[(&str, Method, &str, Who, Service)] = &[
         Service::Auth,
     ),
     (
-        "user-create",
+        "oauth-revoke",
         Method::POST,
-        "/v1/admin/users",
-        Who::Scope("admin"),
+        "/oauth/revoke",
+        Who::Anyone,
         Service::Auth,
     ),
     (
-        "user-list",
-        Method::GET,
-        "/v1/admin/users",
-        Who::Scope("admin"),
-        Service::Auth,
-    ),
-    (
-        "user-read",
-        Method::GET,
-        "/v1/admin/users/{id}",
-        Who::Scope("admin"),
-        Service::Auth,
-    ),
-    (
-        "user-update",
-        Method::PATCH,
-        "/v1/admin/users/{id}",
-        Who::Scope("admin"),
-        Service::Auth,
-    ),
-    (
-        "user-delete",
-        Method::DELETE,
-        "/v1/admin/users/{id}",
-        Who::Scope("admin"),
-        Service::Auth,
-    ),
-    (
-        "user-password-reset",
+        "oauth-introspect",
         Method::POST,
-        "/v1/admin/users/{id}/password-reset",
-        Who::Scope("admin"),
+        "/oauth/introspect",
+        Who::Anyone,
         Service::Auth,
     ),
     (
-        "role-list",
+        "oauth-metadata-of-path",
         Method::GET,
-        "/v1/admin/roles",
-        Who::Scope("admin"),
+        "/.well-known/oauth-authorization-server/{path..}",
+        Who::Anyone,
         Service::Auth,
     ),
     (
-        "role-create",
+        "api-key-list",
+        Method::GET,
+        "/v1/api-keys",
+        Who::SignedIn,
+        Service::Auth,
+    ),
+    (
+        "api-key-create",
         Method::POST,
-        "/v1/admin/roles",
-        Who::Scope("admin"),
+        "/v1/api-keys",
+        Who::SignedIn,
         Service::Auth,
     ),
     (
-        "role-update",
-        Method::PATCH,
-        "/v1/admin/roles/{name}",
-        Who::Scope("admin"),
-        Service::Auth,
-    ),
-    (
-        "role-delete",
+        "api-key-delete",
         Method::DELETE,
-        "/v1/admin/roles/{name}",
-        Who::Scope("admin"),
-        Service::Auth,
-    ),
-    (
-        "user-session-list",
-        Method::GET,
-        "/v1/admin/sessions",
-        Who::Scope("admin"),
-        Service::Auth,
-    ),
-    (
-        "user-sessions-end",
-        Method::DELETE,
-        "/v1/admin/sessions",
-        Who::Scope("admin"),
-        Service::Auth,
-    ),
-    (
-        "user-session-end",
-        Method::DELETE,
-        "/v1/admin/sessions/{id}",
-        Who::Scope("admin"),
-        Service::Auth,
-    ),
-    (
-        "key-list",
-        Method::GET,
-        "/v1/admin/keys",
-        Who::Scope("admin"),
-        Service::Auth,
-    ),
-    (
-        "lockout-list",
-        Method::GET,
-        "/v1/admin/lockouts",
-        Who::Scope("admin"),
-        Service::Auth,
-    ),
-    (
-        "key-rotate",
-        Method::POST,
-        "/v1/admin/keys/rotate",
-        Who::Scope("admin"),
-        Service::Auth,
-    ),
-    (
-        "key-revoke",
-        Method::POST,
-        "/v1/admin/keys/{kid}/revoke",
-        Who::Scope("admin"),
-        Service::Auth,
-    ),
-    (
-        "lockout-clear",
-        Method::DELETE,
-        "/v1/admin/lockouts/{id}",
-        Who::Scope("admin"),
+        "/v1/api-keys/{id}",
+        Who::SignedIn,
         Service::Auth,
     ),
     (
@@ -220,17 +136,58 @@ const ROUTES: &[(&str, Method, &str, Who, Service)] = &[
     ),
 ];
 
+/// What administrators do at auth-service: name, method, template.
+const ADMINISTRATION: &[(&str, Method, &str)] = &[
+    ("user-create", Method::POST, "/v1/admin/users"),
+    ("user-list", Method::GET, "/v1/admin/users"),
+    ("user-read", Method::GET, "/v1/admin/users/{id}"),
+    ("user-update", Method::PATCH, "/v1/admin/users/{id}"),
+    ("user-delete", Method::DELETE, "/v1/admin/users/{id}"),
+    (
+        "user-password-reset",
+        Method::POST,
+        "/v1/admin/users/{id}/password-reset",
+    ),
+    ("role-list", Method::GET, "/v1/admin/roles"),
+    ("role-create", Method::POST, "/v1/admin/roles"),
+    ("role-update", Method::PATCH, "/v1/admin/roles/{name}"),
+    ("role-delete", Method::DELETE, "/v1/admin/roles/{name}"),
+    ("user-session-list", Method::GET, "/v1/admin/sessions"),
+    ("user-sessions-end", Method::DELETE, "/v1/admin/sessions"),
+    ("user-session-end", Method::DELETE, "/v1/admin/sessions/{id}"),
+    ("key-list", Method::GET, "/v1/admin/keys"),
+    ("lockout-list", Method::GET, "/v1/admin/lockouts"),
+    ("key-rotate", Method::POST, "/v1/admin/keys/rotate"),
+    ("key-revoke", Method::POST, "/v1/admin/keys/{kid}/revoke"),
+    ("lockout-clear", Method::DELETE, "/v1/admin/lockouts/{id}"),
+    ("client-list", Method::GET, "/v1/admin/clients"),
+    ("client-create", Method::POST, "/v1/admin/clients"),
+    ("client-read", Method::GET, "/v1/admin/clients/{id}"),
+    ("client-update", Method::PATCH, "/v1/admin/clients/{id}"),
+    ("client-delete", Method::DELETE, "/v1/admin/clients/{id}"),
+    (
+        "client-secret-create",
+        Method::POST,
+        "/v1/admin/clients/{id}/secrets",
+    ),
+    (
+        "client-secret-delete",
+        Method::DELETE,
+        "/v1/admin/clients/{id}/secrets/{secret}",
+    ),
+];
+
 /// The routes, leading to the two upstreams.
 pub(super) fn routes(auth: &Arc<Upstream>, collector: &Arc<Upstream>) -> Vec<Route> {
-    let route = |(name, method, template, who, service): &(&str, Method, &str, Who, Service)| Route {
-        name: (*name).to_owned(),
+    let route = |(name, method, template, who, service): (&str, Method, &str, Who, Service)| Route {
+        name: name.to_owned(),
         host: None,
-        method: method.clone(),
-        template: (*template).to_owned(),
+        method,
+        template: template.to_owned(),
         allow: match who {
             Who::Anyone => Allow::Anyone,
             Who::SignedIn => Allow::SignedIn,
-            Who::Scope(scope) => Allow::Scope((*scope).to_owned()),
+            Who::Scope(scope) => Allow::Scope(scope.to_owned()),
         },
         // Every bearer may ask who it is; all else here is Gatelog's own.
         audience: match service {
@@ -245,5 +202,9 @@ pub(super) fn routes(auth: &Arc<Upstream>, collector: &Arc<Upstream>) -> Vec<Rou
         forward_token: true,
         audit: Audit::Durable,
     };
-    ROUTES.iter().map(route).collect()
+    let who = Who::Scope("admin");
+    let administration = ADMINISTRATION.iter().cloned();
+    let administration =
+        administration.map(|(name, method, template)| (name, method, template, who, Service::Auth));
+    ROUTES.iter().cloned().chain(administration).map(route).collect()
 }

@@ -11,7 +11,8 @@ use crate::error::ApiError;
 use crate::request::RequestContext;
 use crate::sign_in::LOGIN_CLIENT;
 use crate::throttle;
-use crate::token::{Form, OAuthError};
+use crate::token::{Form, INTROSPECT_SCOPE, OAuthError};
+use crate::user;
 
 /// The longest presented id that goes into an event, in bytes.
 const ID_SHOWN_MAX: usize = 128;
@@ -21,6 +22,7 @@ const ID_SHOWN_MAX: usize = 128;
 enum RefusedReason {
     Unknown,
     Disabled,
+    NotPermitted,
     NotProven,
     SecretWrong,
     SecretExpired,
@@ -32,6 +34,7 @@ impl RefusedReason {
         match self {
             Self::Unknown => "client_unknown",
             Self::Disabled => "client_disabled",
+            Self::NotPermitted => "client_not_permitted",
             Self::NotProven => "client_not_proven",
             Self::SecretWrong => "client_secret_wrong",
             Self::SecretExpired => "client_secret_expired",
@@ -64,6 +67,26 @@ pub(crate) async fn authenticate(
     }
 }
 
+/// A client that may ask about tokens: confidential, of its own, and with the scope for it. Nobody else learns anything.
+pub(crate) async fn authenticate_introspector(
+    app: &App,
+    context: &RequestContext,
+    headers: &HeaderMap,
+    form: &Form,
+) -> Result<Client, OAuthError> {
+    let Some(client) = authenticate(app, context, headers, form).await? else {
+        return Err(OAuthError::InvalidClient);
+    };
+    let may = client.kind == Kind::Confidential
+        && client.owner.is_none()
+        && client.scopes.iter().any(|scope| scope == INTROSPECT_SCOPE);
+    if may {
+        return Ok(client);
+    }
+    let who = (client.id.as_str(), "introspection");
+    Err(refuse(app, context, who, RefusedReason::NotPermitted).await)
+}
+
 async fn proven(
     app: &App,
     id: &str,
@@ -78,6 +101,12 @@ async fn proven(
             secret::store::find(&mut tx, secret).await?
         }
         _ => None,
+    };
+    let has_lost_owner = match client.as_ref().and_then(|client| client.owner.as_ref()) {
+        Some(owner) => user::find(&mut tx, owner)
+            .await?
+            .is_none_or(|account| account.is_disabled),
+        None => false,
     };
     drop(tx);
     let Some(client) = client else {
@@ -98,7 +127,7 @@ async fn proven(
             (!proves).then_some(RefusedReason::AssertionRefused)
         }
     };
-    let refused = refused.or(client.disabled.then_some(RefusedReason::Disabled));
+    let refused = refused.or((client.disabled || has_lost_owner).then_some(RefusedReason::Disabled));
     if let Some(reason) = refused {
         return Ok(Err(reason));
     }

@@ -1,18 +1,38 @@
 //! Clients: who may ask for tokens, how they prove it, and what they may get.
-#![expect(dead_code, unused_imports, reason = "what administers clients follows")]
 
+mod administer;
 mod assertion;
 mod authenticate;
+mod body;
+pub(crate) mod command;
 mod credentials;
+mod handler;
 mod model;
+mod registration;
 pub(crate) mod secret;
 mod store;
 
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
 use crate::app::App;
 use crate::error::ApiError;
-pub(crate) use authenticate::authenticate;
+pub(crate) use authenticate::{authenticate, authenticate_introspector};
 pub(crate) use model::{Client, GrantType, Kind};
-pub(crate) use store::find;
+pub(crate) use store::{delete, find, insert, owned_by};
+
+/// `/v1/admin/clients`.
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(handler::list_clients, handler::create_client))
+        .routes(routes!(
+            handler::read_client,
+            handler::update_client,
+            handler::delete_client
+        ))
+        .routes(routes!(handler::create_secret))
+        .routes(routes!(handler::delete_secret))
+}
 
 /// The id of a client: never to be mistaken for that of a user (RFC 9700 §4.15).
 pub(crate) fn fresh_id() -> String {

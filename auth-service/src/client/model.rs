@@ -89,6 +89,26 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// A client that has nothing and may do nothing yet.
+    pub(crate) fn fresh(id: String, now: UtcMicros) -> Self {
+        Self {
+            id,
+            name: String::new(),
+            kind: Kind::Confidential,
+            is_first_party: false,
+            owner: None,
+            grant_types: Vec::new(),
+            redirect_uris: Vec::new(),
+            scopes: Vec::new(),
+            audiences: Vec::new(),
+            jwks: None,
+            disabled: false,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     /// Whether it may get tokens in that way.
     pub(crate) fn may(&self, grant: GrantType) -> bool {
         self.grant_types.contains(&grant)

@@ -30,6 +30,8 @@ const DELETE: &str =
     "UPDATE clients SET deleted_at = $1, updated_at = $1, disabled = $2, version = version + 1
     WHERE id = $3 AND deleted_at IS NULL";
 
+const TOUCH: &str = "UPDATE clients SET updated_at = $1 WHERE id = $2 AND deleted_at IS NULL";
+
 #[derive(sqlx::FromRow)]
 struct Row {
     id: String,
@@ -155,6 +157,12 @@ pub(super) async fn update(tx: &mut Tx<'_>, client: &Client, now: UtcMicros) -> 
             .bind(client.version)
     )?;
     Ok(updated == 1)
+}
+
+/// Takes a client for changed, which locks its row until the end of the transaction.
+pub(super) async fn touch(tx: &mut Tx<'_>, id: &str, now: UtcMicros) -> Result<(), DatabaseError> {
+    execute!(tx, sqlx::query(TOUCH).bind(now.as_micros()).bind(id))?;
+    Ok(())
 }
 
 /// Deletes a client, but for its row.

@@ -1,5 +1,6 @@
 //! What clients can find out about this authorization server (RFC 8414): only what works.
 
+mod document;
 mod handler;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -9,5 +10,7 @@ use crate::app::App;
 
 /// `GET /.well-known/oauth-authorization-server`.
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(handler::read_metadata))
+    OpenApiRouter::default()
+        .routes(routes!(handler::read_metadata))
+        .routes(routes!(handler::read_metadata_of_path))
 }

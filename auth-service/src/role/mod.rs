@@ -10,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+pub(crate) use name::Scope;
 
 /// `/v1/admin/roles`.
 pub(crate) fn routes() -> OpenApiRouter<App> {

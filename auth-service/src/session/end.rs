@@ -32,6 +32,8 @@ pub(crate) enum EndReason {
     FactorChange,
     /// An authorization code was presented a second time.
     CodeReuse,
+    /// Its client asked for it (RFC 7009).
+    Client,
     /// An administrator ended it.
     Admin,
     /// The user has more sessions than one may have; this was the one that was used least lately.
@@ -49,6 +51,7 @@ impl EndReason {
             Self::Deleted => "user_deleted",
             Self::FactorChange => "factor_change",
             Self::CodeReuse => "code_reuse",
+            Self::Client => "client_request",
             Self::Admin => "admin",
             Self::TooMany => "too_many_sessions",
         }

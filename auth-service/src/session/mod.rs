@@ -6,6 +6,7 @@ mod end;
 mod handler;
 mod logout;
 mod manage;
+mod named;
 mod open;
 mod refresh;
 mod refresh_token;
@@ -17,8 +18,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-pub(crate) use end::{EndReason, Ending, end_all_of};
+pub(crate) use end::{EndReason, Ending, end, end_all_of};
 pub(crate) use manage::purge;
+pub(crate) use named::{Named, named_by};
 pub(crate) use open::{NewGrant, open};
 pub(crate) use refresh::{Presented, RefreshError, refresh};
 pub(crate) use refresh_token::RefreshTokenKey;

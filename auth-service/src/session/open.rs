@@ -80,7 +80,7 @@ pub(crate) async fn open(
     let answer = TokenAnswer::bearer(
         minted.token,
         app.mint_rules.lifetime_seconds,
-        first.encode(&app.refresh_key, &seed),
+        Some(first.encode(&app.refresh_key, &seed)),
         grant.scope(),
     );
     let ending = Ending {

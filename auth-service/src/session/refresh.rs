@@ -217,7 +217,7 @@ impl Refresh<'_> {
         Ok(Some(TokenAnswer::bearer(
             minted.token,
             self.app.mint_rules.lifetime_seconds,
-            successor.encode(&self.app.refresh_key, &proven.session.seed),
+            Some(successor.encode(&self.app.refresh_key, &proven.session.seed)),
             grant.scope(),
         )))
     }

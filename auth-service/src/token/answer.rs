@@ -12,7 +12,9 @@ pub(crate) struct TokenAnswer {
     pub(crate) access_token: String,
     pub(crate) token_type: &'static str,
     pub(crate) expires_in: u32,
-    pub(crate) refresh_token: String,
+    /// None for a client that acts for itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refresh_token: Option<String>,
     pub(crate) scope: String,
     /// What this device shows at the next sign-in, when it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -24,7 +26,7 @@ impl TokenAnswer {
     pub(crate) fn bearer(
         access_token: String,
         expires_in: u32,
-        refresh_token: String,
+        refresh_token: Option<String>,
         scope: String,
     ) -> Self {
         Self {

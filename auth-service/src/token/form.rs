@@ -1,6 +1,7 @@
 //! The form that OAuth end points take, and the errors that they answer with (RFC 6749 §3.2, §5.2).
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use axum::Json;
 use axum::extract::Request;
@@ -11,6 +12,7 @@ use serde::Serialize;
 
 use crate::error::ApiError;
 use crate::request::{BodyError, read_body};
+use shared::database::DatabaseError;
 
 /// An error of an OAuth end point.
 #[derive(Debug)]
@@ -25,6 +27,10 @@ pub(crate) enum OAuthError {
     InvalidGrant,
     /// More was asked for than was granted.
     InvalidScope,
+    /// The resource is unknown, not the client's, or not alone (RFC 8707 §2).
+    InvalidTarget,
+    /// The client may not get tokens in that way.
+    UnauthorizedClient,
     /// The kind of grant is not offered.
     UnsupportedGrantType,
     /// A failure of ours.
@@ -34,6 +40,12 @@ pub(crate) enum OAuthError {
 impl From<ApiError> for OAuthError {
     fn from(error: ApiError) -> Self {
         Self::Failed(error)
+    }
+}
+
+impl From<DatabaseError> for OAuthError {
+    fn from(error: DatabaseError) -> Self {
+        Self::Failed(error.into())
     }
 }
 
@@ -66,6 +78,16 @@ impl IntoResponse for OAuthError {
                 StatusCode::BAD_REQUEST,
                 "invalid_scope",
                 "more was asked for than was granted",
+            ),
+            Self::InvalidTarget => (
+                StatusCode::BAD_REQUEST,
+                "invalid_target",
+                "a token is for one audience, which must be one of the client's",
+            ),
+            Self::UnauthorizedClient => (
+                StatusCode::BAD_REQUEST,
+                "unauthorized_client",
+                "this client may not use this grant type",
             ),
             Self::UnsupportedGrantType => (
                 StatusCode::BAD_REQUEST,
@@ -111,9 +133,18 @@ fn failed(error: &ApiError) -> Response {
     response
 }
 
-/// The parameters of a request, none of them twice.
-#[derive(Debug)]
-pub(crate) struct Form(BTreeMap<String, String>);
+/// The parameters of a request, none of them twice, but for `resource` (RFC 8707 §2). Secrets may be among them.
+#[derive(Default)]
+pub(crate) struct Form {
+    parameters: BTreeMap<String, String>,
+    resources: Vec<String>,
+}
+
+impl fmt::Debug for Form {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Form(…)")
+    }
+}
 
 impl Form {
     /// Reads the form. Parameters without a value count as absent (RFC 6749 §3.2).
@@ -132,28 +163,46 @@ impl Form {
                 BodyError::TooLarge => OAuthError::TooLarge,
                 BodyError::Incomplete => OAuthError::InvalidRequest("the body did not arrive"),
             })?;
-        let mut parameters = BTreeMap::new();
+        let (mut parameters, mut resources) = (BTreeMap::new(), Vec::new());
         for (name, value) in url::form_urlencoded::parse(&bytes) {
-            if parameters.insert(name.into_owned(), value.into_owned()).is_some() {
+            if name == "resource" {
+                resources.push(value.into_owned());
+            } else if parameters.insert(name.into_owned(), value.into_owned()).is_some() {
                 return Err(OAuthError::InvalidRequest("a parameter stands twice"));
             }
         }
-        Ok(Self(parameters))
+        Ok(Self {
+            parameters,
+            resources,
+        })
     }
 
     /// These parameters, for tests.
     #[cfg(test)]
     pub(crate) fn of(parameters: &[(&str, &str)]) -> Self {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Self(parameters.iter().map(owned).collect())
+        Self {
+            parameters: parameters.iter().map(owned).collect(),
+            resources: Vec::new(),
+        }
     }
 
     /// A parameter, if it has a value.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0
+        self.parameters
             .get(name)
             .map(String::as_str)
             .filter(|value| !value.is_empty())
+    }
+
+    /// The resource that a token is asked for. A token is for one audience: a second one would let each present it to the
+    /// other, so that several are refused as RFC 8707 §2 permits.
+    pub(crate) fn resource(&self) -> Result<Option<&str>, OAuthError> {
+        let mut resources = self.resources.iter().filter(|resource| !resource.is_empty());
+        match (resources.next(), resources.next()) {
+            (_, Some(_)) => Err(OAuthError::InvalidTarget),
+            (resource, None) => Ok(resource.map(String::as_str)),
+        }
     }
 
     /// A parameter that must be there.

@@ -3,11 +3,15 @@
 mod answer;
 mod form;
 mod handler;
+mod introspect;
+mod machine;
 mod mint;
+mod revoke;
 mod sign;
 
 use shared::clock::UtcMicros;
-use shared::event::{Class, Facts, Outcome, TokenFacts, action};
+use shared::event::{Actor, Class, Facts, Outcome, TokenFacts, action};
+use shared::token::AccessClaims;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -17,15 +21,19 @@ use crate::request::RequestContext;
 use crate::secret;
 pub(crate) use answer::TokenAnswer;
 pub(crate) use form::{Form, OAuthError};
+pub(crate) use machine::INTROSPECT_SCOPE;
 pub(crate) use mint::{Grant, MintRules};
 pub(crate) use sign::SignError;
 
 /// Bytes of a token's id: RFC 9068 wants it unique, 128 random bits are.
 const JTI_BYTES: usize = 16;
 
-/// `POST /oauth/token`.
+/// `POST /oauth/token`, `/oauth/revoke` and `/oauth/introspect`.
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(handler::exchange))
+    OpenApiRouter::default()
+        .routes(routes!(handler::exchange))
+        .routes(routes!(handler::revoke_token))
+        .routes(routes!(handler::introspect_token))
 }
 
 /// A signed access token and the event that tells of it.
@@ -43,16 +51,26 @@ pub(crate) fn mint_signed(
 ) -> Result<Minted, ApiError> {
     let jti = jti().map_err(Internal::from)?;
     let claims = mint::mint(&app.mint_rules, grant, jti, now);
+    sign_claims(app, context, claims, grant.actor(), now)
+}
+
+/// Signs `claims` for `actor`.
+fn sign_claims(
+    app: &App,
+    context: &RequestContext,
+    claims: AccessClaims,
+    mut actor: Actor,
+    now: UtcMicros,
+) -> Result<Minted, ApiError> {
     let ring = app.keys.ring();
     let key = ring.signer(now)?;
     let token = sign::sign(key, &claims).map_err(Internal::from)?;
-    let mut actor = grant.actor();
     actor.jti = Some(claims.jti.clone());
     let mut event = context
         .facts(Class::Auth, action::AUTHN_TOKEN_CREATED, Outcome::Success, actor)
         .with_detail("jti", claims.jti)
-        .with_detail("sid", grant.sid)
-        .with_detail("aud", grant.audience)
+        .with_detail("sid", claims.sid)
+        .with_detail("aud", claims.aud.join(" "))
         .with_detail("scope", claims.scope)
         .with_detail("expires_at", UtcMicros::from_seconds(claims.exp).to_string());
     event.token = Some(TokenFacts {

@@ -7,6 +7,7 @@ use shared::clock::UtcMicros;
 use super::name::{Username, key_of};
 use shared::database::{DatabaseError, Tx, execute, fetch};
 
+const LOCK: &str = "UPDATE users SET id = id WHERE id = $1";
 const SELECT_BY_ID: &str = "SELECT id, username, password_hash, disabled FROM users WHERE id = $1";
 const SELECT_BY_NAME: &str =
     "SELECT id, username, password_hash, disabled FROM users WHERE username_key = $1";
@@ -101,6 +102,12 @@ struct Row {
     username: String,
     password_hash: Option<String>,
     disabled: bool,
+}
+
+/// Locks a user's row until the end of the transaction.
+pub(crate) async fn lock(tx: &mut Tx<'_>, id: &str) -> Result<(), DatabaseError> {
+    execute!(tx, sqlx::query(LOCK).bind(id))?;
+    Ok(())
 }
 
 /// The user of that id.

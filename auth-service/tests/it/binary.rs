@@ -97,6 +97,14 @@ async fn post(client: &PooledClient, uri: String, body: &Value, bearer: &str) ->
     (status, serde_json::from_slice(&bytes).unwrap_or_default())
 }
 
+async fn post_form(client: &PooledClient, uri: String, form: String) -> StatusCode {
+    let request = Request::post(uri.parse::<Uri>().unwrap())
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Body::from(form))
+        .unwrap();
+    client.request(request).await.unwrap().status()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_start_needs_no_server_and_logs_no_secret() {
     let dir = tempfile::tempdir().unwrap();
@@ -328,4 +336,70 @@ async fn signing_keys_are_listed_rotated_and_revoked() {
 
     assert_eq!(states(), ["revoked", "active", "pre_published"]);
     assert_eq!(lines(dir, &["key", "list"])[1]["kid"], rotated["kid"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_registers_clients_and_keys_beside_a_running_service() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let (started, base) = start(dir, free_port()).await;
+    let client = pooled_client().unwrap();
+    let ask = async |id: &Value, secret: &Value| {
+        let pairs = [("client_id", id), ("client_secret", secret)].map(|(name, value)| {
+            let value = value.as_str().unwrap();
+            format!("{name}={value}")
+        });
+        let form = format!("grant_type=client_credentials&{}", pairs.join("&"));
+        post_form(&client, format!("{base}/oauth/token"), form).await
+    };
+
+    let [added] = lines(dir, &["client", "add", "Report", "--scope", "audit:read"])
+        .try_into()
+        .unwrap();
+    let id = added["id"].as_str().unwrap();
+    let [secret] = lines(dir, &["client", "secret-add", id, "--days", "7"])
+        .try_into()
+        .unwrap();
+    assert_eq!(ask(&added["id"], &secret["secret"]).await, StatusCode::OK);
+    let shown = lines(dir, &["client", "show", id]);
+    assert_eq!(lines(dir, &["client", "list"]), shown);
+    let secret_id = secret["id"].as_str().unwrap();
+    assert_eq!(lines(dir, &["client", "secrets", id])[0]["id"], secret_id);
+    assert_eq!(lines(dir, &["client", "disable", id])[0]["disabled"], "true");
+    assert_eq!(
+        ask(&added["id"], &secret["secret"]).await,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(lines(dir, &["client", "enable", id])[0]["disabled"], "false");
+    assert_eq!(ask(&added["id"], &secret["secret"]).await, StatusCode::OK);
+    lines(dir, &["client", "secret-revoke", id, secret_id]);
+    assert_eq!(
+        ask(&added["id"], &secret["secret"]).await,
+        StatusCode::UNAUTHORIZED
+    );
+    lines(dir, &["client", "delete", id]);
+    assert_eq!(lines(dir, &["client", "list"]).len(), 0);
+
+    let [user] = lines(dir, &["user", "add", "alice", "--role", "auditor"])
+        .try_into()
+        .unwrap();
+    let user = user["id"].as_str().unwrap();
+    let add = [
+        "api-key",
+        "add",
+        "--user",
+        user,
+        "backup",
+        "--scope",
+        "audit:read",
+    ];
+    let [key] = lines(dir, &add).try_into().unwrap();
+    assert_eq!(ask(&key["id"], &key["secret"]).await, StatusCode::OK);
+    assert_eq!(
+        lines(dir, &["api-key", "list", "--user", user])[0]["id"],
+        key["id"]
+    );
+    lines(dir, &["api-key", "revoke", key["id"].as_str().unwrap()]);
+    assert_eq!(ask(&key["id"], &key["secret"]).await, StatusCode::UNAUTHORIZED);
+    started.stop();
 }

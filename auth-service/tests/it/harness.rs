@@ -137,6 +137,22 @@ impl Harness {
         }
     }
 
+    /// Another service on the same database, with another issuer.
+    pub(crate) async fn with_issuer(&self, issuer: &str) -> Self {
+        let settings = Settings {
+            issuer: issuer.into(),
+            ..self.settings.clone()
+        };
+        let service = Service::open(&settings).await.unwrap();
+        Self {
+            settings,
+            clock: Arc::clone(&self.clock),
+            outside: self.outside.clone(),
+            router: service.router(),
+            service,
+        }
+    }
+
     /// Sends a request from 203.0.113.9.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         self.send_from([203, 0, 113, 9], request).await

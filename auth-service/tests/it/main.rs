@@ -2,17 +2,25 @@
 #![cfg(test)]
 
 mod admin;
+mod api_keys;
 mod binary;
+mod client_assertion;
+mod client_credentials;
+mod client_harness;
+mod clients;
 mod databases;
 mod enforcement;
 mod harness;
 mod http_surface;
+mod introspection;
 mod login;
+mod metadata;
 mod metrics;
 mod openapi;
 mod outbox;
 mod refresh;
 mod refresh_reuse;
+mod revocation;
 mod roles;
 mod sessions;
 mod setup;

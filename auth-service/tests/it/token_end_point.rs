@@ -56,11 +56,7 @@ fn wrong_requests() -> Vec<(Request<Body>, u16, &'static str)> {
             400,
             "unsupported_grant_type",
         ),
-        (
-            form("grant_type=client_credentials"),
-            400,
-            "unsupported_grant_type",
-        ),
+        (form("grant_type=client_credentials"), 401, "invalid_client"),
         (
             form("grant_type=refresh_token&refresh_token=x"),
             400,

@@ -48,6 +48,20 @@ pub const ROLE_DELETED: &str = "role_deleted";
 pub const PASSWORD_RESET_ISSUED: &str = "password_reset_issued";
 /// Whoever runs the command line made an administrator who can sign in.
 pub const ADMIN_RECOVERED: &str = "admin_recovered";
+/// A client was registered.
+pub const CLIENT_CREATED: &str = "client_created";
+/// A client was changed, disabled or enabled.
+pub const CLIENT_UPDATED: &str = "client_updated";
+/// A client was deleted.
+pub const CLIENT_DELETED: &str = "client_deleted";
+/// A client got a secret.
+pub const CLIENT_SECRET_CREATED: &str = "client_secret_created";
+/// A secret of a client was deleted.
+pub const CLIENT_SECRET_DELETED: &str = "client_secret_deleted";
+/// A user got an API key.
+pub const API_KEY_CREATED: &str = "api_key_created";
+/// An API key was deleted.
+pub const API_KEY_DELETED: &str = "api_key_deleted";
 /// A signing key was made.
 pub const CRYPT_KEY_CREATED: &str = "crypt_key_created";
 /// It was decided when a signing key signs.

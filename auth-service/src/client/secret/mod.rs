@@ -1,12 +1,18 @@
 //! Secrets of clients: random, recognisable, kept as their hash, and each with an end.
 
-pub(super) mod store;
+pub(crate) mod store;
+
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use shared::clock::UtcMicros;
+
+use super::registration::check_name;
+use crate::error::ApiError;
 use crate::secret::{NoRandomness, fresh_bytes};
-pub(crate) use store::{Found, NewSecret, Secret};
+pub(crate) use store::Secret;
 
 /// What the secrets of clients begin with, for people and for secret scanners.
 pub(crate) const CLIENT_PREFIX: &str = "gls_";
@@ -19,6 +25,35 @@ const CHECKSUM_BYTES: usize = 4;
 
 /// The polynomial of CRC-32 (ISO-HDLC), reflected.
 const POLYNOMIAL: u32 = 0xedb8_8320;
+
+/// How long a secret is good if nobody says, in days.
+pub(crate) const EXPIRES_IN_DAYS_DEFAULT: u16 = 90;
+
+/// How long at most: what nobody ever changes is known to ever more people.
+const EXPIRES_IN_DAYS_MAX: u16 = 366;
+
+/// A secret that somebody wants to be made.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) name: String,
+    pub(crate) expires_in_days: u16,
+}
+
+impl Wanted {
+    /// When it ends, if it may be made.
+    pub(crate) fn check(&self, now: UtcMicros) -> Result<UtcMicros, ApiError> {
+        check_name(&self.name)?;
+        if !(1..=EXPIRES_IN_DAYS_MAX).contains(&self.expires_in_days) {
+            return Err(ApiError::BodyInvalid("a secret is good for 1 to 366 days".into()));
+        }
+        Ok(now.plus(Duration::from_hours(24 * u64::from(self.expires_in_days))))
+    }
+}
+
+/// The id of a secret, which tells nothing of it.
+pub(crate) fn fresh_id() -> String {
+    format!("sec_{}", uuid::Uuid::new_v4().simple())
+}
 
 /// A fresh secret of 256 bits: a prefix, and base64url of the bits and their CRC-32, so that a scanner knows one when it
 /// sees one and asks nobody.

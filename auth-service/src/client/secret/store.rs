@@ -40,6 +40,13 @@ pub(crate) struct Secret {
     pub(crate) last_used_at: Option<i64>,
 }
 
+impl Secret {
+    /// Whether it is good at `now`.
+    pub(crate) fn is_live(&self, now: UtcMicros) -> bool {
+        self.expires_at > now.as_micros()
+    }
+}
+
 /// What a presented secret turned out to be.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(crate) struct Found {
