@@ -27,7 +27,7 @@ use crate::signing_key::Keys;
 use crate::throttle::{BucketKey, Refusals};
 use crate::token::MintRules;
 use crate::{
-    api_key, client, enforcement, health, metadata, openapi, password, role, session, setup, sign_in,
+    api_key, block, client, enforcement, health, metadata, openapi, password, role, session, setup, sign_in,
     signing_key, throttle, token, user,
 };
 use shared::database::Database;
@@ -109,6 +109,7 @@ pub(crate) fn end_points() -> OpenApiRouter<App> {
         .merge(password::routes())
         .merge(user::routes())
         .merge(role::routes())
+        .merge(block::routes())
         .merge(throttle::routes())
         .merge(signing_key::routes())
         .merge(metadata::routes())

@@ -6,6 +6,7 @@ use shared::http::client;
 use shared::runtime::cli::{self, StartError};
 
 use crate::api_key::command::ApiKeyCommand;
+use crate::block::command::BlockCommand;
 use crate::client::command::ClientCommand;
 use crate::error::ApiError;
 use crate::role::command::RoleCommand;
@@ -49,6 +50,9 @@ pub enum Command {
     /// Sessions: who is signed in
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Blocks: who is kept out for a time
+    #[command(subcommand)]
+    Block(BlockCommand),
     /// Signing keys: what tokens are signed with
     #[command(subcommand)]
     Key(KeyCommand),
@@ -92,6 +96,11 @@ impl Command {
                 service.close().await;
             }
             Self::Role(command) => {
+                let service = open.await?;
+                command.run(service.app(), printer).await?;
+                service.close().await;
+            }
+            Self::Block(command) => {
                 let service = open.await?;
                 command.run(service.app(), printer).await?;
                 service.close().await;

@@ -48,6 +48,8 @@ pub(crate) enum ApiError {
     PreconditionFailed,
     #[error("without this one nobody could administer any more")]
     LastAdministrator,
+    #[error("that would keep you out yourself")]
+    WouldBlockYourself,
     #[error("there is a role of that name already")]
     RoleTaken,
     #[error("some users have that role")]
@@ -126,6 +128,7 @@ impl ApiError {
             Self::PreconditionRequired => (S::PRECONDITION_REQUIRED, "precondition_required"),
             Self::PreconditionFailed => (S::PRECONDITION_FAILED, "precondition_failed"),
             Self::LastAdministrator => (S::CONFLICT, "last_administrator"),
+            Self::WouldBlockYourself => (S::CONFLICT, "would_block_yourself"),
             Self::RoleTaken => (S::CONFLICT, "role_taken"),
             Self::RoleInUse => (S::CONFLICT, "role_in_use"),
             Self::RoleBuiltIn(_) => (S::CONFLICT, "role_built_in"),

@@ -2,6 +2,7 @@
 
 mod api_key;
 mod app;
+mod block;
 mod client;
 pub mod command;
 mod enforcement;

@@ -1,8 +1,10 @@
 //! What must be refused although its token verifies: revocations, held exactly and until they expire (DESIGN §3).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::UtcMicros;
@@ -19,9 +21,17 @@ pub struct Entry {
     pub not_before: UtcMicros,
     /// From when on no token that it concerns can be alive, so that it may be forgotten.
     pub expires_at: UtcMicros,
+    /// Whether it takes an earlier block of the same target back.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub lifted: bool,
 }
 
-/// What an entry refuses.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// What an entry refuses. A verifier that does not know a kind cannot read the page, and refuses rather than guesses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "value", rename_all = "snake_case")]
 pub enum Target {
@@ -35,6 +45,10 @@ pub enum Target {
     ClientId(String),
     /// Every token that a key signed.
     Kid(String),
+    /// Every request from an address or a network, with a token or without.
+    Address(IpNet),
+    /// Every token of a subject, whenever it was issued.
+    Subject(String),
 }
 
 /// One answer of `GET /v1/enforcement?since=`.
@@ -81,6 +95,8 @@ pub struct Subject<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct RevocationSet {
     revoked: HashMap<Target, Revocation>,
+    /// The lengths of the networks that are blocked, so that an address is looked up once for each.
+    lengths: BTreeSet<u8>,
     cursor: i64,
 }
 
@@ -88,6 +104,16 @@ pub struct RevocationSet {
 struct Revocation {
     not_before: UtcMicros,
     expires_at: UtcMicros,
+    /// Where the entry stands that is in force; of two on the same block the later counts.
+    cursor: i64,
+    lifted: bool,
+}
+
+impl Target {
+    /// Whether it is kept out for a time and can be let in again; the others are final.
+    const fn is_block(&self) -> bool {
+        matches!(self, Self::Address(_) | Self::Subject(_))
+    }
 }
 
 impl RevocationSet {
@@ -102,10 +128,22 @@ impl RevocationSet {
             let revocation = Revocation {
                 not_before: entry.not_before,
                 expires_at: entry.expires_at,
+                cursor: entry.cursor,
+                lifted: entry.lifted,
             };
+            if let Target::Address(net) = &entry.target {
+                self.lengths.insert(net.prefix_len());
+            }
+            let is_block = entry.target.is_block();
             self.revoked
                 .entry(entry.target)
                 .and_modify(|known| {
+                    if is_block {
+                        if known.cursor < revocation.cursor {
+                            *known = revocation;
+                        }
+                        return;
+                    }
                     known.not_before = known.not_before.max(revocation.not_before);
                     known.expires_at = known.expires_at.max(revocation.expires_at);
                 })
@@ -133,6 +171,25 @@ impl RevocationSet {
     /// Forgets what has expired before `now`.
     pub fn forget_expired(&mut self, now: UtcMicros) {
         self.revoked.retain(|_, revocation| revocation.expires_at > now);
+    }
+
+    /// Whether requests from `ip` are refused at `now`.
+    pub fn is_address_blocked(&self, ip: IpAddr, now: UtcMicros) -> bool {
+        let ip = ip.to_canonical();
+        self.lengths.iter().any(|length| {
+            let net = IpNet::new(ip, *length);
+            net.is_ok_and(|net| self.is_blocked(&Target::Address(net.trunc()), now))
+        })
+    }
+
+    /// Whether tokens of the subject `sub` are refused at `now`.
+    pub fn is_subject_blocked(&self, sub: &str, now: UtcMicros) -> bool {
+        !self.revoked.is_empty() && self.is_blocked(&Target::Subject(sub.to_owned()), now)
+    }
+
+    fn is_blocked(&self, target: &Target, now: UtcMicros) -> bool {
+        let found = self.revoked.get(target);
+        found.is_some_and(|block| !block.lifted && block.expires_at > now)
     }
 
     /// Whether a token of `subject` is revoked.
@@ -180,7 +237,56 @@ mod tests {
             target,
             not_before: UtcMicros::from_seconds(at_second),
             expires_at: UtcMicros::from_seconds(at_second + 600),
+            lifted: false,
         }
+    }
+
+    #[test]
+    fn a_block_holds_until_it_expires_or_is_lifted_in_whatever_order_that_is_heard() {
+        let block = |cursor, net: &str, lifted| Entry {
+            lifted,
+            ..entry(cursor, Target::Address(net.parse().unwrap()), 100)
+        };
+        let at = UtcMicros::from_seconds;
+        let is_blocked =
+            |set: &RevocationSet, ip: &str, now| set.is_address_blocked(ip.parse().unwrap(), at(now));
+        let set = set_of(vec![
+            block(1, "192.0.2.0/24", false),
+            block(2, "2001:db8::/32", false),
+        ]);
+
+        for ip in ["192.0.2.9", "::ffff:192.0.2.9", "2001:db8:1::1"] {
+            assert!(is_blocked(&set, ip, 200), "{ip}");
+            assert!(!is_blocked(&set, ip, 700), "{ip}");
+        }
+        assert!(!is_blocked(&set, "192.0.3.9", 200) && !is_blocked(&set, "2001:db9::1", 200));
+
+        let lifted = set_of(vec![
+            block(1, "192.0.2.0/24", false),
+            block(3, "192.0.2.0/24", true),
+        ]);
+        let reversed = set_of(vec![
+            block(3, "192.0.2.0/24", true),
+            block(1, "192.0.2.0/24", false),
+        ]);
+        assert!(!is_blocked(&lifted, "192.0.2.9", 200) && !is_blocked(&reversed, "192.0.2.9", 200));
+        let again = set_of(vec![
+            block(3, "192.0.2.0/24", true),
+            block(4, "192.0.2.0/24", false),
+        ]);
+        assert!(is_blocked(&again, "192.0.2.9", 200));
+    }
+
+    #[test]
+    fn a_blocked_subject_is_refused_whenever_its_token_was_issued_and_its_revocation_is_another_thing() {
+        let set = set_of(vec![entry(1, Target::Subject("u".into()), 100)]);
+
+        assert!(set.is_subject_blocked("u", UtcMicros::from_seconds(200)));
+        assert!(!set.is_subject_blocked("v", UtcMicros::from_seconds(200)));
+        assert!(!set.is_revoked(&Subject {
+            sub: "u",
+            ..Subject::default()
+        }));
     }
 
     fn set_of(entries: Vec<Entry>) -> RevocationSet {

@@ -10,6 +10,15 @@ use crate::proxy::ForwardError;
 /// How long a client should wait when it is we who are not able to serve.
 const RETRY_SECONDS: u32 = 5;
 
+/// 403: whatever comes from there is refused, with a token or without.
+pub(super) fn address_blocked() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "address_blocked",
+        "requests from this address are not served at the moment",
+    )
+}
+
 /// 400: the path could be read in several ways.
 pub(super) fn refused_path(refusal: PathRefusal) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "path_refused", refusal.to_string())

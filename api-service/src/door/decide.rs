@@ -11,7 +11,7 @@ use shared::http::problem::Problem;
 use shared::token::{Refusal, Rejection, Verified};
 
 use super::ActivePolicy;
-use super::answer::{no_route, refused_path};
+use super::answer::{address_blocked, no_route, refused_path};
 use crate::policy::{Asker, PathRefusal, Route, normalised};
 
 /// A request that is let in.
@@ -39,18 +39,23 @@ pub(crate) struct Denied {
 /// Why a request is not let in.
 #[derive(Debug)]
 pub(crate) enum Cause {
+    /// The address that the request comes from is kept out.
+    Address,
     Path(PathRefusal),
     NoRoute,
     NoToken,
     Authorization(MalformedAuthorization),
     Token(Refusal),
-    Rule { scope_hint: Option<String> },
+    Rule {
+        scope_hint: Option<String>,
+    },
 }
 
 impl Cause {
     /// The answer that says so.
     pub(crate) fn problem(&self) -> Problem {
         match self {
+            Self::Address => address_blocked(),
             Self::Path(refusal) => refused_path(*refusal),
             Self::NoRoute => no_route(),
             Self::NoToken => bearer::missing_token(),
@@ -84,6 +89,9 @@ pub(crate) fn decide(
     inquiry: &Inquiry<'_>,
 ) -> Result<Granted, Box<Denied>> {
     let now = guard.clock().now();
+    if guard.is_address_blocked(inquiry.ip) {
+        return Err(Denied::unseen(None, Cause::Address));
+    }
     let path = normalised(inquiry.path).map_err(|refusal| Denied::unseen(None, Cause::Path(refusal)))?;
     let route = policy
         .table

@@ -114,6 +114,27 @@ const ROUTES: &[(&str, Method, &str, Who, Service)] = &[
         Service::Auth,
     ),
     (
+        "block-list",
+        Method::GET,
+        "/v1/admin/blocks",
+        Who::Scope("admin"),
+        Service::Auth,
+    ),
+    (
+        "block-create",
+        Method::POST,
+        "/v1/admin/blocks",
+        Who::Scope("admin"),
+        Service::Auth,
+    ),
+    (
+        "block-lift",
+        Method::DELETE,
+        "/v1/admin/blocks/{id}",
+        Who::Scope("admin"),
+        Service::Auth,
+    ),
+    (
         "event-list",
         Method::GET,
         "/v1/events",

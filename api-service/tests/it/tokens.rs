@@ -145,3 +145,48 @@ async fn an_issuer_with_a_secret_is_believed_with_its_own_claim_names() {
     assert_eq!(denied.status, StatusCode::FORBIDDEN);
     assert_eq!(forged.json()["code"], "token_signature_invalid");
 }
+
+#[tokio::test]
+async fn whoever_comes_from_a_blocked_address_is_refused_whatever_it_brings() {
+    let routes = "[[route]]\nname='open'\nmatch='GET /open'\nallow='anyone'\nto='orders'\n";
+    let door = TestDoor::start(routes).await;
+    assert_eq!(door.get("/open", None).await.status, StatusCode::OK);
+
+    door.issuer
+        .revoke(Target::Address("127.0.0.0/8".parse().unwrap()));
+    eventually("the address is refused", async || {
+        door.get("/open", None).await.status == StatusCode::FORBIDDEN
+    })
+    .await;
+
+    for (path, token) in [
+        ("/open", None),
+        ("/nowhere", None),
+        ("/api/me", Some(door.issuer.token())),
+    ] {
+        let refused = door.get(path, token.as_deref()).await;
+        assert_eq!(
+            (refused.status, &refused.json()["code"]),
+            (StatusCode::FORBIDDEN, &"address_blocked".into()),
+            "{path}"
+        );
+        let event = door.event_of(&refused, "api_request").await;
+        assert_eq!(event.facts.reason.as_deref(), Some("address_blocked"));
+    }
+}
+
+#[tokio::test]
+async fn a_blocked_subject_is_refused_with_a_good_token() {
+    let door = TestDoor::start("").await;
+    let token = door.issuer.token();
+    assert_eq!(door.get("/api/me", Some(&token)).await.status, StatusCode::OK);
+
+    door.issuer.revoke(Target::Subject("usr_1".into()));
+    eventually("the subject is refused", async || {
+        door.get("/api/me", Some(&token)).await.status == StatusCode::FORBIDDEN
+    })
+    .await;
+
+    let refused = door.get("/api/me", Some(&token)).await;
+    assert_eq!(refused.json()["code"], "subject_blocked");
+}

@@ -13,10 +13,10 @@ const PAGE_MAX: i64 = 1000;
 /// that was given out before, so that no verifier takes them for ones that it knows.
 const NEXT_CURSOR: &str = "UPDATE enforcement_head
     SET cursor = CASE WHEN cursor < $1 THEN $1 ELSE cursor + 1 END WHERE only_row = 1 RETURNING cursor";
-const INSERT: &str = "INSERT INTO enforcement (cursor, kind, value, not_before, expires_at)
-    VALUES ($1, $2, $3, $4, $5)";
+const INSERT: &str = "INSERT INTO enforcement (cursor, kind, value, not_before, expires_at, lifted)
+    VALUES ($1, $2, $3, $4, $5, $6)";
 const SELECT_HEAD: &str = "SELECT cursor FROM enforcement_head WHERE only_row = 1";
-const SELECT_PAGE: &str = "SELECT cursor, kind, value, not_before, expires_at FROM enforcement
+const SELECT_PAGE: &str = "SELECT cursor, kind, value, not_before, expires_at, lifted FROM enforcement
     WHERE cursor > $1 AND cursor <= $2 AND expires_at > $3 ORDER BY cursor LIMIT $4";
 
 const DELETE_EXPIRED: &str = "DELETE FROM enforcement WHERE cursor IN
@@ -29,6 +29,7 @@ struct Row {
     value: String,
     not_before: i64,
     expires_at: i64,
+    lifted: bool,
 }
 
 impl Row {
@@ -40,6 +41,8 @@ impl Row {
             "sub" => Target::Sub(self.value),
             "client_id" => Target::ClientId(self.value),
             "kid" => Target::Kid(self.value),
+            "address" => Target::Address(self.value.parse().ok()?),
+            "subject" => Target::Subject(self.value),
             _ => return None,
         };
         Some(Entry {
@@ -47,6 +50,7 @@ impl Row {
             target,
             not_before: UtcMicros::from_micros(self.not_before),
             expires_at: UtcMicros::from_micros(self.expires_at),
+            lifted: self.lifted,
         })
     }
 }
@@ -55,18 +59,33 @@ impl Row {
 ///
 /// Append last in a transaction: whoever appends next waits for its commit.
 pub(crate) async fn append(tx: &mut Tx<'_>, target: &Target, now: UtcMicros) -> Result<(), DatabaseError> {
+    let revocation = Validity {
+        expires_at: expiry(now),
+        lifted: false,
+    };
+    append_valid(tx, target, revocation, now).await
+}
+
+/// How long an entry is in force, and whether it takes a block back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Validity {
+    pub(crate) expires_at: UtcMicros,
+    pub(crate) lifted: bool,
+}
+
+/// As [`append`], for what is in force for a time of its own.
+pub(crate) async fn append_valid(
+    tx: &mut Tx<'_>,
+    target: &Target,
+    validity: Validity,
+    now: UtcMicros,
+) -> Result<(), DatabaseError> {
     let (cursor,) = fetch!(
         fetch_one,
         &mut *tx,
         sqlx::query_as::<_, (i64,)>(NEXT_CURSOR).bind(now.as_micros())
     )?;
-    let (kind, value) = match target {
-        Target::Jti(value) => ("jti", value),
-        Target::Sid(value) => ("sid", value),
-        Target::Sub(value) => ("sub", value),
-        Target::ClientId(value) => ("client_id", value),
-        Target::Kid(value) => ("kid", value),
-    };
+    let (kind, value) = stored(target);
     execute!(
         tx,
         sqlx::query(INSERT)
@@ -74,9 +93,23 @@ pub(crate) async fn append(tx: &mut Tx<'_>, target: &Target, now: UtcMicros) -> 
             .bind(kind)
             .bind(value)
             .bind(now.as_micros())
-            .bind(expiry(now).as_micros())
+            .bind(validity.expires_at.as_micros())
+            .bind(validity.lifted)
     )?;
     Ok(())
+}
+
+/// A target as it is kept.
+pub(crate) fn stored(target: &Target) -> (&'static str, String) {
+    match target {
+        Target::Jti(value) => ("jti", value.clone()),
+        Target::Sid(value) => ("sid", value.clone()),
+        Target::Sub(value) => ("sub", value.clone()),
+        Target::ClientId(value) => ("client_id", value.clone()),
+        Target::Kid(value) => ("kid", value.clone()),
+        Target::Address(net) => ("address", net.to_string()),
+        Target::Subject(value) => ("subject", value.clone()),
+    }
 }
 
 /// The cursor of the last entry.

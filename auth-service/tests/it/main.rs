@@ -4,6 +4,7 @@
 mod admin;
 mod api_keys;
 mod binary;
+mod blocks;
 mod client_assertion;
 mod client_credentials;
 mod client_harness;

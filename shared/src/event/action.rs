@@ -64,6 +64,10 @@ pub const API_KEY_CREATED: &str = "api_key_created";
 pub const API_KEY_DELETED: &str = "api_key_deleted";
 /// A signing key was made.
 pub const CRYPT_KEY_CREATED: &str = "crypt_key_created";
+/// An address, a network or a subject is kept out from now on.
+pub const BLOCK_CREATED: &str = "block_created";
+/// Somebody who was kept out is let in again.
+pub const BLOCK_LIFTED: &str = "block_lifted";
 /// It was decided when a signing key signs.
 pub const CRYPT_KEY_SCHEDULED: &str = "crypt_key_scheduled";
 /// A signing key is of no more use, and its private half is forgotten.

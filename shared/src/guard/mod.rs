@@ -7,6 +7,7 @@ pub mod feed;
 pub mod keys;
 pub mod metrics;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -56,6 +57,11 @@ impl Guard {
             }));
         }
         Ok(verified)
+    }
+
+    /// Whether requests from `ip` are refused, with a token or without.
+    pub fn is_address_blocked(&self, ip: IpAddr) -> bool {
+        self.revoked.load().is_address_blocked(ip, self.clock.now())
     }
 
     /// Whether the enforcement log was not heard of for longer than [`BLIND_MAX`].

@@ -66,6 +66,10 @@ pub fn refused_token(refusal: Refusal) -> Problem {
         );
         return problem.retry_after(RETRY_SECONDS);
     }
+    if refusal == Refusal::SubjectBlocked {
+        // Another token would not help.
+        return Problem::new(StatusCode::FORBIDDEN, refusal.code(), refusal.to_string());
+    }
     Problem::new(StatusCode::UNAUTHORIZED, refusal.code(), refusal.to_string()).with_challenge(
         &HeaderValue::from_static(r#"Bearer realm="gatelog", error="invalid_token""#),
     )

@@ -53,6 +53,9 @@ pub enum Refusal {
     /// It, its session, subject, client or key was revoked.
     #[error("the token has been revoked")]
     Revoked,
+    /// Its subject is kept out for a time.
+    #[error("the subject is blocked")]
+    SubjectBlocked,
 }
 
 impl Refusal {
@@ -75,6 +78,7 @@ impl Refusal {
             Self::AudienceRefused => "token_audience_refused",
             Self::RevocationsUnknown => "revocations_unknown",
             Self::Revoked => "token_revoked",
+            Self::SubjectBlocked => "subject_blocked",
         }
     }
 }

@@ -120,6 +120,8 @@ pub fn verify(
                         Err(Refusal::AudienceRefused)
                     } else if rules.is_gatelog && revoked.is_revoked(&verified.revocable()) {
                         Err(Refusal::Revoked)
+                    } else if rules.is_gatelog && revoked.is_subject_blocked(&verified.sub, now) {
+                        Err(Refusal::SubjectBlocked)
                     } else {
                         Ok(verified)
                     }

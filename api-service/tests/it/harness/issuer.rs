@@ -91,6 +91,7 @@ impl Issuer {
             target,
             not_before: now,
             expires_at,
+            lifted: false,
         });
     }
 }

@@ -160,6 +160,7 @@ impl TestApi {
             target: Target::Sid("ses_auditor".into()),
             not_before: NOW,
             expires_at: NOW.plus(Duration::from_hours(1)),
+            lifted: false,
         };
         let page = Page {
             entries: vec![entry],

@@ -31,6 +31,7 @@ fn revocation(cursor: i64, target: Target) -> Entry {
         target,
         not_before: UtcMicros::from_seconds(NOW),
         expires_at: UtcMicros::from_seconds(NOW + 600),
+        lifted: false,
     }
 }
 

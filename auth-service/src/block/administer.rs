@@ -1,0 +1,171 @@
+//! What administrators do with blocks.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde_json::{Value, json};
+use shared::clock::UtcMicros;
+use shared::enforcement::Target;
+use shared::event::{Class, Facts, Outcome, action};
+
+use super::store::{self, Block};
+use crate::app::App;
+use crate::enforcement::{self, Validity};
+use crate::error::ApiError;
+use crate::outbox;
+use crate::request::Operator;
+
+/// Blocks in force at most: every verifier holds all of them.
+const BLOCKS_MAX: i64 = 1_000;
+
+/// A block that nobody remembers does harm.
+pub(super) const LIFETIME_MAX: Duration = Duration::from_hours(30 * 24);
+pub(super) const LIFETIME_MIN: Duration = Duration::from_mins(1);
+
+/// Wider networks are whole countries.
+const V4_LENGTH_MIN: u8 = 8;
+const V6_LENGTH_MIN: u8 = 16;
+
+/// Who is kept out.
+#[derive(Clone, Debug)]
+pub(super) enum Blocked {
+    Address(IpNet),
+    Subject(String),
+}
+
+impl Blocked {
+    /// Reads an address or a network; bits beyond its length are dropped.
+    pub(super) fn address(text: &str) -> Result<Self, ApiError> {
+        let net = text
+            .parse::<IpNet>()
+            .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        let net = net.map_err(|_| ApiError::BodyInvalid("that is no address and no network".into()))?;
+        let is_wide = match net {
+            IpNet::V4(net) => net.prefix_len() < V4_LENGTH_MIN,
+            IpNet::V6(net) => net.prefix_len() < V6_LENGTH_MIN,
+        };
+        if is_wide {
+            return Err(ApiError::BodyInvalid(
+                "a network is at least /8, or /16 with IPv6: wider ones would keep everybody out".into(),
+            ));
+        }
+        Ok(Self::Address(net.trunc()))
+    }
+
+    fn target(&self) -> Target {
+        match self {
+            Self::Address(net) => Target::Address(*net),
+            Self::Subject(sub) => Target::Subject(sub.clone()),
+        }
+    }
+}
+
+/// Every block in force.
+pub(super) async fn list(app: &App) -> Result<Vec<Block>, ApiError> {
+    let mut tx = app.database.read().await?;
+    Ok(store::live(&mut tx, app.now()).await?)
+}
+
+/// Keeps somebody out from now on, for a time.
+pub(super) async fn create(
+    app: &App,
+    operator: &Operator,
+    blocked: &Blocked,
+    reason: String,
+    lifetime: Duration,
+) -> Result<Block, ApiError> {
+    if !(LIFETIME_MIN..=LIFETIME_MAX).contains(&lifetime) {
+        return Err(ApiError::BodyInvalid(
+            "a block lasts a minute to thirty days".into(),
+        ));
+    }
+    if is_own(blocked, operator) {
+        return Err(ApiError::WouldBlockYourself);
+    }
+    let now = app.now();
+    let target = blocked.target();
+    let (kind, value) = enforcement::stored(&target);
+    let block = Block {
+        id: format!("blk_{}", uuid::Uuid::now_v7().simple()),
+        kind: kind.to_owned(),
+        value,
+        reason,
+        created_at: now.as_micros(),
+        expires_at: now.plus(lifetime).as_micros(),
+    };
+    let mut tx = app.database.write().await?;
+    if store::count(&mut tx, now).await? >= BLOCKS_MAX {
+        return Err(ApiError::BodyInvalid(
+            "there are as many blocks as there may be".into(),
+        ));
+    }
+    // Of one target there is one block: a new one takes the place of the former.
+    store::lift(&mut tx, &block.kind, &block.value, now).await?;
+    store::insert(&mut tx, &block).await?;
+    let facts = operator.facts(Class::Admin, action::BLOCK_CREATED, Outcome::Success);
+    outbox::append(&mut tx, now, told(facts, &block, (Value::Null, state(&block)))).await?;
+    let validity = Validity {
+        expires_at: UtcMicros::from_micros(block.expires_at),
+        lifted: false,
+    };
+    enforcement::append_valid(&mut tx, &target, validity, now).await?;
+    app.database.commit(tx).await?;
+    Ok(block)
+}
+
+/// Lets somebody in again before the time is over.
+pub(super) async fn lift(app: &App, operator: &Operator, id: &str) -> Result<(), ApiError> {
+    let now = app.now();
+    let mut tx = app.database.write().await?;
+    let block = store::find(&mut tx, id, now).await?.ok_or(ApiError::NotFound)?;
+    store::lift(&mut tx, &block.kind, &block.value, now).await?;
+    let facts = operator.facts(Class::Admin, action::BLOCK_LIFTED, Outcome::Success);
+    outbox::append(&mut tx, now, told(facts, &block, (state(&block), Value::Null))).await?;
+    let target = match block.kind.as_str() {
+        "address" => Blocked::address(&block.value)?.target(),
+        _ => Target::Subject(block.value.clone()),
+    };
+    // In force for as long as the block itself would be, so that it is forgotten last.
+    let validity = Validity {
+        expires_at: UtcMicros::from_micros(block.expires_at),
+        lifted: true,
+    };
+    enforcement::append_valid(&mut tx, &target, validity, now).await?;
+    Ok(app.database.commit(tx).await?)
+}
+
+/// Deletes what is over.
+pub(crate) async fn purge(app: &App) -> Result<(), ApiError> {
+    let mut tx = app.database.write().await?;
+    store::delete_expired(&mut tx, app.now()).await?;
+    Ok(app.database.commit(tx).await?)
+}
+
+/// Whoever keeps itself out could not undo it.
+fn is_own(blocked: &Blocked, operator: &Operator) -> bool {
+    match blocked {
+        Blocked::Subject(sub) => operator.actor().sub.as_ref() == Some(sub),
+        Blocked::Address(net) => {
+            let own = operator.context().client.ip.as_deref();
+            own.and_then(|ip| ip.parse::<IpAddr>().ok())
+                .is_some_and(|ip| net.contains(&ip.to_canonical()))
+        }
+    }
+}
+
+fn told(facts: Facts, block: &Block, (before, after): (Value, Value)) -> Facts {
+    facts
+        .with_detail("block_id", block.id.as_str())
+        .with_detail("kind", block.kind.as_str())
+        .with_detail("value", block.value.as_str())
+        .with_detail("before", before)
+        .with_detail("after", after)
+}
+
+fn state(block: &Block) -> Value {
+    json!({
+        "reason": block.reason,
+        "expires_at": UtcMicros::from_micros(block.expires_at).to_string(),
+    })
+}

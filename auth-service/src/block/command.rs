@@ -1,0 +1,82 @@
+//! `auth-service block`.
+
+use std::time::Duration;
+
+use clap::Subcommand;
+use shared::clock::UtcMicros;
+use shared::runtime::cli::StartError;
+
+use super::administer::{self, Blocked};
+use super::store::Block;
+use crate::app::App;
+use crate::command::{Printer, failed};
+use crate::request::Operator;
+
+const COLUMNS: [&str; 6] = ["ID", "KIND", "VALUE", "REASON", "CREATED", "EXPIRES"];
+
+/// What can be done with blocks.
+#[derive(Debug, Subcommand)]
+pub enum BlockCommand {
+    /// Lists who is kept out
+    List,
+    /// Keeps an address, a network or a subject out at every door
+    Add {
+        /// An address or a network such as 192.0.2.0/24
+        #[arg(long, required_unless_present = "subject", conflicts_with = "subject")]
+        address: Option<String>,
+        /// The id of a user or a client
+        #[arg(long)]
+        subject: Option<String>,
+        /// For how many minutes
+        #[arg(long)]
+        minutes: u64,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
+    /// Lets in again who is kept out
+    Lift {
+        /// The block's id
+        id: String,
+    },
+}
+
+impl BlockCommand {
+    pub(crate) async fn run(self, app: &App, printer: Printer) -> Result<(), StartError> {
+        let operator = Operator::command_line();
+        let blocks = match self {
+            Self::List => administer::list(app).await.map_err(failed)?,
+            Self::Add {
+                address,
+                subject,
+                minutes,
+                reason,
+            } => {
+                let blocked = match (address, subject) {
+                    (Some(address), _) => Blocked::address(&address).map_err(failed)?,
+                    (None, subject) => Blocked::Subject(subject.unwrap_or_default()),
+                };
+                let lifetime = Duration::from_secs(minutes.saturating_mul(60));
+                let made = administer::create(app, &operator, &blocked, reason, lifetime).await;
+                vec![made.map_err(failed)?]
+            }
+            Self::Lift { id } => {
+                administer::lift(app, &operator, &id).await.map_err(failed)?;
+                return Ok(());
+            }
+        };
+        printer.rows(&COLUMNS, blocks.into_iter().map(cells));
+        Ok(())
+    }
+}
+
+fn cells(block: Block) -> Vec<String> {
+    vec![
+        block.id,
+        block.kind,
+        block.value,
+        block.reason,
+        UtcMicros::from_micros(block.created_at).to_string(),
+        UtcMicros::from_micros(block.expires_at).to_string(),
+    ]
+}

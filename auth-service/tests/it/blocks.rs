@@ -1,0 +1,146 @@
+//! Who is kept out for a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::databases::on_both_databases;
+use crate::harness::{Answer, Harness};
+use crate::users::change;
+
+async fn block(harness: &Harness, admin: &str, body: Value) -> Answer {
+    harness.post_as("/v1/admin/blocks", admin, &body).await
+}
+
+async fn entries(harness: &Harness) -> Vec<Value> {
+    harness.enforcement_since(0).await["entries"]
+        .as_array()
+        .unwrap()
+        .clone()
+}
+
+async fn a_block_is_in_the_log_with_its_time_and_is_lifted_by_one_more_entry(harness: Arc<Harness>) {
+    let admin = harness.set_up().await;
+    let body = json!({"address": "192.0.2.77/24", "reason": "scraping", "seconds": 3600});
+
+    let made = block(&harness, &admin, body).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    assert_eq!(made.json()["value"], "192.0.2.0/24");
+    let logged = entries(&harness).await;
+    assert_eq!(
+        (&logged[0]["kind"], &logged[0]["value"]),
+        (&json!("address"), &json!("192.0.2.0/24"))
+    );
+    assert_eq!(logged[0]["expires_at"], made.json()["expires_at"]);
+    assert_eq!(logged[0].get("lifted"), None);
+
+    let path = format!("/v1/admin/blocks/{}", made.text_of("id"));
+    let lift = (Method::DELETE, path.as_str());
+    assert_eq!(
+        change(&harness, lift.clone(), &admin, None, &json!({}))
+            .await
+            .status,
+        StatusCode::NO_CONTENT
+    );
+    assert_eq!(
+        change(&harness, lift, &admin, None, &json!({})).await.status,
+        StatusCode::NOT_FOUND
+    );
+    let logged = entries(&harness).await;
+    assert_eq!((logged.len(), &logged[1]["lifted"]), (2, &json!(true)));
+    assert!(logged[1]["cursor"].as_i64() > logged[0]["cursor"].as_i64());
+    assert_eq!(
+        harness.get_as("/v1/admin/blocks", &admin).await.json()["blocks"],
+        json!([])
+    );
+    let [created] = harness.events_of("block_created").await.try_into().unwrap();
+    assert_eq!(
+        (
+            &created["detail"]["before"],
+            &created["detail"]["after"]["reason"]
+        ),
+        (&Value::Null, &json!("scraping"))
+    );
+    assert_eq!(harness.events_of("block_lifted").await.len(), 1);
+}
+
+async fn a_blocked_user_has_no_use_of_its_token_until_the_time_is_over(harness: Arc<Harness>) {
+    let admin = harness.set_up().await;
+    let id = harness.add_user(&admin, "alice", &["user"]).await;
+    let alice = harness.log_in("alice").await.text_of("access_token");
+
+    block(
+        &harness,
+        &admin,
+        json!({"subject": id, "reason": "odd", "seconds": 60}),
+    )
+    .await;
+
+    let refused = harness.get_as("/v1/sessions", &alice).await;
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (StatusCode::FORBIDDEN, "subject_blocked")
+    );
+    harness.wait(Duration::from_mins(1));
+    assert_eq!(
+        harness.get_as("/v1/sessions", &alice).await.status,
+        StatusCode::OK
+    );
+    harness.service.upkeep().await;
+    assert_eq!(harness.number("SELECT COUNT(*) FROM blocks").await, 0);
+}
+
+async fn what_would_keep_out_everybody_or_oneself_is_refused(harness: Arc<Harness>) {
+    let admin = harness.set_up().await;
+    let own = harness.get_as("/v1/admin/users?role=admin", &admin).await.json()["users"][0]["id"].clone();
+    for (body, code) in [
+        (
+            json!({"address": "0.0.0.0/0", "reason": "x", "seconds": 60}),
+            "body_invalid",
+        ),
+        (
+            json!({"address": "2000::/3", "reason": "x", "seconds": 60}),
+            "body_invalid",
+        ),
+        (
+            json!({"address": "localhost", "reason": "x", "seconds": 60}),
+            "body_invalid",
+        ),
+        (
+            json!({"address": "192.0.2.1", "subject": "u", "reason": "x", "seconds": 60}),
+            "body_invalid",
+        ),
+        (json!({"reason": "x", "seconds": 60}), "body_invalid"),
+        (
+            json!({"subject": "u", "reason": " ", "seconds": 60}),
+            "body_invalid",
+        ),
+        (
+            json!({"subject": "u", "reason": "x", "seconds": 59}),
+            "body_invalid",
+        ),
+        (
+            json!({"subject": "u", "reason": "x", "seconds": 2_592_001}),
+            "body_invalid",
+        ),
+        (
+            json!({"address": "203.0.113.0/24", "reason": "x", "seconds": 60}),
+            "would_block_yourself",
+        ),
+        (
+            json!({"subject": own, "reason": "x", "seconds": 60}),
+            "would_block_yourself",
+        ),
+    ] {
+        assert_eq!(block(&harness, &admin, body.clone()).await.code(), code, "{body}");
+    }
+    assert!(entries(&harness).await.is_empty());
+}
+
+on_both_databases!(
+    a_block_is_in_the_log_with_its_time_and_is_lifted_by_one_more_entry,
+    a_blocked_user_has_no_use_of_its_token_until_the_time_is_over,
+    what_would_keep_out_everybody_or_oneself_is_refused,
+);
