@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::client_harness::{TestClient, add_machine, ask, basic, machine, register, send_form, token_of};
 use crate::databases::on_both_databases;
-use crate::harness::{Harness, unverified_claims};
+use crate::harness::{Harness, PASSWORD, unverified_claims};
 use crate::users::change;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -198,7 +198,69 @@ async fn an_expired_secret_is_none_and_use_is_written_once_a_minute(harness: Arc
     assert_eq!(harness.last_event().await["reason"], "client_secret_expired");
 }
 
+/// Makes the session of `root` one of a client's, as the authorization-code flow opens them.
+async fn session_of(harness: &Harness, client: &TestClient) -> String {
+    let refresh = harness.log_in("root").await.text_of("refresh_token");
+    harness
+        .sql("UPDATE sessions SET client_id = (SELECT MIN(id) FROM clients)")
+        .await;
+    let moved = harness.texts("SELECT client_id FROM sessions").await;
+    assert!(moved.iter().all(|id| *id == client.id));
+    refresh
+}
+
+async fn a_confidential_client_proves_who_it_is_to_refresh(harness: Arc<Harness>) {
+    let admin = harness.set_up().await;
+    let web = json!({"grant_types": ["authorization_code", "refresh_token"], "redirect_uris": ["https://a.example/"]});
+    let client = add_machine(&harness, &admin, &web).await;
+    let refresh = session_of(&harness, &client).await;
+    let other = add_machine(&harness, &admin, &web).await;
+    let with = async |authorization: &str, more: &[(&str, &str)]| {
+        let mut parameters = vec![
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh.as_str()),
+        ];
+        parameters.extend_from_slice(more);
+        send_form(&harness, "/oauth/token", authorization, &parameters).await
+    };
+
+    assert_eq!(with("", &[]).await.json()["error"], "invalid_grant");
+    let id_alone = [("client_id", client.id.as_str())];
+    assert_eq!(with("", &id_alone).await.json()["error"], "invalid_client");
+    assert_eq!(with(&other.basic(), &[]).await.json()["error"], "invalid_grant");
+    let own = with(&client.basic(), &[]).await;
+
+    assert_eq!(own.status, StatusCode::OK, "{}", own.text);
+    let claims = unverified_claims(&own.text_of("access_token"));
+    assert_eq!(claims["client_id"], client.id);
+}
+
+async fn a_token_for_a_client_forgives_no_failures_of_a_user(harness: Arc<Harness>) {
+    let admin = harness.set_up().await;
+    harness.add_user(&admin, "alice", &["user"]).await;
+    let client = add_machine(&harness, &admin, &json!({})).await;
+    let wrong = json!({"username": "alice", "password": "wrong"});
+    let mut tries = 0;
+    loop {
+        token_of(&harness, &client, &[]).await;
+        let refused = harness.post("/v1/login", &wrong).await;
+        if refused.status == StatusCode::TOO_MANY_REQUESTS {
+            break;
+        }
+        tries += 1;
+        assert!(tries < 20, "nobody counts");
+    }
+    token_of(&harness, &client, &[]).await;
+
+    let right = json!({"username": "alice", "password": PASSWORD});
+    let refused = harness.post("/v1/login", &right).await;
+
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+}
+
 on_both_databases!(
+    a_confidential_client_proves_who_it_is_to_refresh,
+    a_token_for_a_client_forgives_no_failures_of_a_user,
     a_client_gets_a_token_for_itself,
     basic_is_form_url_decoded_and_the_form_does_as_well,
     whoever_is_not_believed_gets_one_answer_and_is_an_event,
