@@ -20,7 +20,7 @@ use shared::token::GATELOG_AUDIENCE;
 use crate::error::{ApiError, Failed, Internal};
 use crate::metrics::AuthMetrics;
 use crate::outbox::RelayState;
-use crate::password::Hasher;
+use crate::password::{Breached, Hasher};
 use crate::request::RequestContext;
 use crate::session::RefreshTokenKey;
 use crate::signing_key::Keys;
@@ -44,6 +44,7 @@ pub(crate) struct Parts {
     pub(crate) mint_rules: MintRules,
     pub(crate) refresh_key: RefreshTokenKey,
     pub(crate) hasher: Hasher,
+    pub(crate) breached: Option<Breached>,
     pub(crate) bucket_key: BucketKey,
     pub(crate) refusals: Refusals,
     pub(crate) guard: Guard,

@@ -96,6 +96,8 @@ pub(crate) enum Internal {
     #[error(transparent)]
     Hashing(#[from] crate::password::HashingError),
     #[error(transparent)]
+    Breached(#[from] crate::password::BreachedError),
+    #[error(transparent)]
     Signing(#[from] crate::token::SignError),
     #[error(transparent)]
     Outbox(#[from] crate::outbox::Unwritable),

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use crate::app::{self, App, Parts};
 use crate::metrics::{self, AuthMetrics};
 use crate::outbox::{self, RelayState};
-use crate::password::Hasher;
+use crate::password::{Breached, Hasher};
 use crate::schema::SCHEMA;
 use crate::session::RefreshTokenKey;
 use crate::settings::Settings;
@@ -40,7 +40,10 @@ impl Service {
         let database = open_database(settings).await?;
         let now = settings.clock.now();
         let keys = Keys::open(&database, &settings.master_key, settings.keys, now).await?;
-        let slots = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let passwords = &settings.passwords;
+        let breached = passwords.breached_file.as_deref().map(Breached::open).transpose();
+        let breached = breached.map_err(StartError::config)?;
+        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let app = App::new(Parts {
             guard: Guard::new(trust(settings, &keys.ring())?, settings.clock.clone()),
             keys,
@@ -51,7 +54,9 @@ impl Service {
             refresh_key: RefreshTokenKey::new(&settings.master_key).map_err(StartError::failed)?,
             bucket_key: BucketKey::new(&settings.master_key).map_err(StartError::failed)?,
             refusals: Refusals::default(),
-            hasher: Hasher::new(slots).map_err(StartError::failed)?,
+            hasher: Hasher::within(passwords.cost, passwords.memory_mib, processors)
+                .map_err(StartError::failed)?,
+            breached,
             database,
             service_token: settings.service_token.clone(),
             audiences: settings.audiences.clone(),

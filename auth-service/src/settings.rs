@@ -17,6 +17,7 @@ use url::Url;
 
 use crate::SERVICE;
 pub use crate::master_key::{InvalidMasterKey, MasterKey};
+pub use crate::password::{HashCost, InvalidHashCost, PasswordSettings};
 pub use crate::secret_file::make_secret_file;
 pub use crate::signing_key::KeySettings;
 pub use shared::database::{DatabaseUrl, InvalidDatabaseUrl};
@@ -77,6 +78,8 @@ pub struct Settings {
     pub access_token_seconds: u32,
     /// What signing keys are to be like.
     pub keys: KeySettings,
+    /// How passwords are hashed and what they must not be.
+    pub passwords: PasswordSettings,
     /// What every service's process needs.
     pub process: ProcessSettings,
     /// What tells the time.
@@ -98,6 +101,7 @@ pub fn all() -> Vec<Setting> {
         SIGNING_ALGORITHM,
         KEY_ROTATION_DAYS,
     ];
+    settings.extend(PasswordSettings::SETTINGS);
     settings.extend(ProcessSettings::SETTINGS);
     settings
 }
@@ -122,6 +126,7 @@ impl Settings {
         let audiences = read_audiences(&mut reader);
         let access_token_seconds = read_lifetime(&mut reader);
         let keys = read_keys(&mut reader);
+        let passwords = PasswordSettings::read(&mut reader);
         let process = ProcessSettings::read(&mut reader);
         reader.finish(|| {
             Some(Self {
@@ -134,6 +139,7 @@ impl Settings {
                 audiences: audiences?,
                 access_token_seconds: access_token_seconds?,
                 keys: keys?,
+                passwords: passwords?,
                 process: process?,
                 clock: Arc::new(SystemClock),
             })

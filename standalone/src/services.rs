@@ -212,6 +212,7 @@ impl Common {
                 algorithm: shared::token::Algorithm::EdDsa,
                 rotation: Some(std::time::Duration::from_hours(24 * 30)),
             },
+            passwords: auth_service::settings::PasswordSettings::default(),
             process: self.process.clone(),
             clock: Arc::clone(&self.clock),
         })

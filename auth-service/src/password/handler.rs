@@ -55,7 +55,7 @@ pub(super) async fn set_password(
     let Some(account) = find_account(&app, &request.token).await? else {
         return Err(one_time_token::refuse(&app, &context, Purpose::Password).await);
     };
-    check(&request.password, &account.username).map_err(ApiError::PasswordRefused)?;
+    check(&app, &request.password, &account.username).await?;
     let hash = app.hasher.hash(request.password).await?;
     let now = app.now();
     let mut tx = app.database.write().await?;

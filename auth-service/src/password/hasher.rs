@@ -11,9 +11,12 @@ use prometheus_client::registry::{Registry, Unit};
 use shared::http::metrics::durations;
 use tokio::sync::{Semaphore, TryAcquireError};
 use tokio::task::spawn_blocking;
+use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
+use super::HashCost;
 use super::phc::{self, Memory, PhcError};
+use super::share::Shares;
 use crate::error::{ApiError, Internal};
 use crate::secret::{NoRandomness, fresh_bytes};
 
@@ -40,8 +43,12 @@ enum Cause {
 pub(crate) struct Hasher(Arc<Inner>);
 
 struct Inner {
+    /// What new hashes cost.
+    cost: HashCost,
     /// Who may wait or run.
     places: Arc<Semaphore>,
+    /// How many of them one network may have.
+    shares: Shares,
     /// Who may run.
     slots: Arc<Semaphore>,
     /// Memory that nobody uses at the moment; never more than there are slots.
@@ -76,12 +83,19 @@ impl fmt::Debug for Hasher {
 }
 
 impl Hasher {
-    /// A hasher that works on `slots` passwords at a time; each takes 19 MiB.
-    pub(crate) fn new(slots: usize) -> Result<Self, HashingError> {
+    /// A hasher that works on as many passwords at a time as fit into `memory_mib`. A stored hash that costs more than new ones
+    /// takes its own memory until it is renewed.
+    pub(crate) fn within(cost: HashCost, memory_mib: u32, processors: usize) -> Result<Self, HashingError> {
+        Self::new(cost, cost.slots(memory_mib, processors))
+    }
+
+    fn new(cost: HashCost, slots: usize) -> Result<Self, HashingError> {
         let salt = fresh_bytes().map_err(Cause::from)?;
-        let dummy = phc::of_nothing(salt, fresh_bytes().map_err(Cause::from)?);
+        let dummy = phc::of_nothing(cost, salt, fresh_bytes().map_err(Cause::from)?);
         let places = slots * (1 + WAITING_PER_SLOT);
         Ok(Self(Arc::new(Inner {
+            cost,
+            shares: Shares::of(places),
             places: Arc::new(Semaphore::new(places)),
             slots: Arc::new(Semaphore::new(slots)),
             memories: Mutex::new(Vec::new()),
@@ -141,15 +155,25 @@ impl Hasher {
     /// The hash of a new password.
     pub(crate) async fn hash(&self, password: String) -> Result<String, ApiError> {
         let salt = fresh_bytes().map_err(Internal::from)?;
+        let cost = self.0.cost;
         self.run(password, move |password, memory| {
-            phc::hash(password, salt, memory)
+            phc::hash(cost, password, salt, memory)
         })
         .await
     }
 
     /// Whether `password` is the one of `stored`. Without a stored one it is verified against a hash that nothing matches:
-    /// the work is the same.
-    pub(crate) async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, ApiError> {
+    /// the work is the same. One network never takes all places.
+    pub(crate) async fn verify(
+        &self,
+        password: String,
+        stored: Option<String>,
+        network: &str,
+    ) -> Result<bool, ApiError> {
+        let Some(_share) = self.0.shares.take(network) else {
+            self.0.measures.refused.inc();
+            return Err(ApiError::TooBusy);
+        };
         let is_known = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.0.dummy.clone());
         let matches = self
@@ -160,12 +184,17 @@ impl Hasher {
         Ok(matches && is_known)
     }
 
+    /// Whether a stored hash is not as new ones are.
+    pub(crate) fn is_outdated(&self, stored: &str) -> bool {
+        !phc::is_of_cost(stored, self.0.cost)
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         password: String,
         work: impl FnOnce(&[u8], &mut Memory) -> Result<T, PhcError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let password = Zeroizing::new(password);
+        let password = normalised(password);
         let place = match Arc::clone(&self.0.places).try_acquire_owned() {
             Ok(place) => place,
             Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
@@ -197,6 +226,16 @@ impl Hasher {
     }
 }
 
+/// One form for what looks and is typed the same (Unicode NFC, NIST SP 800-63B-4 §3.1.1.2): keyboards differ in whether they
+/// compose. NFKC would make different passwords one.
+fn normalised(password: String) -> Zeroizing<String> {
+    let password = Zeroizing::new(password);
+    if password.is_ascii() {
+        return password;
+    }
+    Zeroizing::new(password.nfc().collect())
+}
+
 impl Inner {
     fn lend(&self) -> Memory {
         self.was_used.store(true, Ordering::Relaxed);
@@ -216,18 +255,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_password_verifies_exactly_as_it_was_set() {
-        let hasher = Hasher::new(1).unwrap();
+        let hasher = Hasher::new(HashCost::default(), 1).unwrap();
         let stored = hasher.hash(" correct horse battery ".into()).await.unwrap();
 
         assert!(
             hasher
-                .verify(" correct horse battery ".into(), Some(stored.clone()))
+                .verify(
+                    " correct horse battery ".into(),
+                    Some(stored.clone()),
+                    "10.0.0.0/24"
+                )
                 .await
                 .unwrap()
         );
         assert!(
             !hasher
-                .verify("correct horse battery".into(), Some(stored))
+                .verify("correct horse battery".into(), Some(stored), "10.0.0.0/24")
                 .await
                 .unwrap()
         );
@@ -235,23 +278,34 @@ mod tests {
 
     #[tokio::test]
     async fn memory_is_kept_while_it_is_used_and_given_back_when_it_is_not() {
-        let hasher = Hasher::new(1).unwrap();
+        let hasher = Hasher::new(HashCost::default(), 1).unwrap();
         let kept = || hasher.0.memories.lock().unwrap().len();
-        hasher.verify("anything".into(), None).await.unwrap();
+        hasher
+            .verify("anything".into(), None, "10.0.0.0/24")
+            .await
+            .unwrap();
 
         hasher.rest();
         assert_eq!(kept(), 1);
-        hasher.verify("anything".into(), None).await.unwrap();
+        hasher
+            .verify("anything".into(), None, "10.0.0.0/24")
+            .await
+            .unwrap();
         hasher.rest();
         assert_eq!(kept(), 1);
         hasher.rest();
         assert_eq!(kept(), 0);
-        assert!(!hasher.verify("anything".into(), None).await.unwrap());
+        assert!(
+            !hasher
+                .verify("anything".into(), None, "10.0.0.0/24")
+                .await
+                .unwrap()
+        );
     }
 
     #[tokio::test]
     async fn a_caller_that_goes_away_does_not_let_another_one_begin_beside_its_work() {
-        let hasher = Hasher::new(1).unwrap();
+        let hasher = Hasher::new(HashCost::default(), 1).unwrap();
         let (begun, begins) = tokio::sync::oneshot::channel();
         let (release, released) = std::sync::mpsc::channel::<()>();
         let working = hasher.clone();
@@ -277,26 +331,58 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_stored_hash_nothing_matches() {
-        let hasher = Hasher::new(1).unwrap();
+        let hasher = Hasher::new(HashCost::default(), 1).unwrap();
 
-        assert!(!hasher.verify("anything".into(), None).await.unwrap());
+        assert!(
+            !hasher
+                .verify("anything".into(), None, "10.0.0.0/24")
+                .await
+                .unwrap()
+        );
+    }
+
+    #[tokio::test]
+    async fn one_network_does_not_fill_the_queue_for_the_others() {
+        let hasher = Hasher::new(HashCost::default(), 1).unwrap();
+        let slot = hasher.0.slots.acquire().await.unwrap();
+        let flood: Vec<_> = (0..=WAITING_PER_SLOT)
+            .map(|_| {
+                let hasher = hasher.clone();
+                tokio::spawn(async move { hasher.verify("x".into(), None, "10.0.0.0/24").await })
+            })
+            .collect();
+        while hasher.0.measures.refused.get() == 0 {
+            tokio::task::yield_now().await;
+        }
+
+        let other = hasher.clone();
+        let other = tokio::spawn(async move { other.verify("x".into(), None, "192.0.2.0/24").await });
+        drop(slot);
+
+        assert!(other.await.unwrap().is_ok());
+        let mut refused = 0;
+        for one in flood {
+            refused += usize::from(one.await.unwrap().is_err());
+        }
+        assert_eq!(refused, (1 + WAITING_PER_SLOT).div_ceil(2));
     }
 
     #[tokio::test]
     async fn beyond_the_queue_callers_are_told_to_come_back() {
-        let hasher = Hasher::new(1).unwrap();
+        let hasher = Hasher::new(HashCost::default(), 1).unwrap();
         let slot = hasher.0.slots.acquire().await.unwrap();
         let waiting: Vec<_> = (0..=WAITING_PER_SLOT)
-            .map(|_| {
+            .map(|number| {
                 let hasher = hasher.clone();
-                tokio::spawn(async move { hasher.verify("x".into(), None).await })
+                let network = format!("10.0.{number}.0/24");
+                tokio::spawn(async move { hasher.verify("x".into(), None, &network).await })
             })
             .collect();
         while hasher.0.places.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
 
-        let refused = hasher.verify("x".into(), None).await;
+        let refused = hasher.verify("x".into(), None, "192.0.2.0/24").await;
 
         assert!(matches!(refused, Err(ApiError::TooBusy)));
         assert_eq!(hasher.0.measures.refused.get(), 1);

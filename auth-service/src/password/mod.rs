@@ -1,16 +1,26 @@
 //! Passwords: what makes one acceptable, how it is hashed within a memory budget, and setting one.
 
+mod breached;
+mod common;
+mod cost;
 mod handler;
 mod hasher;
 mod phc;
 mod rule;
+mod settings;
+mod share;
+mod verdict;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+pub(crate) use breached::{Breached, BreachedError};
+pub use cost::{HashCost, InvalidHashCost};
 pub(crate) use hasher::{Hasher, HashingError};
-pub(crate) use rule::{PASSWORD_BYTES_MAX, Weakness, check};
+pub(crate) use rule::{PASSWORD_BYTES_MAX, Weakness};
+pub use settings::PasswordSettings;
+pub(crate) use verdict::check;
 
 /// `POST /v1/password`.
 pub(crate) fn routes() -> OpenApiRouter<App> {

@@ -6,9 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use subtle::ConstantTimeEq as _;
 
-/// OWASP's Password Storage Cheat Sheet: 19 MiB, two passes, one lane.
-const MEMORY_KIB: u32 = 19_456;
-const PASSES: u32 = 2;
+use super::HashCost;
+
 const LANES: u32 = 1;
 
 /// Bytes of a salt and of a hash.
@@ -38,20 +37,35 @@ impl Memory {
 }
 
 /// The PHC string of `password`.
-pub(super) fn hash(password: &[u8], salt: [u8; SALT_BYTES], memory: &mut Memory) -> Result<String, PhcError> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH_BYTES))?;
+pub(super) fn hash(
+    cost: HashCost,
+    password: &[u8],
+    salt: [u8; SALT_BYTES],
+    memory: &mut Memory,
+) -> Result<String, PhcError> {
+    let params = Params::new(cost.memory_kib, cost.passes, LANES, Some(HASH_BYTES))?;
     let output = derive(&params, password, &salt, memory)?;
-    Ok(phc(salt, output))
+    Ok(phc(cost, salt, output))
 }
 
-fn phc(salt: [u8; SALT_BYTES], output: [u8; HASH_BYTES]) -> String {
+fn phc(cost: HashCost, salt: [u8; SALT_BYTES], output: [u8; HASH_BYTES]) -> String {
     let (salt, output) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(output));
-    format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${output}")
+    format!("{}{salt}${output}", head(cost))
+}
+
+/// What every hash of that cost begins with.
+fn head(cost: HashCost) -> String {
+    format!("$argon2id$v=19${cost}$")
+}
+
+/// Whether a stored hash is of that cost.
+pub(super) fn is_of_cost(stored: &str, cost: HashCost) -> bool {
+    stored.starts_with(&head(cost))
 }
 
 /// A hash as it is stored, of a password that nobody knows: nobody has made it.
-pub(super) fn of_nothing(salt: [u8; SALT_BYTES], output: [u8; HASH_BYTES]) -> String {
-    phc(salt, output)
+pub(super) fn of_nothing(cost: HashCost, salt: [u8; SALT_BYTES], output: [u8; HASH_BYTES]) -> String {
+    phc(cost, salt, output)
 }
 
 /// Whether `password` is the one of `stored`, with the cost that is written there. Compares in constant time.
@@ -90,7 +104,13 @@ mod tests {
 
     #[test]
     fn a_hash_has_the_cost_of_the_owasp_sheet_and_the_library_reads_it() {
-        let stored = hash(b"correct horse", [1; SALT_BYTES], &mut Memory::default()).unwrap();
+        let stored = hash(
+            HashCost::default(),
+            b"correct horse",
+            [1; SALT_BYTES],
+            &mut Memory::default(),
+        )
+        .unwrap();
 
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
         let read = PasswordHash::new(&stored).unwrap();
@@ -100,14 +120,38 @@ mod tests {
     #[test]
     fn memory_that_was_used_before_changes_no_hash() {
         let mut memory = Memory::default();
-        let first = hash(b"correct horse", [1; SALT_BYTES], &mut memory).unwrap();
+        let first = hash(
+            HashCost::default(),
+            b"correct horse",
+            [1; SALT_BYTES],
+            &mut memory,
+        )
+        .unwrap();
 
         assert_eq!(
-            hash(b"correct horse", [1; SALT_BYTES], &mut memory).unwrap(),
+            hash(
+                HashCost::default(),
+                b"correct horse",
+                [1; SALT_BYTES],
+                &mut memory
+            )
+            .unwrap(),
             first
         );
         assert!(verify(b"correct horse", &first, &mut memory).unwrap());
         assert!(!verify(b"correct horse ", &first, &mut memory).unwrap());
+    }
+
+    #[test]
+    fn memory_of_a_larger_cost_changes_no_hash_of_a_smaller_one() {
+        let small = "m=7168,t=5,p=1".parse().unwrap();
+        let mut memory = Memory::default();
+        hash(HashCost::default(), b"x", [1; SALT_BYTES], &mut memory).unwrap();
+
+        let stored = hash(small, b"x", [1; SALT_BYTES], &mut memory).unwrap();
+
+        let afresh = hash(small, b"x", [1; SALT_BYTES], &mut Memory::default()).unwrap();
+        assert_eq!(stored, afresh);
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub(super) async fn set_up(
     if !is_good {
         return Err(one_time_token::refuse(&app, &context, Purpose::Setup).await);
     }
-    password::check(&request.password, request.username.as_str()).map_err(ApiError::PasswordRefused)?;
+    password::check(&app, &request.password, request.username.as_str()).await?;
     let hash = app.hasher.hash(request.password).await?;
     let now = app.now();
     let mut tx = app.database.write().await?;

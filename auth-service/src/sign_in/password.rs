@@ -3,6 +3,8 @@
 use shared::database::Tx;
 use shared::event::{Actor, Class, Facts, Identity, Outcome, action, bounded};
 
+use zeroize::Zeroizing;
+
 use super::{Authentication, Method};
 use crate::app::App;
 use crate::error::ApiError;
@@ -30,13 +32,16 @@ pub(crate) async fn password(
             "the password is longer than a password may be".into(),
         ));
     }
+    let password = Zeroizing::new(password);
     let mut tx = app.database.read().await?;
     let account = user::find_by_name(&mut tx, username).await?;
     let device = known_device(app, &mut tx, device, account.as_ref()).await?;
     drop(tx);
     let attempt = admit(app, context, username, account.as_ref(), device).await?;
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
-    let is_right = match app.hasher.verify(password, stored).await {
+    let network = throttle::network_of(context.client.ip.as_deref().unwrap_or_default());
+    let verified = app.hasher.verify(password.to_string(), stored, &network).await;
+    let is_right = match verified {
         Ok(is_right) => is_right,
         Err(error) => {
             attempt.came_to_nothing(app).await?;
@@ -44,8 +49,9 @@ pub(crate) async fn password(
         }
     };
     match account {
-        Some(account) if is_right && !account.is_disabled => {
+        Some(mut account) if is_right && !account.is_disabled => {
             attempt.succeeded(app).await?;
+            renew(app, &mut account, &password).await;
             Ok(Authentication {
                 account,
                 methods: vec![Method::Password],
@@ -55,6 +61,29 @@ pub(crate) async fn password(
         _ => {
             let recorded = attempt.failed(app, context, failure(context, username)).await;
             Err(recorded.err().unwrap_or(ApiError::BadCredentials))
+        }
+    }
+}
+
+/// Hashes the password anew if its hash costs another amount than new ones. A sign-in does not fail for it: the next one does it.
+async fn renew(app: &App, account: &mut Account, password: &str) {
+    let outdated = account.password_hash.as_deref();
+    let Some(stored) = outdated.filter(|stored| app.hasher.is_outdated(stored)) else {
+        return;
+    };
+    let renewing = async {
+        let hash = app.hasher.hash(password.to_owned()).await?;
+        let mut tx = app.database.write().await?;
+        let is_renewed = user::renew_password(&mut tx, &account.id, stored, &hash).await?;
+        app.database.commit(tx).await?;
+        Ok::<_, ApiError>(is_renewed.then_some(hash))
+    };
+    match renewing.await {
+        // What is opened for the proof is opened only while the password is still the one that was proven.
+        Ok(Some(hash)) => account.password_hash = Some(hash),
+        Ok(None) => {}
+        Err(error) => {
+            tracing::warn!(%error, "the hash of a password was not renewed; the next sign-in does it");
         }
     }
 }

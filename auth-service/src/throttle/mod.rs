@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::user;
 pub(crate) use admission::{Try, admit};
-pub(crate) use bucket::{Bucket, BucketKey};
+pub(crate) use bucket::{Bucket, BucketKey, network_of};
 pub(crate) use lockout::command;
 pub(crate) use refusals::Refusals;
 pub(crate) use tally::record;

@@ -12,7 +12,9 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 pub(crate) use name::{Username, key_of};
-pub(crate) use store::{Account, NewUser, find, find_by_name, has_administrator, insert, lock, set_password};
+pub(crate) use store::{
+    Account, NewUser, find, find_by_name, has_administrator, insert, lock, renew_password, set_password,
+};
 
 /// The role of administrators.
 pub(crate) const ADMIN_ROLE: &str = "admin";

@@ -35,6 +35,7 @@ const REVIVE: &str = "UPDATE users SET deleted_at = NULL, disabled = $1, version
 const LOCK_ROLE: &str = "UPDATE roles SET version = version WHERE name = $1";
 const HAS_OTHER: &str = "SELECT EXISTS (SELECT 1 FROM user_roles JOIN users ON users.id = user_roles.user_id
     WHERE user_roles.role = $1 AND users.id <> $2 AND users.disabled = $3)";
+const RENEW_PASSWORD: &str = "UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3";
 const SET_PASSWORD: &str = "UPDATE users SET password_hash = $1 WHERE id = $2";
 const HAS_ROLE: &str = "SELECT EXISTS (SELECT 1 FROM user_roles WHERE role = $1)";
 
@@ -180,6 +181,17 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, new: &NewUser<'_>, now: UtcMicros) -
         }
     }
     Ok(())
+}
+
+/// Stores a password anew that is the same, unless it was changed meanwhile.
+pub(crate) async fn renew_password(
+    tx: &mut Tx<'_>,
+    id: &str,
+    stored: &str,
+    hash: &str,
+) -> Result<bool, DatabaseError> {
+    let renewed = execute!(tx, sqlx::query(RENEW_PASSWORD).bind(hash).bind(id).bind(stored))?;
+    Ok(renewed > 0)
 }
 
 /// Gives a user a password.

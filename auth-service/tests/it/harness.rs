@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth_service::settings::{DatabaseUrl, Settings};
+use auth_service::settings::{DatabaseUrl, PasswordSettings, Settings};
 use auth_service::{Service, new_setup_token};
 use axum::Router;
 use axum::body::Body;
@@ -89,6 +89,7 @@ pub(crate) fn settings(database_url: DatabaseUrl, clock: &Arc<ManualClock>) -> S
             algorithm: shared::token::Algorithm::EdDsa,
             rotation: Some(std::time::Duration::from_hours(24 * 30)),
         },
+        passwords: PasswordSettings::default(),
         process: ProcessSettings {
             instance: "test".parse().unwrap(),
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],

@@ -19,6 +19,7 @@ mod metadata;
 mod metrics;
 mod openapi;
 mod outbox;
+mod password;
 mod refresh;
 mod refresh_reuse;
 mod revocation;
