@@ -144,10 +144,7 @@ impl ApiError {
             Self::TokenRefused(refusal) => return bearer::refused_token(*refusal),
             Self::ScopeMissing(scope) => return bearer::insufficient_scope(self.to_string(), Some(scope)),
             Self::ServiceTokenRefused => (S::UNAUTHORIZED, "service_token_refused"),
-            Self::TooManyAttempts(wait) => {
-                let problem = Problem::new(S::TOO_MANY_REQUESTS, "too_many_attempts", self.to_string());
-                return problem.retry_after(whole_seconds(*wait));
-            }
+            Self::TooManyAttempts(wait) => return too_many_attempts(self.to_string(), *wait),
             Self::TooBusy => return unavailable("too_busy", "too many sign-ins at the moment; try again"),
             Self::NoSigner(_) => {
                 return unavailable(
@@ -175,6 +172,11 @@ impl ApiError {
             _ => problem,
         }
     }
+}
+
+fn too_many_attempts(detail: String, wait: std::time::Duration) -> Problem {
+    let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", detail);
+    problem.retry_after(whole_seconds(wait))
 }
 
 /// Rounded up: whoever comes back then is not too early.
