@@ -18,6 +18,7 @@ use shared::runtime::shutdown::TaskTracker;
 use shared::token::GATELOG_AUDIENCE;
 
 use crate::error::{ApiError, Failed, Internal};
+use crate::hosted_page::FormTokenKey;
 use crate::metrics::AuthMetrics;
 use crate::outbox::RelayState;
 use crate::password::{Breached, Hasher};
@@ -27,8 +28,8 @@ use crate::signing_key::Keys;
 use crate::throttle::{BucketKey, Refusals};
 use crate::token::MintRules;
 use crate::{
-    api_key, block, client, enforcement, health, metadata, openapi, password, role, session, setup, sign_in,
-    signing_key, throttle, token, user,
+    api_key, authorize, block, client, consent, enforcement, health, hosted_page, metadata, openapi, openid,
+    password, role, session, setup, sign_in, signing_key, throttle, token, user,
 };
 use shared::database::Database;
 use utoipa_axum::router::OpenApiRouter;
@@ -43,6 +44,7 @@ pub(crate) struct Parts {
     pub(crate) keys: Keys,
     pub(crate) mint_rules: MintRules,
     pub(crate) refresh_key: RefreshTokenKey,
+    pub(crate) form_key: FormTokenKey,
     pub(crate) hasher: Hasher,
     pub(crate) breached: Option<Breached>,
     pub(crate) bucket_key: BucketKey,
@@ -102,6 +104,10 @@ impl WeakApp {
 pub(crate) fn end_points() -> OpenApiRouter<App> {
     EndPoints::default()
         .merge(setup::routes())
+        .merge(authorize::routes())
+        .merge(hosted_page::routes())
+        .merge(consent::routes())
+        .merge(openid::routes())
         .merge(sign_in::routes())
         .merge(session::routes())
         .merge(token::routes())

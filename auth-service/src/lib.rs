@@ -2,17 +2,22 @@
 
 mod api_key;
 mod app;
+mod authorize;
 mod block;
+mod browser_session;
 mod client;
 pub mod command;
+mod consent;
 mod enforcement;
 mod error;
 mod health;
+mod hosted_page;
 mod master_key;
 mod metadata;
 mod metrics;
 mod one_time_token;
 mod openapi;
+mod openid;
 mod outbox;
 mod password;
 mod request;

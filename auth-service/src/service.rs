@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::app::{self, App, Parts};
+use crate::hosted_page::FormTokenKey;
 use crate::metrics::{self, AuthMetrics};
 use crate::outbox::{self, RelayState};
 use crate::password::{Breached, Hasher};
@@ -54,6 +55,7 @@ impl Service {
             refresh_key: RefreshTokenKey::new(&settings.master_key).map_err(StartError::failed)?,
             bucket_key: BucketKey::new(&settings.master_key).map_err(StartError::failed)?,
             refusals: Refusals::default(),
+            form_key: FormTokenKey::new(&settings.master_key).map_err(StartError::failed)?,
             hasher: Hasher::within(passwords.cost, passwords.memory_mib, processors)
                 .map_err(StartError::failed)?,
             breached,

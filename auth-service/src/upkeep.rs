@@ -8,7 +8,9 @@ use shared::runtime::shutdown::CancellationToken;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::{block, client, enforcement, one_time_token, session, signing_key, throttle};
+use crate::{
+    authorize, block, browser_session, client, enforcement, one_time_token, session, signing_key, throttle,
+};
 
 /// How often. What must happen at an exact time does not wait for this.
 const EVERY: Duration = Duration::from_mins(1);
@@ -31,6 +33,8 @@ pub(crate) async fn once(app: &App) {
     tell(one_time_token::purge(app).await, "one-time tokens");
     tell(client::purge(app).await, "assertions of clients");
     tell(block::purge(app).await, "blocks");
+    tell(authorize::purge(app).await, "authorization codes");
+    tell(browser_session::purge(app).await, "browser sessions");
     tell(session::purge(app).await, "sessions");
     tell(enforcement::purge(app).await, "the enforcement log");
     tell(throttle::upkeep(app).await, "throttling");

@@ -81,6 +81,7 @@ impl Checker<'_> {
     fn policy(&mut self, file: PolicyFile) -> Option<(RouteTable, Vec<PolicyIssuer>, Vec<String>)> {
         let issuers = self.issuers(file.audience, file.issuer);
         let auth = self.upstream("auth-service", UpstreamTable::of(&self.surroundings.auth_url));
+        let auth = Arc::new(auth.with_own_cookies());
         let collector = self.upstream(
             "audit-collector",
             UpstreamTable::of(&self.surroundings.collector_url),
@@ -88,13 +89,13 @@ impl Checker<'_> {
         let mut upstreams = BTreeMap::new();
         for (name, table) in file.upstream {
             let upstream = self.upstream(&name, table);
-            upstreams.insert(name, upstream);
+            upstreams.insert(name, Arc::new(upstream));
         }
         let mut warnings = Vec::new();
         if file.same_host && !file.route.is_empty() {
             warnings.push("APIs share the issuer's host; use a host of their own in production".to_owned());
         }
-        let mut routes = builtin::routes(&auth, &collector);
+        let mut routes = builtin::routes(&auth, &Arc::new(collector));
         let mut names: HashSet<String> = routes.iter().map(|route| route.name.clone()).collect();
         for entry in file.route {
             if !names.insert(entry.name.clone()) {
@@ -218,7 +219,7 @@ impl Checker<'_> {
         algorithms
     }
 
-    fn upstream(&mut self, name: &str, table: UpstreamTable) -> Arc<Upstream> {
+    fn upstream(&mut self, name: &str, table: UpstreamTable) -> Upstream {
         let at = format!("upstream.{name}");
         if table.servers.is_empty() {
             self.problem(format!("{at}: `servers` names at least one"));
@@ -243,7 +244,7 @@ impl Checker<'_> {
                 IdentityHeaders::new(parsed)
             }
         };
-        Arc::new(Upstream::new(name.to_owned(), servers, identity))
+        Upstream::new(name.to_owned(), servers, identity)
     }
 
     fn route(

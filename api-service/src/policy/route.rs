@@ -62,6 +62,8 @@ pub struct Upstream {
     next: AtomicUsize,
     /// The headers that tell it who calls.
     pub identity: IdentityHeaders,
+    /// Whether it is auth-service, the only one that Gatelog's cookies are for.
+    pub gets_own_cookies: bool,
 }
 
 impl Upstream {
@@ -72,7 +74,15 @@ impl Upstream {
             servers,
             next: AtomicUsize::new(0),
             identity,
+            gets_own_cookies: false,
         }
+    }
+
+    /// The same as auth-service.
+    #[must_use]
+    pub fn with_own_cookies(mut self) -> Self {
+        self.gets_own_cookies = true;
+        self
     }
 
     /// The server for the next request, in turn.

@@ -1,7 +1,7 @@
 //! Which headers cross the door, in either direction.
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -40,6 +40,16 @@ const RESERVED: [&str; 8] = [
     "proxy",
 ];
 
+/// The cookies of the hosted pages, on https and in development.
+const OWN_COOKIES: [&str; 6] = [
+    "__Host-gatelog",
+    "__Host-gatelog-form",
+    "__Host-gatelog-device",
+    "gatelog",
+    "gatelog-form",
+    "gatelog-device",
+];
+
 /// Turns the headers of a request into those that its upstream gets.
 ///
 /// A header is removed by its folded spelling: `X-User`, `x_user` and `X.User` are one to many upstreams. The door's own
@@ -63,6 +73,9 @@ pub(super) fn outgoing(headers: &mut HeaderMap, outgoing: &Outgoing<'_>) {
     if !outgoing.forward_token {
         headers.remove(AUTHORIZATION);
     }
+    if !outgoing.upstream.gets_own_cookies {
+        remove_own_cookies(headers);
+    }
     set(
         headers,
         HeaderName::from_static("x-forwarded-for"),
@@ -84,6 +97,41 @@ pub(super) fn outgoing(headers: &mut HeaderMap, outgoing: &Outgoing<'_>) {
             }
         }
     }
+}
+
+/// Takes Gatelog's cookies out of a request, byte for byte: who has one is signed in as its user.
+fn remove_own_cookies(headers: &mut HeaderMap) {
+    let kept: Vec<HeaderValue> = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(without_own_cookies)
+        .collect();
+    headers.remove(COOKIE);
+    for value in kept {
+        headers.append(COOKIE, value);
+    }
+}
+
+fn without_own_cookies(value: &HeaderValue) -> Option<HeaderValue> {
+    let is_own = |pair: &&[u8]| {
+        let name = pair
+            .split(|byte| *byte == b'=')
+            .next()
+            .unwrap_or_default()
+            .trim_ascii();
+        OWN_COOKIES
+            .iter()
+            .any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
+    };
+    let pairs = value.as_bytes().split(|byte| *byte == b';');
+    let kept: Vec<&[u8]> = pairs
+        .filter(|pair| !is_own(pair))
+        .map(<[u8]>::trim_ascii)
+        .collect();
+    let kept = kept.join(b"; ".as_slice());
+    HeaderValue::from_bytes(&kept)
+        .ok()
+        .filter(|kept| !kept.is_empty())
 }
 
 /// Removes what concerned only the connection to the upstream.
@@ -167,6 +215,23 @@ mod tests {
         }
     }
 
+    fn request<'a>(
+        upstream: &'a Upstream,
+        caller: Option<&'a Verified>,
+        forward_token: bool,
+    ) -> Outgoing<'a> {
+        Outgoing {
+            upstream,
+            path: "/",
+            forward_token,
+            caller,
+            client_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            scheme: "https",
+            host: Some("door.example"),
+            request_id: "r1",
+        }
+    }
+
     fn sent(given: &[(&str, &str)], caller: Option<&Verified>, forward_token: bool) -> HeaderMap {
         let identity = IdentityHeaders::new(vec![(HeaderName::from_static("x-who"), IdentityClaim::Sub)]);
         let server = (Scheme::HTTP, Authority::from_static("127.0.0.1:1"));
@@ -175,17 +240,7 @@ mod tests {
         for (name, value) in given {
             headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
-        let request = Outgoing {
-            upstream: &upstream,
-            path: "/",
-            forward_token,
-            caller,
-            client_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            scheme: "https",
-            host: Some("door.example"),
-            request_id: "r1",
-        };
-        outgoing(&mut headers, &request);
+        outgoing(&mut headers, &request(&upstream, caller, forward_token));
         headers
     }
 
@@ -274,6 +329,34 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn gatelog_s_cookies_reach_no_upstream_and_all_others_do() {
+        let given = [
+            (
+                "cookie",
+                "a=1; __Host-gatelog=secret;b=2;  gatelog=secret; gatelog2=3",
+            ),
+            ("cookie", "__Host-gatelog-form=secret"),
+            ("cookie", "__host-GATELOG = secret; c=\"gatelog=4\"; d"),
+        ];
+
+        let headers = sent(&given, None, false);
+
+        let left: Vec<_> = headers.get_all(COOKIE).iter().collect();
+        assert_eq!(left, ["a=1; b=2; gatelog2=3", "c=\"gatelog=4\"; d"]);
+    }
+
+    #[test]
+    fn auth_service_gets_gatelog_s_cookies() {
+        let upstream =
+            Upstream::new("auth".into(), Vec::new(), IdentityHeaders::default()).with_own_cookies();
+        let mut headers = HeaderMap::from_iter([(COOKIE, "__Host-gatelog=secret".parse().unwrap())]);
+
+        outgoing(&mut headers, &request(&upstream, None, false));
+
+        assert_eq!(headers.get(COOKIE).unwrap(), "__Host-gatelog=secret");
     }
 
     proptest! {

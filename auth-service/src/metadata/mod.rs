@@ -7,6 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+pub(crate) use document::{Metadata, document};
 
 /// `GET /.well-known/oauth-authorization-server`.
 pub(crate) fn routes() -> OpenApiRouter<App> {

@@ -1,6 +1,7 @@
 //! What a handler knows of its request: who sent it, its body, and whose token it carries.
 
 mod body;
+mod browser;
 mod caller;
 mod context;
 mod if_match;
@@ -9,6 +10,7 @@ mod page;
 mod path_id;
 
 pub(crate) use body::{BodyError, JsonBody, read_body};
+pub(crate) use browser::{Browser, PageForm};
 pub(crate) use caller::Caller;
 pub(crate) use context::RequestContext;
 pub(crate) use if_match::{IfMatch, etag};

@@ -6,6 +6,7 @@ use shared::enforcement::Target;
 use shared::event::{Actor, Class, Outcome, action};
 
 use super::store;
+use crate::browser_session;
 use crate::error::ApiError;
 use crate::request::RequestContext;
 use crate::{enforcement, outbox};
@@ -34,6 +35,8 @@ pub(crate) enum EndReason {
     CodeReuse,
     /// Its client asked for it (RFC 7009).
     Client,
+    /// The user took back what it had allowed the client.
+    ConsentRevoked,
     /// An administrator ended it.
     Admin,
     /// The user has more sessions than one may have; this was the one that was used least lately.
@@ -52,6 +55,7 @@ impl EndReason {
             Self::FactorChange => "factor_change",
             Self::CodeReuse => "code_reuse",
             Self::Client => "client_request",
+            Self::ConsentRevoked => "consent_revoked",
             Self::Admin => "admin",
             Self::TooMany => "too_many_sessions",
         }
@@ -68,23 +72,26 @@ pub(crate) struct Ending<'a> {
     pub(crate) now: UtcMicros,
 }
 
-/// Ends one session; `false` if it has ended before or there is none. Call it last in a transaction: whoever else appends to
+/// Ends one session, and that of the browser it was opened from if somebody wanted it to end; `false` if it has ended before or there is none. Call it last in a transaction: whoever else appends to
 /// the enforcement log waits for the commit.
 pub(crate) async fn end(tx: &mut Tx<'_>, sid: &str, ending: &Ending<'_>) -> Result<bool, ApiError> {
     if !store::end(tx, sid, ending.reason, ending.now).await? {
         return Ok(false);
     }
+    end_behind(tx, sid, ending).await?;
     revoke(tx, &[sid.to_owned()], ending).await?;
     Ok(true)
 }
 
-/// Ends every session of a user but that of `except`; how many there were. Call it last in a transaction.
+/// Ends every session of a user but that of `except`; how many there were. It does not stay signed in at
+/// the hosted pages either, from where it would be back at once. Call it last in a transaction.
 pub(crate) async fn end_all_of(
     tx: &mut Tx<'_>,
     user_id: &str,
     except: Option<&str>,
     ending: &Ending<'_>,
 ) -> Result<usize, ApiError> {
+    browser_session::end_all_of(tx, user_id, ending.now).await?;
     let live = store::live_of(tx, user_id, ending.now).await?;
     let others = live
         .into_iter()
@@ -104,7 +111,8 @@ pub(super) async fn end_beyond_limit(
     end_each(tx, beyond, ending).await
 }
 
-async fn end_each(
+/// Ends each of these sessions; how many had not ended before. Call it last in a transaction.
+pub(crate) async fn end_each(
     tx: &mut Tx<'_>,
     sids: impl Iterator<Item = String>,
     ending: &Ending<'_>,
@@ -112,11 +120,20 @@ async fn end_each(
     let mut ended = Vec::new();
     for sid in sids {
         if store::end(tx, &sid, ending.reason, ending.now).await? {
+            end_behind(tx, &sid, ending).await?;
             ended.push(sid);
         }
     }
     revoke(tx, &ended, ending).await?;
     Ok(ended.len())
+}
+
+/// Whoever signs out does not want to be signed in again without being asked.
+async fn end_behind(tx: &mut Tx<'_>, sid: &str, ending: &Ending<'_>) -> Result<(), ApiError> {
+    if matches!(ending.reason, EndReason::Logout | EndReason::Admin) {
+        browser_session::end_behind(tx, sid, ending.now).await?;
+    }
+    Ok(())
 }
 
 /// The events first, since the log is held from the first entry on.

@@ -18,12 +18,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-pub(crate) use end::{EndReason, Ending, end, end_all_of};
+pub(crate) use end::{EndReason, Ending, end, end_all_of, end_each};
 pub(crate) use manage::purge;
 pub(crate) use named::{Named, named_by};
-pub(crate) use open::{NewGrant, open};
+pub(crate) use open::{NewGrant, Opened, open};
 pub(crate) use refresh::{Presented, RefreshError, refresh};
 pub(crate) use refresh_token::RefreshTokenKey;
+pub(crate) use rotation::ABSOLUTE_MAX;
 
 /// `POST /v1/logout`, `/v1/sessions` and `/v1/admin/sessions`.
 pub(crate) fn routes() -> OpenApiRouter<App> {

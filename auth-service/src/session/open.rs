@@ -1,18 +1,20 @@
 //! Opens a session for who has just proved who it is: the first pair of its tokens.
 
+use shared::clock::UtcMicros;
 use shared::event::{Class, Outcome};
 
 use super::end::{EndReason, Ending, end_beyond_limit};
 use super::refresh_token::RefreshToken;
 use super::store::{self, NewSession, SEED_BYTES};
 use crate::app::App;
+use crate::authorize::scope::is_of_openid;
 use crate::error::{ApiError, Internal};
 use crate::outbox;
 use crate::request::RequestContext;
 use crate::secret;
 use crate::sign_in::Authentication;
 use crate::token::{Grant, TokenAnswer, mint_signed};
-use crate::user;
+use crate::user::{self, Account};
 use shared::database::Tx;
 
 /// What a session is opened for.
@@ -29,6 +31,10 @@ pub(crate) struct NewGrant<'a> {
 /// A session that is open once the caller's transaction is committed.
 pub(crate) struct Opened {
     pub(crate) answer: TokenAnswer,
+    pub(crate) sid: String,
+    pub(crate) account: Account,
+    pub(crate) authenticated_at: UtcMicros,
+    pub(crate) amr: String,
 }
 
 /// Opens a session in the caller's transaction, as the last thing in it; `None` if what was proved does not hold any more: the user was disabled
@@ -90,13 +96,25 @@ pub(crate) async fn open(
         now,
     };
     end_beyond_limit(tx, &account.id, &ending).await?;
-    Ok(Some(Opened { answer }))
+    Ok(Some(Opened {
+        answer,
+        authenticated_at: authentication.authenticated_at,
+        amr,
+        sid,
+        account,
+    }))
 }
 
-/// The user's scopes, of those that were granted if not all were. Roles may lose a scope later, so that both count.
+/// The user's scopes, of those that were granted if not all were. Roles may lose a scope later, so that both count. Scopes of
+/// OpenID Connect come from no role: what was granted of them is what there is.
 pub(super) fn bounded_scopes(of_user: &[String], granted: Option<&[String]>) -> Vec<String> {
     let is_granted = |scope: &&String| granted.is_none_or(|granted| granted.contains(scope));
-    of_user.iter().filter(is_granted).cloned().collect()
+    let of_openid = granted
+        .unwrap_or_default()
+        .iter()
+        .filter(|scope| is_of_openid(scope));
+    let of_roles = of_user.iter().filter(is_granted);
+    of_openid.chain(of_roles).cloned().collect()
 }
 
 #[cfg(test)]

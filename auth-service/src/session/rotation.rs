@@ -11,7 +11,7 @@ pub(super) const GRACE: Duration = Duration::from_secs(10);
 pub(super) const IDLE_MAX: Duration = Duration::from_hours(7 * 24);
 
 /// A session ends after so long, however it is used.
-pub(super) const ABSOLUTE_MAX: Duration = Duration::from_hours(30 * 24);
+pub(crate) const ABSOLUTE_MAX: Duration = Duration::from_hours(30 * 24);
 
 /// The parts of a session that decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

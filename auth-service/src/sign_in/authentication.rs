@@ -19,6 +19,15 @@ impl Method {
     }
 }
 
+impl Method {
+    const ALL: [Self; 1] = [Self::Password];
+
+    /// The method of that name.
+    fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.as_str() == name)
+    }
+}
+
 /// A user who has proved who it is.
 #[derive(Clone)]
 pub(crate) struct Authentication {
@@ -29,6 +38,15 @@ pub(crate) struct Authentication {
 }
 
 impl Authentication {
+    /// One that was kept, with the names of its methods.
+    pub(crate) fn recalled(account: Account, amr: &str, authenticated_at: UtcMicros) -> Self {
+        Self {
+            account,
+            methods: amr.split_whitespace().filter_map(Method::of).collect(),
+            authenticated_at,
+        }
+    }
+
     /// The names of the methods, separated by spaces.
     pub(crate) fn amr(&self) -> String {
         let names: Vec<_> = self.methods.iter().map(|method| method.as_str()).collect();

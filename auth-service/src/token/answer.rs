@@ -12,9 +12,12 @@ pub(crate) struct TokenAnswer {
     pub(crate) access_token: String,
     pub(crate) token_type: &'static str,
     pub(crate) expires_in: u32,
-    /// None for a client that acts for itself.
+    /// None for a client that acts for itself, nor for one of somebody else that did not ask for `offline_access`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refresh_token: Option<String>,
+    /// With scope `openid`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id_token: Option<String>,
     pub(crate) scope: String,
     /// What this device shows at the next sign-in, when it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,6 +37,7 @@ impl TokenAnswer {
             token_type: "Bearer",
             expires_in,
             refresh_token,
+            id_token: None,
             scope,
             device_token: None,
         }

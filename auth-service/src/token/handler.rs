@@ -12,6 +12,7 @@ use super::introspect::{Introspection, introspect};
 use super::machine::{self, Asked};
 use super::{TokenAnswer, revoke};
 use crate::app::App;
+use crate::authorize::{self, Presentation};
 use crate::client::{self, Client, GrantType, Kind};
 use crate::request::RequestContext;
 use crate::session::{self, Presented, RefreshError};
@@ -94,6 +95,10 @@ pub(super) async fn exchange(
                 scope: form.get("scope"),
             };
             machine::grant(&app, &context, &client, asked).await
+        }
+        "authorization_code" => {
+            let client = client.ok_or(OAuthError::InvalidRequest("client_id is missing"))?;
+            redeem(&app, &context, &form, &client).await
         }
         _ => Err(OAuthError::UnsupportedGrantType),
     }
@@ -181,4 +186,24 @@ pub(super) async fn introspect_token(
     let token = form.require("token", "token is missing")?;
     let answer = introspect(&app, &client, token).await?;
     Ok(([(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")], Json(answer)).into_response())
+}
+
+/// Exchanges an authorization code.
+async fn redeem(
+    app: &App,
+    context: &RequestContext,
+    form: &Form,
+    client: &Client,
+) -> Result<TokenAnswer, OAuthError> {
+    if !client.may(GrantType::AuthorizationCode) {
+        return Err(OAuthError::UnauthorizedClient);
+    }
+    let presentation = Presentation {
+        code: form.require("code", "code is missing")?,
+        verifier: form.require("code_verifier", "code_verifier is missing")?,
+        redirect_uri: form.require("redirect_uri", "redirect_uri is missing")?,
+        client_id: &client.id,
+        is_first_party: client.is_first_party,
+    };
+    Box::pin(authorize::redeem(app, context, &presentation)).await
 }

@@ -1,5 +1,6 @@
 //! Which claims an access token has (RFC 9068 §2.2), and for how long it is valid.
 
+use crate::authorize::scope::is_of_openid;
 use shared::clock::UtcMicros;
 use shared::event::{Actor, Identity};
 use shared::token::{AccessClaims, GATELOG_AUDIENCE};
@@ -42,13 +43,11 @@ impl Grant<'_> {
         }
     }
 
-    /// The scope of its tokens: scopes are for Gatelog's own end points and say nothing to another audience.
+    /// The scope of its tokens: scopes of roles are for Gatelog's own end points and say nothing to another audience.
     pub(crate) fn scope(&self) -> String {
-        if self.audience == GATELOG_AUDIENCE {
-            self.scopes.join(" ")
-        } else {
-            String::new()
-        }
+        let is_meant = |scope: &&String| self.audience == GATELOG_AUDIENCE || is_of_openid(scope);
+        let scopes: Vec<&str> = self.scopes.iter().filter(is_meant).map(String::as_str).collect();
+        scopes.join(" ")
     }
 }
 

@@ -11,7 +11,7 @@ mod sign;
 
 use shared::clock::UtcMicros;
 use shared::event::{Actor, Class, Facts, Outcome, TokenFacts, action};
-use shared::token::AccessClaims;
+use shared::token::{AccessClaims, TOKEN_TYPE};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -23,7 +23,7 @@ pub(crate) use answer::TokenAnswer;
 pub(crate) use form::{Form, OAuthError};
 pub(crate) use machine::INTROSPECT_SCOPE;
 pub(crate) use mint::{Grant, MintRules};
-pub(crate) use sign::SignError;
+pub(crate) use sign::{SignError, sign};
 
 /// Bytes of a token's id: RFC 9068 wants it unique, 128 random bits are.
 const JTI_BYTES: usize = 16;
@@ -64,7 +64,7 @@ fn sign_claims(
 ) -> Result<Minted, ApiError> {
     let ring = app.keys.ring();
     let key = ring.signer(now)?;
-    let token = sign::sign(key, &claims).map_err(Internal::from)?;
+    let token = sign(key, TOKEN_TYPE, &claims).map_err(Internal::from)?;
     actor.jti = Some(claims.jti.clone());
     let mut event = context
         .facts(Class::Auth, action::AUTHN_TOKEN_CREATED, Outcome::Success, actor)

@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
 use serde_json::json;
-use shared::token::{AccessClaims, TOKEN_TYPE};
 
 use crate::signing_key::SigningKey;
 
@@ -17,8 +17,8 @@ pub(crate) enum SignError {
 }
 
 /// The compact token.
-pub(super) fn sign(key: &SigningKey, claims: &AccessClaims) -> Result<String, SignError> {
-    let header = json!({ "alg": key.algorithm.as_str(), "kid": key.kid, "typ": TOKEN_TYPE }).to_string();
+pub(crate) fn sign(key: &SigningKey, typ: &str, claims: &impl Serialize) -> Result<String, SignError> {
+    let header = json!({ "alg": key.algorithm.as_str(), "kid": key.kid, "typ": typ }).to_string();
     let claims = serde_json::to_vec(claims)?;
     let message = format!(
         "{}.{}",

@@ -37,7 +37,7 @@ async fn every_end_point_that_is_advertised_is_there(harness: Arc<Harness>) {
             answer.status
         );
     }
-    assert!(count >= 4, "{metadata}");
+    assert!(count >= 5, "{metadata}");
 }
 
 async fn every_grant_and_every_way_to_authenticate_that_is_advertised_works(harness: Arc<Harness>) {

@@ -30,6 +30,18 @@ pub const AUTHN_LOGOUT: &str = "authn_logout";
 pub const AUTHN_PASSWORD_CHANGE: &str = "authn_password_change";
 /// A one-time token was presented that is unknown, expired or used.
 pub const AUTHN_ONE_TIME_TOKEN_FAIL: &str = "authn_one_time_token_fail";
+/// An authorization code was issued.
+pub const AUTHN_CODE_CREATED: &str = "authn_code_created";
+/// An authorization code was refused.
+pub const AUTHN_CODE_FAIL: &str = "authn_code_fail";
+/// An authorization code that was redeemed already was presented again.
+pub const AUTHN_CODE_REUSE: &str = "authn_code_reuse";
+/// A session was opened from an authorization code.
+pub const SESSION_CREATED: &str = "session_created";
+/// A user allowed a client of somebody else to act for it.
+pub const CONSENT_GRANTED: &str = "consent_granted";
+/// A user took back what it had allowed a client.
+pub const CONSENT_REVOKED: &str = "consent_revoked";
 /// A user was made.
 pub const USER_CREATED: &str = "user_created";
 /// A user was disabled.

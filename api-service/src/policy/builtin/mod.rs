@@ -1,5 +1,7 @@
 //! The routes to Gatelog itself, so that a client knows one URL (DESIGN §2).
 
+mod hosted_page;
+
 use std::sync::Arc;
 
 use http::Method;
@@ -21,10 +23,14 @@ enum Who {
     Anyone,
     SignedIn,
     Scope(&'static str),
+    /// Whoever has a token for anything: it only asks who it is.
+    Bearer,
 }
 
 /// Name, method, template, whom, where.
-const ROUTES: &[(&str, Method, &str, Who, Service)] = &[
+type Row = (&'static str, Method, &'static str, Who, Service);
+
+const ROUTES: &[Row] = &[
     ("me", Method::GET, "/api/me", Who::SignedIn, Service::Door),
     ("setup", Method::POST, "/v1/setup", Who::Anyone, Service::Auth),
     ("login", Method::POST, "/v1/login", Who::Anyone, Service::Auth),
@@ -200,20 +206,20 @@ const ADMINISTRATION: &[(&str, Method, &str)] = &[
 
 /// The routes, leading to the two upstreams.
 pub(super) fn routes(auth: &Arc<Upstream>, collector: &Arc<Upstream>) -> Vec<Route> {
-    let route = |(name, method, template, who, service): (&str, Method, &str, Who, Service)| Route {
+    let route = |(name, method, template, who, service): Row| Route {
         name: name.to_owned(),
         host: None,
         method,
         template: template.to_owned(),
         allow: match who {
             Who::Anyone => Allow::Anyone,
-            Who::SignedIn => Allow::SignedIn,
+            Who::SignedIn | Who::Bearer => Allow::SignedIn,
             Who::Scope(scope) => Allow::Scope(scope.to_owned()),
         },
         // Every bearer may ask who it is; all else here is Gatelog's own.
-        audience: match service {
-            Service::Door => AudienceRule::Either,
-            Service::Auth | Service::Collector => AudienceRule::Gatelog,
+        audience: match (who, service) {
+            (Who::Bearer, _) | (_, Service::Door) => AudienceRule::Either,
+            (_, Service::Auth | Service::Collector) => AudienceRule::Gatelog,
         },
         target: match service {
             Service::Door => Target::Me,
@@ -227,5 +233,12 @@ pub(super) fn routes(auth: &Arc<Upstream>, collector: &Arc<Upstream>) -> Vec<Rou
     let administration = ADMINISTRATION.iter().cloned();
     let administration =
         administration.map(|(name, method, template)| (name, method, template, who, Service::Auth));
-    ROUTES.iter().cloned().chain(administration).map(route).collect()
+    let pages = hosted_page::ROUTES.iter().cloned();
+    ROUTES
+        .iter()
+        .cloned()
+        .chain(pages)
+        .chain(administration)
+        .map(route)
+        .collect()
 }
