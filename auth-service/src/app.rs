@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use http::HeaderValue;
+use http::{HeaderValue, Method};
 use secrecy::SecretString;
 use shared::clock::{SharedClock, UtcMicros};
 use shared::guard::Guard;
@@ -158,7 +158,10 @@ async fn enter(State(app): State<App>, request: Request, next: Next) -> Response
     let method = head.method.clone();
     let target = format!("{} {}", head.method, head.uri.path());
     head.extensions.insert(context);
-    app.keys.keep_fresh(&app).await;
+    // Only what may sign waits for the database: the rest is to be had while that is away.
+    if method == Method::POST {
+        app.keys.keep_fresh(&app).await;
+    }
     let running = app.requests.spawn(next.run(Request::from_parts(head, body)));
     let mut response = match running.await {
         Ok(response) => response,

@@ -19,6 +19,7 @@ use shared::database::Database;
 use shared::runtime::cli::StartError;
 use shared::runtime::shutdown::CancellationToken;
 use shared::token::{Algorithm, KeySet};
+use tokio::sync::{Mutex, MutexGuard};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -53,6 +54,8 @@ pub struct KeySettings {
 /// The keys of this replica.
 pub(crate) struct Keys {
     ring: ArcSwap<KeyRing>,
+    /// Held while the keys are read again, so that what was read earlier never replaces what was read later.
+    reading: Mutex<()>,
     seal: Seal,
     rules: Rules,
 }
@@ -75,6 +78,7 @@ impl Keys {
         let empty = KeyRing::open(Vec::new(), &seal, -1, now, None).map_err(StartError::config)?;
         let keys = Self {
             ring: ArcSwap::from_pointee(empty),
+            reading: Mutex::default(),
             seal,
             rules: Rules {
                 algorithm: settings.algorithm,
@@ -94,10 +98,14 @@ impl Keys {
         self.ring.load_full()
     }
 
-    /// Reads the keys again if that was a while ago. A failure is told of when something is to be signed.
+    /// Reads the keys again if that was a while ago and nobody does it already. A failure is told of when something is to be
+    /// signed.
     pub(crate) async fn keep_fresh(&self, app: &App) {
-        if self.ring().is_old(app.now()) {
-            self.refresh(app).await.unwrap_or_default();
+        if !self.ring().is_old(app.now()) {
+            return;
+        }
+        if let Ok(reading) = self.reading.try_lock() {
+            self.take_over(app, reading).await.unwrap_or_default();
         }
     }
 
@@ -118,6 +126,11 @@ impl Keys {
 
     /// Reads the keys again, so that this replica signs with, publishes and accepts what all do.
     pub(crate) async fn refresh(&self, app: &App) -> Result<(), ApiError> {
+        let reading = self.reading.lock().await;
+        self.take_over(app, reading).await
+    }
+
+    async fn take_over(&self, app: &App, _reading: MutexGuard<'_, ()>) -> Result<(), ApiError> {
         let now = app.now();
         let ring = self.read(&app.database, now).await?;
         let ring = ring.map_err(|error| {

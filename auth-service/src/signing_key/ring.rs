@@ -13,7 +13,7 @@ use shared::clock::UtcMicros;
 use shared::token::Algorithm;
 
 use super::key_pair::KeyPair;
-use super::plan::{self, KeyTimes, STALE_MAX, State};
+use super::plan::{self, KeyTimes, MARGIN, STALE_MAX, State};
 use super::seal::{Seal, WrongMasterKey};
 use super::store::StoredKey;
 
@@ -135,12 +135,20 @@ impl KeyRing {
 
     /// Whether the keys should be read again before something is signed.
     pub(super) fn is_old(&self, now: UtcMicros) -> bool {
-        now.since(self.read_at) > OLD_AFTER
+        self.age(now) > OLD_AFTER
+    }
+
+    /// How long ago the keys were read. By a clock that was put back that cannot be known, and it counts as very long.
+    fn age(&self, now: UtcMicros) -> Duration {
+        if self.read_at > now.plus(MARGIN) {
+            return Duration::MAX;
+        }
+        now.since(self.read_at)
     }
 
     /// The key that signs at `now`. None does while the keys were not read for too long: another may sign by now.
     pub(crate) fn signer(&self, now: UtcMicros) -> Result<&Arc<SigningKey>, NoSigner> {
-        if now.since(self.read_at) > STALE_MAX {
+        if self.age(now) > STALE_MAX {
             return Err(NoSigner::Stale);
         }
         let active = self
@@ -182,5 +190,36 @@ impl KeyRing {
         self.times
             .iter()
             .filter(move |key| plan::state(key, &self.times, now) == wanted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const READ_AT: UtcMicros = UtcMicros::from_seconds(1_700_000_000);
+
+    fn ring() -> KeyRing {
+        let seal = Seal::new(&"ab".repeat(32).parse().unwrap()).unwrap();
+        KeyRing::open(Vec::new(), &seal, 0, READ_AT, None).unwrap()
+    }
+
+    #[test]
+    fn keys_that_were_read_too_long_ago_sign_nothing() {
+        let latest = READ_AT.plus(STALE_MAX);
+
+        assert_eq!(ring().signer(latest).unwrap_err(), NoSigner::NoneActive);
+        let too_late = latest.plus(Duration::from_micros(1));
+        assert_eq!(ring().signer(too_late).unwrap_err(), NoSigner::Stale);
+    }
+
+    #[test]
+    fn a_clock_that_was_put_back_does_not_make_old_keys_young() {
+        let slightly = READ_AT.minus(MARGIN);
+        let far = slightly.minus(Duration::from_micros(1));
+
+        assert!(!ring().is_old(slightly) && ring().is_old(far));
+        assert_eq!(ring().signer(slightly).unwrap_err(), NoSigner::NoneActive);
+        assert_eq!(ring().signer(far).unwrap_err(), NoSigner::Stale);
     }
 }

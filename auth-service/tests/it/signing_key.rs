@@ -240,6 +240,26 @@ async fn another_algorithm_takes_over_after_verifiers_had_time_to_learn_its_key(
     }
 }
 
+async fn nothing_but_a_signed_access_token_opens_anything(harness: Arc<Harness>) {
+    harness.set_up().await;
+    let answer = harness.log_in("root").await;
+    let access = answer.text_of("access_token");
+    let unsigned = access.rsplit_once('.').unwrap().0;
+    assert_eq!(
+        harness.get_as("/v1/sessions", &access).await.status,
+        StatusCode::OK
+    );
+
+    for other in [
+        &answer.text_of("refresh_token"),
+        unsigned,
+        &format!("{unsigned}."),
+    ] {
+        let refused = harness.get_as("/v1/sessions", other).await;
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{}", refused.text);
+    }
+}
+
 async fn a_replica_hears_of_what_another_did_before_it_signs_again(harness: Arc<Harness>) {
     let admin = harness.set_up().await;
     let replica = harness.beside(&harness.settings).await;
@@ -255,6 +275,7 @@ async fn a_replica_hears_of_what_another_did_before_it_signs_again(harness: Arc<
 
 async fn a_replica_that_cannot_read_the_keys_for_five_minutes_signs_nothing(harness: Arc<Harness>) {
     harness.set_up().await;
+    let known = published(&harness).await;
     harness.sql("ALTER TABLE signing_key_head RENAME TO away").await;
 
     harness.wait(Duration::from_mins(5));
@@ -270,12 +291,15 @@ async fn a_replica_that_cannot_read_the_keys_for_five_minutes_signs_nothing(harn
         harness.get("/readyz").await.status,
         StatusCode::SERVICE_UNAVAILABLE
     );
+    // What was signed is verified nevertheless.
+    assert_eq!(published(&harness).await, known);
 
     harness.sql("ALTER TABLE away RENAME TO signing_key_head").await;
     access_token(&harness).await;
 }
 
 on_both_databases!(
+    nothing_but_a_signed_access_token_opens_anything,
     a_rotation_is_announced_before_it_happens_and_old_tokens_stay_valid,
     keys_rotate_by_themselves_every_thirty_days,
     a_revoked_key_is_gone_at_once_with_everything_that_it_signed,

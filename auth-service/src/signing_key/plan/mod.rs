@@ -17,7 +17,7 @@ pub(super) const CACHEABLE: Duration = Duration::from_mins(5);
 pub(super) const STALE_MAX: Duration = Duration::from_mins(5);
 
 /// Added for clocks that differ.
-const MARGIN: Duration = Duration::from_mins(1);
+pub(super) const MARGIN: Duration = Duration::from_mins(1);
 
 /// How long a key is published before it signs: a replica may answer with the former set for [`STALE_MAX`], a cache may keep
 /// that for [`CACHEABLE`], and a verifier may ask its cache as late as that again.
@@ -101,7 +101,8 @@ pub(super) enum Step {
 
 /// The state of `key`, one of `keys`, at `now`.
 pub(super) fn state(key: &KeyTimes, keys: &[KeyTimes], now: UtcMicros) -> State {
-    if key.revoked_at.is_some_and(|at| at <= now) {
+    // Whatever the clock says: one that was put back must not bring a revoked key back.
+    if key.revoked_at.is_some() {
         return State::Revoked;
     }
     let Some(signs_from) = key.signs_from.filter(|from| *from <= now) else {
@@ -134,14 +135,18 @@ pub(super) fn plan(keys: &[KeyTimes], now: UtcMicros, rules: &Rules) -> Vec<Step
     let Some(active) = is(State::Active).next() else {
         // The first start, or the active key was revoked. Any key that verifiers know is better than one that they do not.
         let known = is(State::PrePublished).min_by_key(|key| key.created_at);
+        // Not from now on, but from a little before: a replica whose clock is behind has to find a key as well.
+        let former = keys
+            .iter()
+            .filter_map(|key| key.signs_from)
+            .filter(|from| *from <= now);
+        let signs_from = Some(former.max().map_or(now, |from| from.max(now.minus(MARGIN))));
         steps.push(match known {
             Some(known) => Step::Schedule {
                 kid: known.kid.clone(),
-                signs_from: Some(now),
+                signs_from,
             },
-            None => Step::Make {
-                signs_from: Some(now),
-            },
+            None => Step::Make { signs_from },
         });
         return steps;
     };

@@ -180,6 +180,24 @@ fn a_revoked_key_is_followed_at_once_by_one_that_verifiers_know() {
     assert_eq!(world.signer(at(40 * DAY)).unwrap().kid, "k4");
 }
 
+#[test]
+fn a_clock_that_is_behind_brings_no_revoked_key_back_and_finds_its_successor() {
+    let mut world = World::default();
+    let rules = rules(Algorithm::EdDsa, 30);
+    world.keep(START, &rules);
+    world.key("k1").revoked_at = Some(at(DAY));
+    world.keep(at(DAY), &rules);
+
+    let behind = at(DAY - 30);
+    assert_eq!(world.published(behind), ["k2", "k3"]);
+    assert_eq!(world.signer(behind).unwrap().kid, "k2");
+    // One that was far ahead when the key was revoked, and is right again.
+    let right = at(DAY - 7_200);
+    assert_eq!(state(&world.keys[0], &world.keys, right), State::Revoked);
+    world.keep(right, &rules);
+    assert_eq!(world.signer(right).unwrap().kid, "k2");
+}
+
 /// What happens in one step of time.
 #[derive(Clone, Copy, Debug)]
 enum Happening {
@@ -200,15 +218,23 @@ fn happenings() -> impl Strategy<Value = Vec<(u64, Happening)>> {
     prop::collection::vec((pause, happening), 1..40)
 }
 
+/// Up to `longest`, which faults are nearest to.
+fn within(longest: u64) -> impl Strategy<Value = u64> {
+    prop_oneof![0..=longest, Just(0), Just(longest)]
+}
+
 proptest! {
     /// For any course of events: a token signed by a replica whose rows are up to `STALE_MAX` old, verified at any moment of its
-    /// life by a set that another such replica answered and a cache kept, is signed by a key of that set.
+    /// life by a set that another such replica answered and a cache kept, is signed by a key of that set. Replicas read the rows
+    /// at moments of their own, and every verifier has its own cache.
     #[test]
     fn no_valid_token_is_ever_without_its_key(
         happenings in happenings(),
-        stale in 0..=STALE_MAX.as_secs(),
-        lag in 0..=STALE_MAX.as_secs() + CACHEABLE.as_secs(),
-        age in 0..u64::from(ACCESS_TOKEN_SECONDS_MAX),
+        signer_stale in within(STALE_MAX.as_secs()),
+        answerer_stale in within(STALE_MAX.as_secs()),
+        lag in within(2 * CACHEABLE.as_secs()),
+        age in within(u64::from(ACCESS_TOKEN_SECONDS_MAX) - 1),
+        offset in within(STALE_MAX.as_secs()),
     ) {
         let mut rules = rules(Algorithm::EdDsa, 30);
         let mut world = World::default();
@@ -232,21 +258,47 @@ proptest! {
         }
         let held = |moment: UtcMicros| past.iter().rev().find(|(since, _)| *since <= moment).map(|(_, world)| world);
         let moments: Vec<_> = past.iter().flat_map(|(since, _)| {
-            [0, 1, 400, 1_000, 4_000].map(|seconds| since.plus(Duration::from_secs(seconds)))
+            [0, 1, offset, 400, PUBLISHED_BEFORE.as_secs() + offset, 4_000].map(|seconds| since.plus(Duration::from_secs(seconds)))
         }).collect();
         for signed_at in moments {
-            let Some(rows) = held(signed_at.minus(Duration::from_secs(stale))) else { continue };
+            let Some(rows) = held(signed_at.minus(Duration::from_secs(signer_stale))) else { continue };
             let Some(signer) = rows.signer(signed_at) else { continue };
             let verified_at = signed_at.plus(Duration::from_secs(age));
             // The set that the verifier has was answered at some moment up to the lag ago, by a replica with rows from before.
             let answered_at = verified_at.minus(Duration::from_secs(lag));
-            let Some(answering) = held(answered_at.minus(Duration::from_secs(stale))) else { continue };
+            let Some(answering) = held(answered_at.minus(Duration::from_secs(answerer_stale))) else { continue };
             prop_assert!(
                 answering.published(answered_at).contains(&signer.kid),
                 "{} signed at {signed_at:?} and asked for at {verified_at:?}, published {:?}",
                 signer.kid,
                 answering.published(answered_at)
             );
+        }
+    }
+
+    /// However often keys are rotated: the newest is never removed, and none is kept for longer than tokens live.
+    #[test]
+    fn rotations_never_remove_the_newest_key_nor_keep_the_oldest(
+        steps in prop::collection::vec((0u64..3 * DAY, any::<bool>()), 1..60),
+    ) {
+        let rules = rules(Algorithm::EdDsa, 1);
+        let mut world = World::default();
+        let mut now = START;
+        for (pause, is_command) in steps {
+            now = now.plus(Duration::from_secs(pause));
+            if let (true, Some((kid, at))) = (is_command, rotation_at(&world.keys, now)) {
+                world.key(&kid).signs_from = Some(at);
+            }
+            world.keep(now, &rules);
+            let newest = format!("k{}", world.made);
+            prop_assert!(world.published(now).contains(&newest), "{:?}", world.keys);
+            // The one that signs, the next one, and those that signed within the life of a token.
+            let oldest = now.minus(PUBLISHED_AFTER);
+            let switches = world.keys.iter().filter_map(|key| key.signs_from);
+            let recent = switches.filter(|from| *from > oldest && *from <= now).count();
+            prop_assert!(world.published(now).len() <= 2 + recent, "{:?}", world.keys);
+            let kept = world.keys.iter().filter(|key| key.has_private).count();
+            prop_assert!(kept <= 2 + recent, "{:?}", world.keys);
         }
     }
 
