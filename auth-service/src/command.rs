@@ -226,7 +226,7 @@ mod tests {
 
         assert_eq!(
             aligned(&["NAME", "N"], &rows),
-            ["NAME         N", "alice        x", "b\\u{1b}[2J"]
+            ["NAME        N", "alice       x", "b\\u{1b}[2J"]
         );
         assert_eq!(
             json_line(&["NAME", "A B"], &rows[0]),

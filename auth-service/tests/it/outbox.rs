@@ -157,7 +157,7 @@ async fn replicas_take_turns_and_never_number_twice(harness: Arc<Harness>) {
     harness.set_up().await;
     let (transport, mut consumer) = in_process();
     let first = Running::start(&harness.settings, &transport).await;
-    let mut taken = take(&mut consumer, 5).await;
+    let mut taken = take(&mut consumer, 6).await;
     let second = Running::start(&harness.settings, &transport).await;
 
     for _ in 0..5 {
@@ -171,7 +171,7 @@ async fn replicas_take_turns_and_never_number_twice(harness: Arc<Harness>) {
     taken.append(&mut take(&mut consumer, 10).await);
 
     let numbers: Vec<u64> = taken.keys().copied().collect();
-    assert_eq!(numbers, (1..=25).collect::<Vec<u64>>());
+    assert_eq!(numbers, (1..=26).collect::<Vec<u64>>());
     until_empty(&harness).await;
     second.stop().await;
 }
