@@ -16,6 +16,9 @@ pub(super) const CACHEABLE: Duration = Duration::from_mins(5);
 /// A replica that has not read the keys for so long signs nothing.
 pub(super) const STALE_MAX: Duration = Duration::from_mins(5);
 
+/// The least time between two moments: of two keys the later one signs.
+const TICK: Duration = Duration::from_micros(1);
+
 /// Added for clocks that differ.
 pub(super) const MARGIN: Duration = Duration::from_mins(1);
 
@@ -140,7 +143,8 @@ pub(super) fn plan(keys: &[KeyTimes], now: UtcMicros, rules: &Rules) -> Vec<Step
             .iter()
             .filter_map(|key| key.signs_from)
             .filter(|from| *from <= now);
-        let signs_from = Some(former.max().map_or(now, |from| from.max(now.minus(MARGIN))));
+        let little_before = |from: UtcMicros| from.plus(TICK).max(now.minus(MARGIN)).min(now);
+        let signs_from = Some(former.max().map_or(now, little_before));
         steps.push(match known {
             Some(known) => Step::Schedule {
                 kid: known.kid.clone(),
