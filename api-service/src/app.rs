@@ -21,7 +21,7 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
 /// Ready when tokens can be decided on. The broker is no part of it: events wait in the spool.
 async fn readyz(State(door): State<Arc<Door>>) -> Readiness {
     Readiness::of([
-        ("keys", door.guard.has_all_keys()),
-        ("revocations", !door.guard.is_blind()),
+        ("keys", door.gate.guard.has_all_keys()),
+        ("revocations", !door.gate.guard.is_blind()),
     ])
 }

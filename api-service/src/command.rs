@@ -67,7 +67,7 @@ impl Command {
                 is_ready(&url).await.map_err(StartError::failed)
             }
             Self::Check => {
-                say_all(&inspect::notes(&Settings::load(config)?.policy));
+                say_all(&inspect::notes(&Settings::load(config)?.gate.policy));
                 say("the settings and the policy are good");
                 Ok(())
             }
@@ -100,14 +100,14 @@ impl Command {
 }
 
 async fn explain(config: Option<&Path>, question: &Question) -> Result<(), StartError> {
-    let settings = Settings::load(config)?;
+    let settings = Settings::load(config)?.gate;
     let client = pooled_client().map_err(StartError::failed)?;
     say_all(&inspect::explain(settings.policy, question, &client, settings.clock).await);
     Ok(())
 }
 
 fn diff(config: Option<&Path>, old: &Path, new: &Path) -> Result<(), StartError> {
-    let source = Settings::load(config)?.policy.source;
+    let source = Settings::load(config)?.gate.policy.source;
     let load = |file: &Path| {
         let loaded = source.of(file).load();
         loaded.map_err(|error| StartError::config(error.0.join("\n")))

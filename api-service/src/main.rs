@@ -34,7 +34,7 @@ async fn run(arguments: Arguments) -> Result<(), StartError> {
         return command.run(config).await;
     }
     let settings = Settings::load(config)?;
-    telemetry::start(&settings.process.log, settings.process.log_format);
+    telemetry::start(&settings.gate.process.log, settings.gate.process.log_format);
     let listener = listen(settings.listen).await?;
     let shutdown = shutdown::on_signals().map_err(StartError::failed)?;
     api_service::run(settings, listener, shutdown).await

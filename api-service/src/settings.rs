@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use secrecy::SecretString;
-use shared::clock::{SharedClock, SystemClock};
+use shared::clock::SystemClock;
 use shared::runtime::common::{
     AUTH_URL, BROKER_URL, ISSUER, ProcessSettings, SERVICE_TOKEN, SPOOL_DIR, SPOOL_MAX_BYTES,
     TOPOLOGY_PREFIX, read_service_token,
@@ -13,7 +12,8 @@ use shared::runtime::common::{
 use shared::runtime::settings::{Reader, Setting, SettingsError};
 use shared::transport::{Transport, read_broker};
 
-use crate::policy::{self, Policy, PolicyError, Surroundings};
+pub use crate::gate::GateSettings;
+use crate::policy::{self, PolicyError, Surroundings};
 
 /// The service's name: in its events, and of its user on the broker.
 pub const SERVICE: &str = "api-service";
@@ -68,24 +68,10 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The `iss` of Gatelog's tokens.
     pub issuer: String,
-    /// Where auth-service is reached.
-    pub auth_url: String,
-    /// Who may do what.
-    pub policy: Policy,
     /// Bytes of a request's body at most.
     pub body_max_bytes: u64,
-    /// How events travel.
-    pub transport: Transport,
-    /// The folder for events on their way.
-    pub spool_dir: PathBuf,
-    /// Bytes of events that may wait there.
-    pub spool_max_bytes: u64,
-    /// The secret that services show each other.
-    pub service_token: SecretString,
-    /// What every process needs.
-    pub process: ProcessSettings,
-    /// The clock.
-    pub clock: SharedClock,
+    /// What decides and tells.
+    pub gate: GateSettings,
 }
 
 impl Settings {
@@ -115,15 +101,18 @@ impl Settings {
             Some(Self {
                 listen: listen?,
                 issuer: surroundings.issuer,
-                auth_url: surroundings.auth_url,
-                policy: policy.ok()?,
                 body_max_bytes: body_max_bytes?,
-                transport: Transport::Rabbit(broker?),
-                spool_dir: spool_dir?,
-                spool_max_bytes: spool_max_bytes?,
-                service_token: service_token?.0,
-                process: process?,
-                clock: Arc::new(SystemClock),
+                gate: GateSettings {
+                    service: SERVICE,
+                    auth_url: surroundings.auth_url,
+                    policy: policy.ok()?,
+                    transport: Transport::Rabbit(broker?),
+                    spool_dir: spool_dir?,
+                    spool_max_bytes: spool_max_bytes?,
+                    service_token: service_token?.0,
+                    process: process?,
+                    clock: Arc::new(SystemClock),
+                },
             })
         })
     }

@@ -232,18 +232,21 @@ impl Common {
         Ok(api_service::settings::Settings {
             listen: settings.listen,
             issuer: addresses.door.clone(),
-            auth_url: addresses.auth.clone(),
-            policy: policy.map_err(|error| StartError::config(error.0.join("\n")))?,
             body_max_bytes: BODY_MAX_BYTES,
-            transport: self.transport.clone(),
-            spool_dir: settings.data_dir.join("spool"),
-            spool_max_bytes: SPOOL_MAX_BYTES,
-            service_token: self.service_token.clone(),
-            process: ProcessSettings {
-                trusted_proxies: Vec::new(),
-                ..self.process.clone()
+            gate: api_service::settings::GateSettings {
+                service: api_service::settings::SERVICE,
+                auth_url: addresses.auth.clone(),
+                policy: policy.map_err(|error| StartError::config(error.0.join("\n")))?,
+                transport: self.transport.clone(),
+                spool_dir: settings.data_dir.join("spool"),
+                spool_max_bytes: SPOOL_MAX_BYTES,
+                service_token: self.service_token.clone(),
+                process: ProcessSettings {
+                    trusted_proxies: Vec::new(),
+                    ..self.process.clone()
+                },
+                clock: Arc::clone(&self.clock),
             },
-            clock: Arc::clone(&self.clock),
         })
     }
 

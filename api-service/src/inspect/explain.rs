@@ -14,8 +14,7 @@ use shared::http::client::PooledClient;
 use shared::token::Verified;
 
 use super::title;
-use crate::door::ActivePolicy;
-use crate::door::decide::{Denied, Granted, Inquiry, decide};
+use crate::gate::{ActivePolicy, Denied, Granted, Inquiry, decide};
 use crate::policy::{Asker, IssuerKeys, Policy, Route};
 use crate::reload::trust;
 

@@ -14,7 +14,8 @@ use hyper::body::Incoming;
 use shared::http::client::PooledClient;
 
 use super::headers;
-use super::{BodyMeter, ForwardError, Outgoing, Streaming};
+use super::{ForwardError, Outgoing, Streaming};
+use crate::gate::BodyMeter;
 
 /// How long an upstream may take to begin its answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -2,19 +2,23 @@
 
 mod forward;
 mod headers;
-mod meter;
 
 use std::net::IpAddr;
 
+use axum::response::Response;
 use shared::token::Verified;
 
 use crate::policy::Upstream;
 pub(crate) use forward::forward;
-pub(crate) use meter::BodyMeter;
 
 /// Marks an answer whose body is still on its way from the upstream.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Streaming;
+struct Streaming;
+
+/// Whether the body of an upstream's answer is still on its way.
+pub(crate) fn is_streaming(response: &Response) -> bool {
+    response.extensions().get::<Streaming>().is_some()
+}
 
 /// What is sent where, and on whose behalf.
 #[derive(Debug)]

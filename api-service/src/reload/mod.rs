@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use shared::clock::UtcMicros;
 use shared::event::{Class, Draft, Facts, Outcome, action};
+use shared::http::client::PooledClient;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::door::{ActivePolicy, Door};
+use crate::gate::{ActivePolicy, Gate};
 use crate::policy::{Policy, PolicyError, PolicyIssuer, PolicySource};
 pub(crate) use keys::{KeptKeys, trust};
 
@@ -35,7 +36,7 @@ impl Cause {
 }
 
 /// Follows the policy's file and SIGHUP. Ends only when a task that keeps keys has ended, which none should.
-pub(crate) async fn run(door: Arc<Door>, follower: Follower) {
+pub(crate) async fn run(gate: Arc<Gate>, follower: Follower) {
     let mut follower = follower;
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -45,7 +46,7 @@ pub(crate) async fn run(door: Arc<Door>, follower: Follower) {
             () = hung_up(&mut follower.signal) => Cause::Signal,
             () = follower.keys.ended() => return,
         };
-        follower.look(&door, cause).await;
+        follower.look(&gate, cause).await;
     }
 }
 
@@ -64,12 +65,13 @@ pub(crate) struct Follower {
     /// What the file held when it was last read, good or not.
     seen: Option<String>,
     keys: KeptKeys,
+    client: PooledClient,
     signal: Option<Signal>,
 }
 
 impl Follower {
     /// Follows the source of `policy`, whose keys are kept by `keys`.
-    pub(crate) fn new(policy: &Policy, keys: KeptKeys) -> Self {
+    pub(crate) fn new(policy: &Policy, keys: KeptKeys, client: PooledClient) -> Self {
         let signal = signal(SignalKind::hangup())
             .inspect_err(|error| tracing::warn!(%error, "SIGHUP will not reload the policy"))
             .ok();
@@ -78,25 +80,26 @@ impl Follower {
             issuers: policy.issuers.clone(),
             seen: Some(policy.hash.clone()),
             keys,
+            client,
             signal,
         }
     }
 
     /// Reads the policy again if it has changed, or if it was asked for by a signal: a secret file may have changed.
-    async fn look(&mut self, door: &Arc<Door>, cause: Cause) {
+    async fn look(&mut self, gate: &Gate, cause: Cause) {
         let current = self.source.current_hash();
         if cause == Cause::File && (current.is_none() || current == self.seen) {
             return;
         }
         self.seen = current;
         match self.source.load() {
-            Ok(policy) => self.put_in_force(door, policy, cause).await,
-            Err(error) => refuse(door, &error, cause).await,
+            Ok(policy) => self.put_in_force(gate, policy, cause).await,
+            Err(error) => refuse(gate, &error, cause).await,
         }
     }
 
     /// Trust first: for an instant a token may be refused that is good, never the other way round.
-    async fn put_in_force(&mut self, door: &Arc<Door>, policy: Policy, cause: Cause) {
+    async fn put_in_force(&mut self, gate: &Gate, policy: Policy, cause: Cause) {
         for warning in &policy.warnings {
             tracing::warn!("{warning}");
         }
@@ -106,22 +109,22 @@ impl Follower {
             .filter(|issuer| self.issuers.iter().any(|known| known.has_keys_of(issuer)))
             .map(|issuer| issuer.rules.iss.clone())
             .collect();
-        door.guard.set_trust(&trust(&policy.issuers), &unchanged);
-        self.keys.replace(&door.guard, &door.client, &policy.issuers);
+        gate.guard.set_trust(&trust(&policy.issuers), &unchanged);
+        self.keys.replace(&gate.guard, &self.client, &policy.issuers);
         self.issuers.clone_from(&policy.issuers);
         let active = ActivePolicy::new(policy, self.keys.refresh());
         let facts = Facts::new(Class::System, action::POLICY_CHANGED, Outcome::Success)
-            .with_detail("before", door.policy.load().hash.as_str())
+            .with_detail("before", gate.policy.load().hash.as_str())
             .with_detail("after", active.hash.as_str())
             .with_detail("routes", active.table.routes().len())
             .with_detail("by", cause.as_str());
         tracing::info!(policy.hash = active.hash, "another policy is in force");
-        door.policy.store(Arc::new(active));
-        record(door, facts).await;
+        gate.policy.store(Arc::new(active));
+        record(gate, facts).await;
     }
 }
 
-async fn refuse(door: &Door, error: &PolicyError, cause: Cause) {
+async fn refuse(gate: &Gate, error: &PolicyError, cause: Cause) {
     for problem in &error.0 {
         tracing::error!("{problem}");
     }
@@ -129,15 +132,15 @@ async fn refuse(door: &Door, error: &PolicyError, cause: Cause) {
     let facts = Facts::new(Class::System, action::POLICY_CHANGE_FAIL, Outcome::Failure)
         .because("policy_invalid")
         .with_detail("problems", error.0.len())
-        .with_detail("in_force", door.policy.load().hash.as_str())
+        .with_detail("in_force", gate.policy.load().hash.as_str())
         .with_detail("by", cause.as_str());
-    record(door, facts).await;
+    record(gate, facts).await;
 }
 
 /// A policy is put in force also when its event cannot be kept: it may be what closes a hole.
-async fn record(door: &Door, facts: Facts) {
-    let now: UtcMicros = door.spool.clock().now();
-    if let Err(error) = door.spool.append(Draft::new(now, facts)).await {
+async fn record(gate: &Gate, facts: Facts) {
+    let now: UtcMicros = gate.spool.clock().now();
+    if let Err(error) = gate.spool.append(Draft::new(now, facts)).await {
         tracing::error!(%error, "the change of the policy could not be recorded");
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api_service::policy::{self, Surroundings};
-use api_service::settings::Settings;
+use api_service::settings::{GateSettings, SERVICE, Settings};
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
@@ -91,9 +91,9 @@ impl TestDoor {
         let policy_file = spool.path().join("policy.toml");
         std::fs::write(&policy_file, policy_around(routes).await).unwrap();
         let mut settings = settings_around(&issuer, &policy_file);
-        settings.transport = Transport::InProcess(bus);
-        settings.spool_dir = spool.path().join("spool");
-        settings.spool_max_bytes = limits.spool_max_bytes;
+        settings.gate.transport = Transport::InProcess(bus);
+        settings.gate.spool_dir = spool.path().join("spool");
+        settings.gate.spool_max_bytes = limits.spool_max_bytes;
         let listener = TcpListener::bind(settings.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -182,22 +182,25 @@ fn settings_around(issuer: &Issuer, policy_file: &Path) -> Settings {
     Settings {
         listen: "127.0.0.1:0".parse().unwrap(),
         issuer: issuer.url.clone(),
-        auth_url: issuer.url.clone(),
-        policy: policy::load(Some(policy_file), &surroundings).unwrap(),
         body_max_bytes: 1024,
-        transport: Transport::InProcess(Bus::new()),
-        spool_dir: PathBuf::new(),
-        spool_max_bytes: 0,
-        service_token: "0123456789abcdef0123456789abcdef".to_owned().into(),
-        process: ProcessSettings {
-            instance: "test".parse().unwrap(),
-            trusted_proxies: vec![],
-            log: "info".parse().unwrap(),
-            log_format: LogFormat::Text,
-            metrics_listen: None,
-            metrics: Metrics::new(),
+        gate: GateSettings {
+            service: SERVICE,
+            auth_url: issuer.url.clone(),
+            policy: policy::load(Some(policy_file), &surroundings).unwrap(),
+            transport: Transport::InProcess(Bus::new()),
+            spool_dir: PathBuf::new(),
+            spool_max_bytes: 0,
+            service_token: "0123456789abcdef0123456789abcdef".to_owned().into(),
+            process: ProcessSettings {
+                instance: "test".parse().unwrap(),
+                trusted_proxies: vec![],
+                log: "info".parse().unwrap(),
+                log_format: LogFormat::Text,
+                metrics_listen: None,
+                metrics: Metrics::new(),
+            },
+            clock: Arc::new(SystemClock),
         },
-        clock: Arc::new(SystemClock),
     }
 }
 

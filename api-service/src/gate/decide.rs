@@ -1,4 +1,4 @@
-//! The decision: which route a request is for and whether its caller may use it. Every way to ask the door ends here.
+//! The decision: which route a request is for and whether its caller may use it. Every door ends here.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use shared::http::problem::Problem;
 use shared::token::{Refusal, Rejection, Verified};
 
 use super::ActivePolicy;
-use super::answer::{address_blocked, no_route, refused_path};
+use super::refusal::{address_blocked, no_route, refused_path};
 use crate::policy::{Asker, PathRefusal, Route, normalised};
 
 /// A request that is let in.

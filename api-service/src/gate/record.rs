@@ -4,20 +4,18 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use shared::event::{
-    Actor, Class, Door as WhichDoor, Draft, Facts, HttpFacts, Outcome, PolicyFacts, TokenFacts, action,
-};
+use shared::event::{Actor, Class, Door, Draft, Facts, HttpFacts, Outcome, PolicyFacts, TokenFacts, action};
 use shared::runtime::shutdown::TaskTrackerToken;
 use shared::spool::{HandedOver, Reservation, Spool, SpoolError};
 
-use super::Door;
+use super::Gate;
 use super::arrival::Arrival;
 use crate::policy::{Audit, Route, masked};
 
 /// The event of a request that is not answered yet. Dropped unwritten, it is written as `client_gone`.
 #[derive(Debug)]
 pub(super) struct Record {
-    door: Arc<Door>,
+    gate: Arc<Gate>,
     arrival: Arrival,
     facts: Facts,
     audit: Audit,
@@ -40,21 +38,21 @@ pub(super) struct Answered {
 
 impl Record {
     /// Begins the event of a request.
-    pub(super) fn begin(door: Arc<Door>, arrival: Arrival, query: Option<&str>) -> Self {
+    pub(super) fn begin(gate: Arc<Gate>, door: Door, arrival: Arrival, query: Option<&str>) -> Self {
         let mut facts = Facts::new(Class::Access, action::API_REQUEST, Outcome::Error);
         facts.client = Some(arrival.client_facts());
         facts.trace = Some(arrival.trace_facts());
         facts.policy = Some(PolicyFacts {
             route: None,
             rule: None,
-            door: WhichDoor::Proxy,
+            door,
         });
         if let Some(query) = query {
             facts = facts.with_detail("query", masked(query));
         }
-        let open = door.ends.token();
+        let open = gate.ends.token();
         Self {
-            door,
+            gate,
             arrival,
             facts,
             audit: Audit::Durable,
@@ -86,7 +84,7 @@ impl Record {
     /// Holds room for the event before anything happens that must not go unrecorded.
     pub(super) fn hold_room(&mut self) -> Result<(), SpoolError> {
         if self.audit == Audit::Durable {
-            self.held = Some(self.door.spool.reserve()?);
+            self.held = Some(self.gate.spool.reserve()?);
         }
         Ok(())
     }
@@ -105,7 +103,7 @@ impl Record {
             ..self.http()
         });
         let handed_over = hand_over(
-            &self.door.spool,
+            &self.gate.spool,
             self.facts.clone(),
             self.audit,
             self.held.as_ref(),
@@ -113,7 +111,7 @@ impl Record {
         .await;
         self.is_written = true;
         let mut written = Written {
-            door: Arc::clone(&self.door),
+            gate: Arc::clone(&self.gate),
             arrival: self.arrival.clone(),
             facts: self.facts.clone(),
             audit: self.audit,
@@ -145,14 +143,14 @@ impl Drop for Record {
             duration_us: Some(self.arrival.elapsed_us()),
             ..self.http()
         });
-        write_later(&self.door, facts, self.audit, self.held.take());
+        write_later(&self.gate, facts, self.audit, self.held.take());
     }
 }
 
 /// What the end of a streaming answer is told with. Dropped before it is told, the client has gone.
 #[derive(Debug)]
 pub(super) struct Written {
-    door: Arc<Door>,
+    gate: Arc<Gate>,
     arrival: Arrival,
     facts: Facts,
     audit: Audit,
@@ -184,7 +182,7 @@ impl Written {
             http.response_bytes = Some(response_bytes);
             http.duration_us = Some(self.arrival.elapsed_us());
         }
-        write_later(&self.door, facts, self.audit, self.held.take());
+        write_later(&self.gate, facts, self.audit, self.held.take());
     }
 }
 
@@ -195,9 +193,9 @@ impl Drop for Written {
 }
 
 /// Writes an event that no answer waits for. The task is waited for at shutdown.
-fn write_later(door: &Arc<Door>, facts: Facts, audit: Audit, held: Option<Reservation>) {
-    let spool = door.spool.clone();
-    door.ends.spawn(async move {
+fn write_later(gate: &Gate, facts: Facts, audit: Audit, held: Option<Reservation>) {
+    let spool = gate.spool.clone();
+    gate.ends.spawn(async move {
         let handed_over = hand_over(&spool, facts, audit, held.as_ref()).await;
         if let Err(error) = until_written(handed_over).await {
             tracing::error!(%error, "the end of a request could not be recorded");

@@ -1,0 +1,145 @@
+//! One request, from its arrival to its answer.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderValue, Method};
+use http_body::Body as _;
+use shared::event::{Door, Outcome};
+use shared::http::problem::Problem;
+use shared::http::request_id::X_REQUEST_ID;
+use shared::spool::SpoolError;
+
+use super::Gate;
+use super::arrival::Arrival;
+use super::decide::{Granted, Inquiry, decide, outcome_of};
+use super::ending::RecordedBody;
+use super::record::{Answered, Record};
+use super::refusal::audit_unavailable;
+use crate::policy::Route;
+
+/// A request that was decided on and is not answered yet. Dropped unanswered, its event tells that the client has gone.
+#[derive(Debug)]
+pub(crate) struct Case {
+    gate: Arc<Gate>,
+    arrival: Arrival,
+    method: Method,
+    route: Option<Arc<Route>>,
+    record: Record,
+}
+
+/// An answer that must not leave before its event is written.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// The request was served, and the whole body is here.
+    Whole(Response),
+    /// The request was served, and the body is still on its way: its end is an event of its own.
+    Streamed(Response),
+    /// The request was refused, or could not be served.
+    Refused(Problem),
+}
+
+impl Gate {
+    /// Decides on a request by its head, and begins its event. For a request that is let in, room for the event is held.
+    pub(crate) fn judge(
+        self: &Arc<Self>,
+        door: Door,
+        arrival: Arrival,
+        parts: &Parts,
+    ) -> (Case, Result<Granted, Problem>) {
+        let inquiry = Inquiry {
+            method: &parts.method,
+            host: arrival.host.as_deref(),
+            path: parts.uri.path(),
+            headers: &parts.headers,
+            ip: arrival.client_ip,
+        };
+        let decision = decide(&self.policy.load(), &self.guard, &inquiry);
+        let record = Record::begin(Arc::clone(self), door, arrival.clone(), parts.uri.query());
+        let mut case = Case {
+            gate: Arc::clone(self),
+            arrival,
+            method: parts.method.clone(),
+            route: None,
+            record,
+        };
+        let verdict = match decision {
+            Ok(granted) => match case.note_granted(&granted) {
+                Ok(()) => Ok(granted),
+                Err(error) => Err(audit_unavailable(&error)),
+            },
+            Err(denied) => {
+                case.note_route(denied.route.as_ref());
+                case.record.note_caller(denied.actor, denied.token);
+                Err(denied.cause.problem())
+            }
+        };
+        (case, verdict)
+    }
+}
+
+impl Case {
+    /// The request as it arrived.
+    pub(crate) const fn arrival(&self) -> &Arrival {
+        &self.arrival
+    }
+
+    /// Writes the event, then lets the answer go with the request's id; without an event a 503 goes instead.
+    ///
+    /// `request_bytes` is how much of the request's body was read.
+    pub(crate) async fn answer(self, answer: Answer, request_bytes: u64) -> Response {
+        let (outcome, reason, is_whole, response) = match answer {
+            Answer::Whole(response) => (Outcome::Granted, None, true, response),
+            Answer::Streamed(response) => (Outcome::Granted, None, false, response),
+            Answer::Refused(problem) => {
+                let (outcome, reason) = (outcome_of(problem.status), problem.code);
+                let response = problem.for_request(&self.arrival.request_id).into_response();
+                (outcome, Some(reason), true, response)
+            }
+        };
+        let response_bytes = response.body().size_hint().exact().filter(|_| is_whole);
+        let answered = Answered {
+            outcome,
+            reason,
+            status: response.status(),
+            request_bytes,
+            response_bytes,
+        };
+        let mut response = match self.record.write(answered).await {
+            Ok(_) if response_bytes.is_some() => response,
+            Ok(written) => response.map(|body| Body::new(RecordedBody::new(body, written))),
+            Err(error) => audit_unavailable(&error)
+                .for_request(&self.arrival.request_id)
+                .into_response(),
+        };
+        let route = self.route.as_ref().map(|route| route.name.as_str());
+        self.gate.answers.count(
+            &self.method,
+            route,
+            response.status(),
+            self.arrival.started.elapsed(),
+        );
+        if let Ok(value) = HeaderValue::from_str(&self.arrival.request_id) {
+            response.headers_mut().insert(X_REQUEST_ID, value);
+        }
+        response
+    }
+
+    fn note_granted(&mut self, granted: &Granted) -> Result<(), SpoolError> {
+        self.note_route(Some(&granted.route));
+        if let Some(caller) = &granted.caller {
+            let now = self.gate.guard.clock().now();
+            self.record.note_caller(caller.actor(), Some(caller.facts(now)));
+        }
+        self.record.hold_room()
+    }
+
+    fn note_route(&mut self, route: Option<&Arc<Route>>) {
+        if let Some(route) = route {
+            self.record.note_route(route);
+            self.route = Some(Arc::clone(route));
+        }
+    }
+}

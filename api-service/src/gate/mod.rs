@@ -1,0 +1,65 @@
+//! The gate: verifies, decides, and writes exactly one event for every request, before its answer leaves.
+//!
+//! It knows nothing of where a request goes when it is let in. Doors do: they take a request to [`Gate::judge`], serve it if
+//! it is let in, and give the answer to `Case::answer`, so that all of them refuse with the same codes and tell the same.
+
+mod arrival;
+mod case;
+mod decide;
+mod ending;
+mod meter;
+mod record;
+mod refusal;
+mod running;
+mod settings;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use ipnet::IpNet;
+use shared::guard::Guard;
+use shared::guard::keys::KeyRefresh;
+use shared::http::metrics::Answers;
+use shared::runtime::shutdown::TaskTracker;
+use shared::spool::Spool;
+
+use crate::policy::{Policy, RouteTable};
+pub(crate) use arrival::Arrival;
+pub(crate) use case::Answer;
+pub(crate) use decide::{Denied, Granted, Inquiry, decide};
+pub(crate) use meter::BodyMeter;
+pub(crate) use running::RunningGate;
+pub use settings::GateSettings;
+
+/// The policy that is in force, and who asks for the keys of its issuers.
+#[derive(Debug)]
+pub(crate) struct ActivePolicy {
+    pub(crate) table: RouteTable,
+    pub(crate) refresh: KeyRefresh,
+    /// The hash of its file.
+    pub(crate) hash: String,
+}
+
+impl ActivePolicy {
+    pub(crate) fn new(policy: Policy, refresh: KeyRefresh) -> Self {
+        Self {
+            table: policy.table,
+            refresh,
+            hash: policy.hash,
+        }
+    }
+}
+
+/// What all requests share.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    /// Swapped as a whole when the policy file changes: a request is decided by one policy from its beginning to its end.
+    pub(crate) policy: ArcSwap<ActivePolicy>,
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) spool: Spool,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    /// Answers by route.
+    answers: Answers,
+    /// Tasks that still write the event of a request whose client is gone.
+    ends: TaskTracker,
+}

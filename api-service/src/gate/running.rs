@@ -1,0 +1,117 @@
+//! A gate and the tasks behind it, started and ended in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use shared::guard::Guard;
+use shared::guard::feed::{FeedSource, follow};
+use shared::http::client::PooledClient;
+use shared::http::metrics::Answers;
+use shared::runtime::cli::StartError;
+use shared::runtime::shutdown::TaskTracker;
+use shared::spool::{self, SpoolError, SpoolSettings, SpoolTasks};
+use tokio::task::JoinSet;
+
+use super::{ActivePolicy, Gate, GateSettings};
+use crate::reload::{self, Follower, KeptKeys};
+
+/// What the names of the gate's metrics begin with.
+const METRICS_PREFIX: &str = "gatelog_door";
+
+/// How long the last events may take to be written after the last request is answered.
+const ENDS_MAX: Duration = Duration::from_secs(5);
+
+/// A gate whose keys, revocations and policy are kept fresh, and whose events are forwarded.
+#[derive(Debug)]
+pub(crate) struct RunningGate {
+    gate: Arc<Gate>,
+    spool_tasks: SpoolTasks,
+    background: JoinSet<()>,
+}
+
+impl RunningGate {
+    /// Opens the spool and starts the tasks.
+    pub(crate) fn start(settings: GateSettings, client: &PooledClient) -> Result<Self, StartError> {
+        let spool_settings = SpoolSettings {
+            dir: settings.spool_dir,
+            service: settings.service,
+            instance: settings.process.instance.clone(),
+            bytes_max: settings.spool_max_bytes,
+        };
+        let (spool, spool_tasks) =
+            spool::open(&spool_settings, &settings.transport, Arc::clone(&settings.clock))
+                .map_err(spool_unusable)?;
+        for warning in &settings.policy.warnings {
+            tracing::warn!("{warning}");
+        }
+        let guard = Arc::new(Guard::new(
+            reload::trust(&settings.policy.issuers),
+            settings.clock,
+        ));
+        let feed = FeedSource {
+            auth_url: settings.auth_url,
+            service_token: settings.service_token,
+            listener: settings.transport.listener(),
+        };
+        let mut background = JoinSet::new();
+        let keys = KeptKeys::begin(&guard, client, &settings.policy.issuers);
+        let refresh = keys.refresh();
+        let follower = Follower::new(&settings.policy, keys, client.clone());
+        background.spawn(follow(Arc::clone(&guard), client.clone(), feed));
+        let metrics = &settings.process.metrics;
+        shared::guard::metrics::watch(metrics, METRICS_PREFIX, &guard);
+        let gate = Arc::new(Gate {
+            policy: ArcSwap::from_pointee(ActivePolicy::new(settings.policy, refresh)),
+            guard,
+            spool,
+            trusted_proxies: settings.process.trusted_proxies.clone(),
+            answers: metrics.register(METRICS_PREFIX, Answers::register),
+            ends: TaskTracker::new(),
+        });
+        background.spawn(reload::run(Arc::clone(&gate), follower));
+        Ok(Self {
+            gate,
+            spool_tasks,
+            background,
+        })
+    }
+
+    /// The gate.
+    pub(crate) fn gate(&self) -> Arc<Gate> {
+        Arc::clone(&self.gate)
+    }
+
+    /// Waits until a task has ended by itself, which it does only when it has failed, and tells which. Without it the gate
+    /// works no more as it should, so that the process should end and be started anew.
+    pub(crate) async fn failed(&mut self) -> &'static str {
+        tokio::select! {
+            () = self.spool_tasks.ended() => "the spool ended by itself",
+            _ = self.background.join_next() => "a background task ended by itself",
+        }
+    }
+
+    /// Waits, within bounds, for the events of requests that were cut off and of those whose clients are gone, and for what
+    /// the spool still holds; then ends the tasks.
+    pub(crate) async fn close(mut self) {
+        self.gate.ends.close();
+        if tokio::time::timeout(ENDS_MAX, self.gate.ends.wait())
+            .await
+            .is_err()
+        {
+            tracing::error!("the events of some requests could not be written");
+        }
+        self.background.shutdown().await;
+        self.spool_tasks.close().await;
+    }
+}
+
+/// What an operator must change is an error of the configuration; a full disk is not.
+fn spool_unusable(error: SpoolError) -> StartError {
+    match error {
+        SpoolError::Folder(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+            StartError::failed(error)
+        }
+        error => StartError::config(error),
+    }
+}

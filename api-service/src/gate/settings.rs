@@ -1,0 +1,33 @@
+//! What a gate needs.
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use shared::clock::SharedClock;
+use shared::runtime::common::ProcessSettings;
+use shared::transport::Transport;
+
+use crate::policy::Policy;
+
+/// What a gate needs, whatever door stands before it.
+#[derive(Debug)]
+pub struct GateSettings {
+    /// The service that its events come from; on the broker, the user of that name.
+    pub service: &'static str,
+    /// Where auth-service is reached.
+    pub auth_url: String,
+    /// Who may do what.
+    pub policy: Policy,
+    /// How events travel.
+    pub transport: Transport,
+    /// The folder for events on their way.
+    pub spool_dir: PathBuf,
+    /// Bytes of events that may wait there.
+    pub spool_max_bytes: u64,
+    /// The secret that services show each other.
+    pub service_token: SecretString,
+    /// What every process needs.
+    pub process: ProcessSettings,
+    /// The clock.
+    pub clock: SharedClock,
+}
