@@ -4,6 +4,8 @@
 pub const API_REQUEST: &str = "api_request";
 /// The body of an answer ended after its head was recorded.
 pub const API_RESPONSE_END: &str = "api_response_end";
+/// Another service says that it answered a request.
+pub const REPORTED_REQUEST: &str = "reported_request";
 /// Someone signed in.
 pub const AUTHN_LOGIN_SUCCESS: &str = "authn_login_success";
 /// Someone failed to sign in.

@@ -26,6 +26,9 @@ pub struct Facts {
     /// Who did it.
     #[serde(default)]
     pub actor: Actor,
+    /// Whose word it is, if another service's and not the source's own: then all else here is claimed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reporter: Option<Reporter>,
     /// The token that was presented or minted; never the token itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenFacts>,
@@ -55,6 +58,7 @@ impl Facts {
             outcome,
             reason: None,
             actor: Actor::default(),
+            reporter: None,
             token: None,
             client: None,
             http: None,
@@ -198,6 +202,18 @@ pub struct Actor {
     /// The token's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jti: Option<String>,
+}
+
+/// A service that reported what it says happened to it; read from a token that verified.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reporter {
+    /// The issuer of its token.
+    pub iss: String,
+    /// Its subject.
+    pub sub: String,
+    /// The client that its token was minted for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
 }
 
 /// A token, without the token.

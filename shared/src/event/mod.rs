@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 use crate::clock::UtcMicros;
 pub use facts::{
-    Actor, Class, ClientFacts, Detail, Door, Facts, HttpFacts, Identity, Outcome, PolicyFacts, TokenFacts,
-    TraceFacts,
+    Actor, Class, ClientFacts, Detail, Door, Facts, HttpFacts, Identity, Outcome, PolicyFacts, Reporter,
+    TokenFacts, TraceFacts,
 };
 pub use text::bounded;
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use shared::clock::UtcMicros;
 use shared::event::{
     Actor, Class, ClientFacts, Detail, Door, Draft, Event, Facts, HttpFacts, Identity, Outcome, PolicyFacts,
-    Source, TokenFacts, TraceFacts, event_id, wire,
+    Reporter, Source, TokenFacts, TraceFacts, event_id, wire,
 };
 use uuid::Uuid;
 
@@ -55,6 +55,10 @@ fn actor() -> impl Strategy<Value = Actor> {
             jti,
         },
     )
+}
+
+fn reporter() -> impl Strategy<Value = Reporter> {
+    (text(), text(), maybe()).prop_map(|(iss, sub, client_id)| Reporter { iss, sub, client_id })
 }
 
 fn http() -> impl Strategy<Value = HttpFacts> {
@@ -109,6 +113,7 @@ fn facts() -> impl Strategy<Value = Facts> {
         select(Outcome::ALL.to_vec()),
         maybe(),
     );
+    let whose = (actor(), option::of(reporter()));
     let parts = (
         option::of(token()),
         option::of(client),
@@ -116,12 +121,13 @@ fn facts() -> impl Strategy<Value = Facts> {
         option::of(policy()),
         option::of(trace),
     );
-    (kind, actor(), parts, detail()).prop_map(|(kind, actor, parts, detail)| Facts {
+    (kind, whose, parts, detail()).prop_map(|(kind, (actor, reporter), parts, detail)| Facts {
         class: kind.0,
         action: kind.1,
         outcome: kind.2,
         reason: kind.3,
         actor,
+        reporter,
         token: parts.0,
         client: parts.1,
         http: parts.2,
