@@ -9,6 +9,7 @@ mod mint;
 mod mutation;
 mod rejection;
 mod revoked;
+mod vectors;
 
 use shared::clock::UtcMicros;
 use shared::enforcement::RevocationSet;
