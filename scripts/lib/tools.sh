@@ -11,7 +11,7 @@ export python=
 find_python() {
     local candidate
     for candidate in /usr/bin/python3 python3; do
-        if "$candidate" -c 'import cryptography, jwt, yaml' 2>/dev/null; then
+        if "$candidate" -c 'import authlib, cryptography, jwt, requests, yaml' 2>/dev/null; then
             python=$candidate
             export GATELOG_TEST_PYTHON=$candidate
             return
@@ -26,7 +26,7 @@ missing_packages() {
     command -v epmd >/dev/null || echo erlang-base
     command -v curl >/dev/null || echo curl
     command -v cc >/dev/null || echo gcc libc6-dev
-    find_python || echo python3-jwt python3-cryptography python3-yaml
+    find_python || echo python3-authlib python3-cryptography python3-jwt python3-requests python3-yaml
 }
 
 as_root() {
@@ -61,7 +61,7 @@ require_tools() {
     if ((${#missing[@]} > 0)); then
         install_packages "${missing[@]}"
         find_python || {
-            echo "error: still no Python with jwt, cryptography and yaml" >&2
+            echo "error: still no Python with authlib, cryptography, jwt, requests and yaml" >&2
             exit 1
         }
     fi

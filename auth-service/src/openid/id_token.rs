@@ -1,6 +1,6 @@
 //! The ID token (OpenID Connect Core §2): tells a client who signed in, when and how. No end point takes it for access.
 
-use aws_lc_rs::digest::{SHA256, SHA512, digest};
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
@@ -43,7 +43,8 @@ struct Claims<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<&'a str>,
     amr: Vec<&'a str>,
-    at_hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_hash: Option<String>,
     sid: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     preferred_username: Option<&'a str>,
@@ -70,15 +71,17 @@ pub(crate) fn id_token(app: &App, facts: &IdTokenFacts<'_>, now: UtcMicros) -> R
     Ok(sign(key, TYPE, &claims).map_err(Internal::from)?)
 }
 
-/// The left half of a hash (OpenID Connect Core §3.1.3.6): that of the signature's algorithm, which for Ed25519 is SHA-512.
-fn half_hash(text: &str, algorithm: Algorithm) -> String {
-    let hash = match algorithm {
-        Algorithm::EdDsa => &SHA512,
-        _ => &SHA256,
-    };
-    let hash = digest(hash, text.as_bytes());
-    let (left, _) = hash.as_ref().split_at(hash.as_ref().len() / 2);
-    URL_SAFE_NO_PAD.encode(left)
+/// The left half of the hash that the signature's algorithm names (OpenID Connect Core §3.1.3.6). `EdDSA` names none, and what
+/// libraries then compute differs (Authlib refuses any): where the claim is optional, as in the code flow, it is left out.
+fn half_hash(text: &str, algorithm: Algorithm) -> Option<String> {
+    match algorithm {
+        Algorithm::EdDsa => None,
+        Algorithm::Es256 | Algorithm::Rs256 | Algorithm::Hs256 => {
+            let hash = digest(&SHA256, text.as_bytes());
+            let (left, _) = hash.as_ref().split_at(hash.as_ref().len() / 2);
+            Some(URL_SAFE_NO_PAD.encode(left))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -90,7 +93,10 @@ mod tests {
     fn the_half_hash_is_that_of_the_specification() {
         let text = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
 
-        assert_eq!(half_hash(text, Algorithm::Rs256), "77QmUPtjPfzWtF2AnpK9RQ");
-        assert_eq!(half_hash(text, Algorithm::EdDsa).len(), 43);
+        let half = half_hash(text, Algorithm::Rs256);
+
+        assert_eq!(half.as_deref(), Some("77QmUPtjPfzWtF2AnpK9RQ"));
+        assert_eq!(half_hash(text, Algorithm::Es256), half);
+        assert_eq!(half_hash(text, Algorithm::EdDsa), None);
     }
 }

@@ -1,91 +1,20 @@
 //! The binary as it is started, asked and stopped.
 
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
-
 use axum::body::Body;
 use http::{Request, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
-use shared::http::client::{PooledClient, is_ready, pooled_client};
+use shared::http::client::{PooledClient, pooled_client};
 
 use crate::harness::PASSWORD;
+use crate::process::{command, free_port, lines, run, start};
 
-fn command(dir: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_auth-service"));
-    let dir = dir.display();
-    command
-        .args(arguments)
-        .env_clear()
-        .env("GATELOG_AUTH_DATABASE_URL", format!("sqlite:{dir}/auth.db"))
-        .env(
-            "GATELOG_AUTH_BROKER_URL",
-            "amqp://auth-service:broker-password@127.0.0.1:1/%2f",
-        )
-        .env("GATELOG_AUTH_MASTER_KEY_FILE", format!("{dir}/master-key"))
-        .env("GATELOG_AUTH_SERVICE_TOKEN_FILE", format!("{dir}/service-token"))
-        .env("GATELOG_AUTH_LOG", "debug");
-    command
-}
-
-fn run(mut command: Command) -> Output {
-    command.output().unwrap()
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
-/// A started binary, killed if a test fails before it ends it.
-struct Started(Option<Child>);
-
-impl Started {
-    /// Asks it to stop and returns what it said and its exit code.
-    fn stop(mut self) -> Output {
-        let child = self.0.take().unwrap();
-        let id = child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &id])
-                .status()
-                .unwrap()
-                .success()
-        );
-        child.wait_with_output().unwrap()
-    }
-}
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            drop(child.kill());
-            drop(child.wait());
-        }
-    }
-}
-
-async fn start(dir: &Path, port: u16) -> (Started, String) {
-    let base = format!("http://127.0.0.1:{port}");
-    let mut command = command(dir, &[]);
-    command
-        .env("GATELOG_AUTH_LISTEN", format!("127.0.0.1:{port}"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let started = Started(Some(command.spawn().unwrap()));
-    let ready = async {
-        while is_ready(&base).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), ready)
-        .await
-        .unwrap();
-    (started, base)
-}
-
-async fn post(client: &PooledClient, uri: String, body: &Value, bearer: &str) -> (StatusCode, Value) {
+pub(crate) async fn post(
+    client: &PooledClient,
+    uri: String,
+    body: &Value,
+    bearer: &str,
+) -> (StatusCode, Value) {
     let request = Request::post(uri.parse::<Uri>().unwrap())
         .header("content-type", "application/json")
         .header("authorization", format!("Bearer {bearer}"))
@@ -222,18 +151,6 @@ fn a_database_that_refuses_us_is_exit_code_78() {
     assert_eq!(output.status.code(), Some(78));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("no_such_database"), "{said}");
-}
-
-/// Runs a command and returns its lines as JSON.
-fn lines(dir: &Path, arguments: &[&str]) -> Vec<Value> {
-    let arguments: Vec<_> = ["--json"].iter().chain(arguments).copied().collect();
-    let output = run(command(dir, &arguments));
-    let told = String::from_utf8([output.stdout.clone(), output.stderr].concat()).unwrap();
-    assert!(output.status.success(), "{told}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

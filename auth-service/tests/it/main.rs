@@ -3,6 +3,7 @@
 
 mod admin;
 mod api_keys;
+mod authlib;
 mod binary;
 mod blocks;
 mod browser;
@@ -23,6 +24,7 @@ mod metrics;
 mod openapi;
 mod outbox;
 mod password;
+mod process;
 mod refresh;
 mod refresh_reuse;
 mod revocation;
