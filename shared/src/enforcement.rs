@@ -1,7 +1,9 @@
 //! What must be refused although its token verifies: revocations, held exactly and until they expire (DESIGN §3).
 
+use std::collections::hash_map::Entry as Place;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -24,6 +26,9 @@ pub struct Entry {
     /// Whether it takes an earlier block of the same target back.
     #[serde(default, skip_serializing_if = "is_false")]
     pub lifted: bool,
+    /// The id of the decision that it carries out, such as a block's, if somebody can look it up by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -49,6 +54,10 @@ pub enum Target {
     Address(IpNet),
     /// Every token of a subject, whenever it was issued.
     Subject(String),
+    /// Every token of a session, for a time: unlike [`Target::Sid`] it can be taken back.
+    Session(String),
+    /// One token, for a time: unlike [`Target::Jti`] it can be taken back.
+    Token(String),
 }
 
 /// One answer of `GET /v1/enforcement?since=`.
@@ -100,19 +109,54 @@ pub struct RevocationSet {
     cursor: i64,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// Why a token is refused, and by which decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ban {
+    /// Why.
+    pub cause: BanCause,
+    /// What the decision is called: the id that its entry names or, without one, the entry's place in the log.
+    pub decision: String,
+}
+
+/// Why the log refuses a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BanCause {
+    /// It, its session, subject, client or key was revoked, for good.
+    Revoked,
+    /// Its subject is kept out for a time.
+    SubjectBlocked,
+    /// Its session is.
+    SessionBlocked,
+    /// It is itself.
+    TokenBlocked,
+}
+
+#[derive(Clone, Debug)]
 struct Revocation {
     not_before: UtcMicros,
     expires_at: UtcMicros,
     /// Where the entry stands that is in force; of two on the same block the later counts.
     cursor: i64,
     lifted: bool,
+    decision: Option<Arc<str>>,
+}
+
+impl Revocation {
+    fn decision(&self) -> String {
+        match &self.decision {
+            Some(id) => id.to_string(),
+            None => format!("enf_{}", self.cursor),
+        }
+    }
 }
 
 impl Target {
     /// Whether it is kept out for a time and can be let in again; the others are final.
     const fn is_block(&self) -> bool {
-        matches!(self, Self::Address(_) | Self::Subject(_))
+        matches!(
+            self,
+            Self::Address(_) | Self::Subject(_) | Self::Session(_) | Self::Token(_)
+        )
     }
 }
 
@@ -130,24 +174,27 @@ impl RevocationSet {
                 expires_at: entry.expires_at,
                 cursor: entry.cursor,
                 lifted: entry.lifted,
+                decision: entry.decision.map(Arc::from),
             };
             if let Target::Address(net) = &entry.target {
                 self.lengths.insert(net.prefix_len());
             }
             let is_block = entry.target.is_block();
-            self.revoked
-                .entry(entry.target)
-                .and_modify(|known| {
-                    if is_block {
-                        if known.cursor < revocation.cursor {
-                            *known = revocation;
-                        }
-                        return;
+            match self.revoked.entry(entry.target) {
+                Place::Vacant(place) => {
+                    place.insert(revocation);
+                }
+                Place::Occupied(mut known) if is_block => {
+                    if known.get().cursor < revocation.cursor {
+                        known.insert(revocation);
                     }
+                }
+                Place::Occupied(known) => {
+                    let known = known.into_mut();
                     known.not_before = known.not_before.max(revocation.not_before);
                     known.expires_at = known.expires_at.max(revocation.expires_at);
-                })
-                .or_insert(revocation);
+                }
+            }
         }
         self.cursor = self.cursor.max(page.cursor);
     }
@@ -173,56 +220,66 @@ impl RevocationSet {
         self.revoked.retain(|_, revocation| revocation.expires_at > now);
     }
 
-    /// Whether requests from `ip` are refused at `now`.
-    pub fn is_address_blocked(&self, ip: IpAddr, now: UtcMicros) -> bool {
+    /// The decision by which requests from `ip` are refused at `now`, if they are.
+    pub fn address_block(&self, ip: IpAddr, now: UtcMicros) -> Option<String> {
         let ip = ip.to_canonical();
-        self.lengths.iter().any(|length| {
-            let net = IpNet::new(ip, *length);
-            net.is_ok_and(|net| self.is_blocked(&Target::Address(net.trunc()), now))
+        self.lengths.iter().find_map(|length| {
+            let net = IpNet::new(ip, *length).ok()?;
+            self.block(&Target::Address(net.trunc()), now)
         })
     }
 
-    /// Whether tokens of the subject `sub` are refused at `now`.
-    pub fn is_subject_blocked(&self, sub: &str, now: UtcMicros) -> bool {
-        !self.revoked.is_empty() && self.is_blocked(&Target::Subject(sub.to_owned()), now)
-    }
-
-    fn is_blocked(&self, target: &Target, now: UtcMicros) -> bool {
-        let found = self.revoked.get(target);
-        found.is_some_and(|block| !block.lifted && block.expires_at > now)
-    }
-
-    /// Whether a token of `subject` is revoked.
+    /// Why a token of `subject` is refused at `now`, if it is. What is final is said before what will pass.
     ///
     /// A subject's or client's revocation spares tokens issued in a later second: `iat` has whole seconds, so
     /// that one issued in the same second is refused, which is the safe side.
-    pub fn is_revoked(&self, subject: &Subject<'_>) -> bool {
+    pub fn ban(&self, subject: &Subject<'_>, now: UtcMicros) -> Option<Ban> {
         if self.revoked.is_empty() {
-            return false;
+            return None;
         }
-        let named = |target: Target| self.revoked.get(&target).copied();
-        let always = [
-            subject.jti.map(|jti| Target::Jti(jti.to_owned())),
-            subject.sid.map(|sid| Target::Sid(sid.to_owned())),
-            subject.kid.map(|kid| Target::Kid(kid.to_owned())),
-        ];
-        let if_older = [
-            Some(Target::Sub(subject.sub.to_owned())),
-            subject
-                .client_id
-                .map(|client| Target::ClientId(client.to_owned())),
-        ];
-        let is_older = |revocation: Revocation| match subject.issued_at {
+        let revoked = self.revocation(subject).map(|decision| Ban {
+            cause: BanCause::Revoked,
+            decision,
+        });
+        revoked.or_else(|| {
+            let named = [
+                (
+                    BanCause::SubjectBlocked,
+                    Some(subject.sub),
+                    Target::Subject as Named,
+                ),
+                (BanCause::SessionBlocked, subject.sid, Target::Session),
+                (BanCause::TokenBlocked, subject.jti, Target::Token),
+            ];
+            named.into_iter().find_map(|(cause, name, target)| {
+                let decision = self.block(&target(name?.to_owned()), now)?;
+                Some(Ban { cause, decision })
+            })
+        })
+    }
+
+    fn block(&self, target: &Target, now: UtcMicros) -> Option<String> {
+        let block = self.revoked.get(target)?;
+        (!block.lifted && block.expires_at > now).then(|| block.decision())
+    }
+
+    fn revocation(&self, subject: &Subject<'_>) -> Option<String> {
+        let named = |name: Option<&str>, target: Named| self.revoked.get(&target(name?.to_owned()));
+        let is_older = |revocation: &&Revocation| match subject.issued_at {
             Some(issued_at) => issued_at.as_seconds() <= revocation.not_before.as_seconds(),
             None => true,
         };
-        always.into_iter().flatten().any(|target| named(target).is_some())
-            || if_older
-                .into_iter()
-                .flatten()
-                .any(|target| named(target).is_some_and(is_older))
+        named(subject.jti, Target::Jti)
+            .or_else(|| named(subject.sid, Target::Sid))
+            .or_else(|| named(subject.kid, Target::Kid))
+            .or_else(|| named(Some(subject.sub), Target::Sub).filter(is_older))
+            .or_else(|| named(subject.client_id, Target::ClientId).filter(is_older))
+            .map(Revocation::decision)
     }
 }
+
+/// Makes a target of a name.
+type Named = fn(String) -> Target;
 
 /// How long a verifier may be without word from the feed before it refuses (`blind_max`, DESIGN §3).
 pub const BLIND_MAX: Duration = Duration::from_secs(5);
@@ -238,6 +295,7 @@ mod tests {
             not_before: UtcMicros::from_seconds(at_second),
             expires_at: UtcMicros::from_seconds(at_second + 600),
             lifted: false,
+            decision: None,
         }
     }
 
@@ -249,7 +307,7 @@ mod tests {
         };
         let at = UtcMicros::from_seconds;
         let is_blocked =
-            |set: &RevocationSet, ip: &str, now| set.is_address_blocked(ip.parse().unwrap(), at(now));
+            |set: &RevocationSet, ip: &str, now| set.address_block(ip.parse().unwrap(), at(now)).is_some();
         let set = set_of(vec![
             block(1, "192.0.2.0/24", false),
             block(2, "2001:db8::/32", false),
@@ -278,15 +336,57 @@ mod tests {
     }
 
     #[test]
-    fn a_blocked_subject_is_refused_whenever_its_token_was_issued_and_its_revocation_is_another_thing() {
-        let set = set_of(vec![entry(1, Target::Subject("u".into()), 100)]);
+    fn a_block_of_a_subject_a_session_or_a_token_is_for_a_time_and_names_its_decision() {
+        let named = |cursor, target| Entry {
+            decision: Some(format!("blk_{cursor}")),
+            ..entry(cursor, target, 100)
+        };
+        let token = Subject {
+            jti: Some("t"),
+            sid: Some("s"),
+            sub: "u",
+            issued_at: Some(UtcMicros::from_seconds(150)),
+            ..Subject::default()
+        };
+        for (target, cause) in [
+            (Target::Subject("u".into()), BanCause::SubjectBlocked),
+            (Target::Session("s".into()), BanCause::SessionBlocked),
+            (Target::Token("t".into()), BanCause::TokenBlocked),
+        ] {
+            let set = set_of(vec![named(1, target.clone())]);
+            let lifted = set_of(vec![
+                named(1, target.clone()),
+                Entry {
+                    lifted: true,
+                    ..named(2, target)
+                },
+            ]);
+            let ban = |set: &RevocationSet, second| set.ban(&token, UtcMicros::from_seconds(second));
+            let decision = "blk_1".to_owned();
 
-        assert!(set.is_subject_blocked("u", UtcMicros::from_seconds(200)));
-        assert!(!set.is_subject_blocked("v", UtcMicros::from_seconds(200)));
-        assert!(!set.is_revoked(&Subject {
+            assert_eq!(ban(&set, 200), Some(Ban { cause, decision }));
+            assert_eq!((ban(&set, 700), ban(&lifted, 200)), (None, None), "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn a_revocation_without_an_id_is_named_by_its_place_and_said_before_a_block() {
+        let set = set_of(vec![
+            entry(6, Target::Subject("u".into()), 100),
+            entry(7, Target::Sub("u".into()), 100),
+        ]);
+        let token = Subject {
             sub: "u",
             ..Subject::default()
-        }));
+        };
+
+        let ban = set.ban(&token, UtcMicros::from_seconds(200)).unwrap();
+
+        assert_eq!((ban.cause, ban.decision.as_str()), (BanCause::Revoked, "enf_7"));
+    }
+
+    fn is_revoked(set: &RevocationSet, subject: &Subject<'_>) -> bool {
+        set.ban(subject, UtcMicros::from_seconds(0)).is_some()
     }
 
     fn set_of(entries: Vec<Entry>) -> RevocationSet {
@@ -309,11 +409,14 @@ mod tests {
             ..Subject::default()
         };
 
-        assert!(set.is_revoked(&late));
-        assert!(!set.is_revoked(&Subject {
-            sid: Some("s2"),
-            ..late
-        }));
+        assert!(is_revoked(&set, &late));
+        assert!(!is_revoked(
+            &set,
+            &Subject {
+                sid: Some("s2"),
+                ..late
+            }
+        ));
     }
 
     #[test]
@@ -325,24 +428,30 @@ mod tests {
             ..Subject::default()
         };
 
-        assert!(set.is_revoked(&issued(99)));
-        assert!(set.is_revoked(&issued(100)));
-        assert!(!set.is_revoked(&issued(101)));
+        assert!(is_revoked(&set, &issued(99)));
+        assert!(is_revoked(&set, &issued(100)));
+        assert!(!is_revoked(&set, &issued(101)));
     }
 
     #[test]
     fn kinds_are_not_mixed_up() {
         let set = set_of(vec![entry(1, Target::Jti("same".into()), 100)]);
 
-        assert!(!set.is_revoked(&Subject {
-            sid: Some("same"),
-            sub: "same",
-            ..Subject::default()
-        }));
-        assert!(set.is_revoked(&Subject {
-            jti: Some("same"),
-            ..Subject::default()
-        }));
+        assert!(!is_revoked(
+            &set,
+            &Subject {
+                sid: Some("same"),
+                sub: "same",
+                ..Subject::default()
+            }
+        ));
+        assert!(is_revoked(
+            &set,
+            &Subject {
+                jti: Some("same"),
+                ..Subject::default()
+            }
+        ));
     }
 
     #[test]
@@ -351,10 +460,13 @@ mod tests {
 
         set.forget_expired(UtcMicros::from_seconds(700));
 
-        assert!(!set.is_revoked(&Subject {
-            jti: Some("t"),
-            ..Subject::default()
-        }));
+        assert!(!is_revoked(
+            &set,
+            &Subject {
+                jti: Some("t"),
+                ..Subject::default()
+            }
+        ));
         assert_eq!(set.cursor(), 7);
     }
 
@@ -376,7 +488,7 @@ mod tests {
             issued_at: Some(UtcMicros::from_seconds(200)),
             ..Subject::default()
         };
-        assert!(set.is_revoked(&at_200));
+        assert!(is_revoked(&set, &at_200));
         assert_eq!(set.cursor(), 2);
     }
 
@@ -392,10 +504,11 @@ mod tests {
             },
         };
         let is_revoked = |set: &RevocationSet, sid| {
-            set.is_revoked(&Subject {
+            let token = Subject {
                 sid: Some(sid),
                 ..Subject::default()
-            })
+            };
+            is_revoked(set, &token)
         };
 
         assert!(!set.announce(announced(2, 3, "c")));
@@ -414,5 +527,10 @@ mod tests {
         assert_eq!(json["kind"], "sid");
         assert_eq!(json["value"], "s");
         assert_eq!(json["cursor"], 3);
+        assert_eq!(
+            json.get("decision"),
+            None,
+            "what older verifiers do not know is left out"
+        );
     }
 }

@@ -11,7 +11,7 @@ use shared::event::{Class, Facts, Outcome, action};
 
 use super::store::{self, Block};
 use crate::app::App;
-use crate::enforcement::{self, Validity};
+use crate::enforcement::{self, Order};
 use crate::error::ApiError;
 use crate::outbox;
 use crate::request::Operator;
@@ -27,16 +27,19 @@ pub(super) const LIFETIME_MIN: Duration = Duration::from_mins(1);
 const V4_LENGTH_MIN: u8 = 8;
 const V6_LENGTH_MIN: u8 = 16;
 
-/// Who is kept out.
+/// An address, a subject, a session, a token.
+pub(super) type Named<'n> = [Option<&'n str>; 4];
+
+/// Ids are shorter; whoever names longer ones is mistaken.
+const NAME_BYTES_MAX: usize = 128;
+
+/// Who is kept out: an address, a network, a subject, a session or a token.
 #[derive(Clone, Debug)]
-pub(super) enum Blocked {
-    Address(IpNet),
-    Subject(String),
-}
+pub(super) struct Blocked(Target);
 
 impl Blocked {
     /// Reads an address or a network; bits beyond its length are dropped.
-    pub(super) fn address(text: &str) -> Result<Self, ApiError> {
+    fn address(text: &str) -> Result<Self, ApiError> {
         let net = text
             .parse::<IpNet>()
             .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
@@ -50,14 +53,27 @@ impl Blocked {
                 "a network is at least /8, or /16 with IPv6: wider ones would keep everybody out".into(),
             ));
         }
-        Ok(Self::Address(net.trunc()))
+        Ok(Self(Target::Address(net.trunc())))
     }
 
-    fn target(&self) -> Target {
-        match self {
-            Self::Address(net) => Target::Address(*net),
-            Self::Subject(sub) => Target::Subject(sub.clone()),
+    /// Reads the one that is named.
+    pub(super) fn one_of(named: &Named<'_>) -> Result<Self, ApiError> {
+        match *named {
+            [Some(address), None, None, None] => Self::address(address),
+            [None, Some(sub), None, None] => Self::named(Target::Subject, sub),
+            [None, None, Some(sid), None] => Self::named(Target::Session, sid),
+            [None, None, None, Some(jti)] => Self::named(Target::Token, jti),
+            _ => Err(ApiError::BodyInvalid(
+                "name one: an address, a subject, a session or a token".into(),
+            )),
         }
+    }
+
+    fn named(target: fn(String) -> Target, id: &str) -> Result<Self, ApiError> {
+        if id.is_empty() || id.len() > NAME_BYTES_MAX || id.contains('\0') {
+            return Err(ApiError::BodyInvalid("that is no id".into()));
+        }
+        Ok(Self(target(id.to_owned())))
     }
 }
 
@@ -84,8 +100,8 @@ pub(super) async fn create(
         return Err(ApiError::WouldBlockYourself);
     }
     let now = app.now();
-    let target = blocked.target();
-    let (kind, value) = enforcement::stored(&target);
+    let Blocked(target) = blocked;
+    let (kind, value) = enforcement::stored(target);
     let block = Block {
         id: format!("blk_{}", uuid::Uuid::now_v7().simple()),
         kind: kind.to_owned(),
@@ -105,11 +121,12 @@ pub(super) async fn create(
     store::insert(&mut tx, &block).await?;
     let facts = operator.facts(Class::Admin, action::BLOCK_CREATED, Outcome::Success);
     outbox::append(&mut tx, now, told(facts, &block, (Value::Null, state(&block)))).await?;
-    let validity = Validity {
+    let order = Order {
         expires_at: UtcMicros::from_micros(block.expires_at),
         lifted: false,
+        decision: Some(&block.id),
     };
-    enforcement::append_valid(&mut tx, &target, validity, now).await?;
+    enforcement::append_order(&mut tx, target, order, now).await?;
     app.database.commit(tx).await?;
     Ok(block)
 }
@@ -122,16 +139,14 @@ pub(super) async fn lift(app: &App, operator: &Operator, id: &str) -> Result<(),
     store::lift(&mut tx, &block.kind, &block.value, now).await?;
     let facts = operator.facts(Class::Admin, action::BLOCK_LIFTED, Outcome::Success);
     outbox::append(&mut tx, now, told(facts, &block, (state(&block), Value::Null))).await?;
-    let target = match block.kind.as_str() {
-        "address" => Blocked::address(&block.value)?.target(),
-        _ => Target::Subject(block.value.clone()),
-    };
+    let target = enforcement::target(&block.kind, block.value.clone()).ok_or(ApiError::NotFound)?;
     // In force for as long as the block itself would be, so that it is forgotten last.
-    let validity = Validity {
+    let order = Order {
         expires_at: UtcMicros::from_micros(block.expires_at),
         lifted: true,
+        decision: Some(&block.id),
     };
-    enforcement::append_valid(&mut tx, &target, validity, now).await?;
+    enforcement::append_order(&mut tx, &target, order, now).await?;
     Ok(app.database.commit(tx).await?)
 }
 
@@ -143,14 +158,18 @@ pub(crate) async fn purge(app: &App) -> Result<(), ApiError> {
 }
 
 /// Whoever keeps itself out could not undo it.
-fn is_own(blocked: &Blocked, operator: &Operator) -> bool {
-    match blocked {
-        Blocked::Subject(sub) => operator.actor().sub.as_ref() == Some(sub),
-        Blocked::Address(net) => {
+fn is_own(Blocked(target): &Blocked, operator: &Operator) -> bool {
+    let actor = operator.actor();
+    match target {
+        Target::Subject(sub) => actor.sub.as_ref() == Some(sub),
+        Target::Session(sid) => actor.sid.as_ref() == Some(sid),
+        Target::Token(jti) => actor.jti.as_ref() == Some(jti),
+        Target::Address(net) => {
             let own = operator.context().client.ip.as_deref();
             own.and_then(|ip| ip.parse::<IpAddr>().ok())
                 .is_some_and(|ip| net.contains(&ip.to_canonical()))
         }
+        Target::Jti(_) | Target::Sid(_) | Target::Sub(_) | Target::ClientId(_) | Target::Kid(_) => false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use shared::clock::UtcMicros;
 use shared::runtime::cli::StartError;
 
@@ -19,14 +19,10 @@ const COLUMNS: [&str; 6] = ["ID", "KIND", "VALUE", "REASON", "CREATED", "EXPIRES
 pub enum BlockCommand {
     /// Lists who is kept out
     List,
-    /// Keeps an address, a network or a subject out at every door
+    /// Keeps somebody or something out at every door
     Add {
-        /// An address or a network such as 192.0.2.0/24
-        #[arg(long, required_unless_present = "subject", conflicts_with = "subject")]
-        address: Option<String>,
-        /// The id of a user or a client
-        #[arg(long)]
-        subject: Option<String>,
+        #[command(flatten)]
+        blocked: BlockedArgument,
         /// For how many minutes
         #[arg(long)]
         minutes: u64,
@@ -41,21 +37,36 @@ pub enum BlockCommand {
     },
 }
 
+/// Exactly one of them.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct BlockedArgument {
+    /// An address or a network such as 192.0.2.0/24
+    #[arg(long)]
+    address: Option<String>,
+    /// The id of a user or a client
+    #[arg(long)]
+    subject: Option<String>,
+    /// The id of a session (`sid`)
+    #[arg(long)]
+    session: Option<String>,
+    /// The id of a token (`jti`)
+    #[arg(long)]
+    token: Option<String>,
+}
+
 impl BlockCommand {
     pub(crate) async fn run(self, app: &App, printer: Printer) -> Result<(), StartError> {
         let operator = Operator::command_line();
         let blocks = match self {
             Self::List => administer::list(app).await.map_err(failed)?,
             Self::Add {
-                address,
-                subject,
+                blocked,
                 minutes,
                 reason,
             } => {
-                let blocked = match (address, subject) {
-                    (Some(address), _) => Blocked::address(&address).map_err(failed)?,
-                    (None, subject) => Blocked::Subject(subject.unwrap_or_default()),
-                };
+                let named = [blocked.address, blocked.subject, blocked.session, blocked.token];
+                let blocked = Blocked::one_of(&named.each_ref().map(Option::as_deref)).map_err(failed)?;
                 let lifetime = Duration::from_secs(minutes.saturating_mul(60));
                 let made = administer::create(app, &operator, &blocked, reason, lifetime).await;
                 vec![made.map_err(failed)?]

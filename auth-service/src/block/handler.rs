@@ -20,7 +20,7 @@ use crate::request::{Administrator, JsonBody, PathId};
 /// The longest reason that is kept, in bytes.
 const REASON_MAX: usize = 256;
 
-/// Who is to be kept out, for how long and why: an address or network, or a subject.
+/// Who is to be kept out, for how long and why: an address or network, a subject, a session, or a token.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateBlockRequest {
@@ -30,6 +30,12 @@ pub(super) struct CreateBlockRequest {
     /// The id of a user or a client.
     #[schema(max_length = 128)]
     subject: Option<String>,
+    /// The id of a session (`sid`).
+    #[schema(max_length = 128)]
+    session: Option<String>,
+    /// The id of a token (`jti`).
+    #[schema(max_length = 128)]
+    token: Option<String>,
     #[schema(max_length = 256)]
     reason: String,
     /// A minute to thirty days.
@@ -42,7 +48,7 @@ pub(super) struct CreateBlockRequest {
 pub(super) struct BlockBody {
     #[schema(max_length = 64)]
     id: String,
-    /// `address` or `subject`.
+    /// `address`, `subject`, `session` or `token`.
     #[schema(max_length = 16)]
     kind: String,
     #[schema(max_length = 128)]
@@ -77,13 +83,8 @@ impl From<Block> for BlockBody {
 
 impl CreateBlockRequest {
     fn blocked(&self) -> Result<Blocked, ApiError> {
-        match (&self.address, &self.subject) {
-            (Some(address), None) => Blocked::address(address),
-            (None, Some(sub)) if !sub.is_empty() && sub.len() <= 128 && !sub.contains('\0') => {
-                Ok(Blocked::Subject(sub.clone()))
-            }
-            _ => Err(ApiError::BodyInvalid("name an address or a subject".into())),
-        }
+        let named = [&self.address, &self.subject, &self.session, &self.token];
+        Blocked::one_of(&named.map(Option::as_deref))
     }
 }
 
@@ -108,7 +109,7 @@ pub(super) async fn list_blocks(
     Ok(Json(BlocksBody { blocks }))
 }
 
-/// Keeps an address, a network or a subject out at every door, for a time.
+/// Keeps an address, a network, a subject, a session or a token out at every door, for a time.
 #[utoipa::path(
     post,
     path = "/v1/admin/blocks",

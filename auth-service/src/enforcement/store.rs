@@ -13,10 +13,11 @@ const PAGE_MAX: i64 = 1000;
 /// that was given out before, so that no verifier takes them for ones that it knows.
 const NEXT_CURSOR: &str = "UPDATE enforcement_head
     SET cursor = CASE WHEN cursor < $1 THEN $1 ELSE cursor + 1 END WHERE only_row = 1 RETURNING cursor";
-const INSERT: &str = "INSERT INTO enforcement (cursor, kind, value, not_before, expires_at, lifted)
-    VALUES ($1, $2, $3, $4, $5, $6)";
+const INSERT: &str = "INSERT INTO enforcement (cursor, kind, value, not_before, expires_at, lifted, decision)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)";
 const SELECT_HEAD: &str = "SELECT cursor FROM enforcement_head WHERE only_row = 1";
-const SELECT_PAGE: &str = "SELECT cursor, kind, value, not_before, expires_at, lifted FROM enforcement
+const SELECT_PAGE: &str =
+    "SELECT cursor, kind, value, not_before, expires_at, lifted, decision FROM enforcement
     WHERE cursor > $1 AND cursor <= $2 AND expires_at > $3 ORDER BY cursor LIMIT $4";
 
 const DELETE_EXPIRED: &str = "DELETE FROM enforcement WHERE cursor IN
@@ -30,27 +31,19 @@ struct Row {
     not_before: i64,
     expires_at: i64,
     lifted: bool,
+    decision: Option<String>,
 }
 
 impl Row {
     /// `None` for a kind that only a later version knows.
     fn entry(self) -> Option<Entry> {
-        let target = match self.kind.as_str() {
-            "jti" => Target::Jti(self.value),
-            "sid" => Target::Sid(self.value),
-            "sub" => Target::Sub(self.value),
-            "client_id" => Target::ClientId(self.value),
-            "kid" => Target::Kid(self.value),
-            "address" => Target::Address(self.value.parse().ok()?),
-            "subject" => Target::Subject(self.value),
-            _ => return None,
-        };
         Some(Entry {
             cursor: self.cursor,
-            target,
+            target: target(&self.kind, self.value)?,
             not_before: UtcMicros::from_micros(self.not_before),
             expires_at: UtcMicros::from_micros(self.expires_at),
             lifted: self.lifted,
+            decision: self.decision,
         })
     }
 }
@@ -59,25 +52,27 @@ impl Row {
 ///
 /// Append last in a transaction: whoever appends next waits for its commit.
 pub(crate) async fn append(tx: &mut Tx<'_>, target: &Target, now: UtcMicros) -> Result<(), DatabaseError> {
-    let revocation = Validity {
+    let revocation = Order {
         expires_at: expiry(now),
         lifted: false,
+        decision: None,
     };
-    append_valid(tx, target, revocation, now).await
+    append_order(tx, target, revocation, now).await
 }
 
-/// How long an entry is in force, and whether it takes a block back.
+/// How long an entry is in force, whether it takes a block back, and which decision it carries out.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Validity {
+pub(crate) struct Order<'d> {
     pub(crate) expires_at: UtcMicros,
     pub(crate) lifted: bool,
+    pub(crate) decision: Option<&'d str>,
 }
 
 /// As [`append`], for what is in force for a time of its own.
-pub(crate) async fn append_valid(
+pub(crate) async fn append_order(
     tx: &mut Tx<'_>,
     target: &Target,
-    validity: Validity,
+    order: Order<'_>,
     now: UtcMicros,
 ) -> Result<(), DatabaseError> {
     let (cursor,) = fetch!(
@@ -93,8 +88,9 @@ pub(crate) async fn append_valid(
             .bind(kind)
             .bind(value)
             .bind(now.as_micros())
-            .bind(validity.expires_at.as_micros())
-            .bind(validity.lifted)
+            .bind(order.expires_at.as_micros())
+            .bind(order.lifted)
+            .bind(order.decision)
     )?;
     Ok(())
 }
@@ -109,7 +105,25 @@ pub(crate) fn stored(target: &Target) -> (&'static str, String) {
         Target::Kid(value) => ("kid", value.clone()),
         Target::Address(net) => ("address", net.to_string()),
         Target::Subject(value) => ("subject", value.clone()),
+        Target::Session(value) => ("session", value.clone()),
+        Target::Token(value) => ("token", value.clone()),
     }
+}
+
+/// What [`stored`] kept, if this version knows the kind.
+pub(crate) fn target(kind: &str, value: String) -> Option<Target> {
+    Some(match kind {
+        "jti" => Target::Jti(value),
+        "sid" => Target::Sid(value),
+        "sub" => Target::Sub(value),
+        "client_id" => Target::ClientId(value),
+        "kid" => Target::Kid(value),
+        "address" => Target::Address(value.parse().ok()?),
+        "subject" => Target::Subject(value),
+        "session" => Target::Session(value),
+        "token" => Target::Token(value),
+        _ => return None,
+    })
 }
 
 /// The cursor of the last entry.

@@ -35,6 +35,7 @@ async fn a_block_is_in_the_log_with_its_time_and_is_lifted_by_one_more_entry(har
     );
     assert_eq!(logged[0]["expires_at"], made.json()["expires_at"]);
     assert_eq!(logged[0].get("lifted"), None);
+    assert_eq!(logged[0]["decision"], made.json()["id"]);
 
     let path = format!("/v1/admin/blocks/{}", made.text_of("id"));
     let lift = (Method::DELETE, path.as_str());
@@ -50,6 +51,7 @@ async fn a_block_is_in_the_log_with_its_time_and_is_lifted_by_one_more_entry(har
     );
     let logged = entries(&harness).await;
     assert_eq!((logged.len(), &logged[1]["lifted"]), (2, &json!(true)));
+    assert_eq!(logged[1]["decision"], made.json()["id"]);
     assert!(logged[1]["cursor"].as_i64() > logged[0]["cursor"].as_i64());
     assert_eq!(
         harness.get_as("/v1/admin/blocks", &admin).await.json()["blocks"],
@@ -92,6 +94,32 @@ async fn a_blocked_user_has_no_use_of_its_token_until_the_time_is_over(harness: 
     assert_eq!(harness.number("SELECT COUNT(*) FROM blocks").await, 0);
 }
 
+async fn a_session_and_a_token_are_kept_out_by_themselves_and_let_in_again(harness: Arc<Harness>) {
+    let admin = harness.set_up().await;
+    harness.add_user(&admin, "alice", &["user"]).await;
+    let alice = harness.log_in("alice").await.text_of("access_token");
+    let minted = harness.events_of("authn_token_created").await.pop().unwrap();
+
+    for (kind, code, status) in [
+        ("session", "session_blocked", StatusCode::FORBIDDEN),
+        ("token", "token_blocked", StatusCode::UNAUTHORIZED),
+    ] {
+        let id = &minted["detail"][if kind == "session" { "sid" } else { "jti" }];
+        let body = json!({kind: id, "reason": "odd", "seconds": 3600});
+        let made = block(&harness, &admin, body).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+        let refused = harness.get_as("/v1/sessions", &alice).await;
+        assert_eq!((refused.status, refused.code().as_str()), (status, code));
+
+        let path = format!("/v1/admin/blocks/{}", made.text_of("id"));
+        let lifted = change(&harness, (Method::DELETE, &path), &admin, None, &json!({})).await;
+
+        assert_eq!(lifted.status, StatusCode::NO_CONTENT);
+        let answer = harness.get_as("/v1/sessions", &alice).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    }
+}
+
 async fn what_would_keep_out_everybody_or_oneself_is_refused(harness: Arc<Harness>) {
     let admin = harness.set_up().await;
     let own = harness.get_as("/v1/admin/users?role=admin", &admin).await.json()["users"][0]["id"].clone();
@@ -113,6 +141,11 @@ async fn what_would_keep_out_everybody_or_oneself_is_refused(harness: Arc<Harnes
             "body_invalid",
         ),
         (json!({"reason": "x", "seconds": 60}), "body_invalid"),
+        (
+            json!({"session": "s", "token": "t", "reason": "x", "seconds": 60}),
+            "body_invalid",
+        ),
+        (json!({"token": "", "reason": "x", "seconds": 60}), "body_invalid"),
         (
             json!({"subject": "u", "reason": " ", "seconds": 60}),
             "body_invalid",
@@ -142,5 +175,6 @@ async fn what_would_keep_out_everybody_or_oneself_is_refused(harness: Arc<Harnes
 on_both_databases!(
     a_block_is_in_the_log_with_its_time_and_is_lifted_by_one_more_entry,
     a_blocked_user_has_no_use_of_its_token_until_the_time_is_over,
+    a_session_and_a_token_are_kept_out_by_themselves_and_let_in_again,
     what_would_keep_out_everybody_or_oneself_is_refused,
 );

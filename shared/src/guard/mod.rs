@@ -54,14 +54,15 @@ impl Guard {
                 refusal: Refusal::RevocationsUnknown,
                 token: verified.facts(now),
                 actor: verified.actor(),
+                decision: None,
             }));
         }
         Ok(verified)
     }
 
-    /// Whether requests from `ip` are refused, with a token or without.
-    pub fn is_address_blocked(&self, ip: IpAddr) -> bool {
-        self.revoked.load().is_address_blocked(ip, self.clock.now())
+    /// The decision by which requests from `ip` are refused, with a token or without, if they are.
+    pub fn address_block(&self, ip: IpAddr) -> Option<String> {
+        self.revoked.load().address_block(ip, self.clock.now())
     }
 
     /// Whether the enforcement log was not heard of for longer than [`BLIND_MAX`].

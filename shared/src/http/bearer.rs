@@ -66,8 +66,8 @@ pub fn refused_token(refusal: Refusal) -> Problem {
         );
         return problem.retry_after(RETRY_SECONDS);
     }
-    if refusal == Refusal::SubjectBlocked {
-        // Another token would not help.
+    if matches!(refusal, Refusal::SubjectBlocked | Refusal::SessionBlocked) {
+        // Another token of the same would not help.
         return Problem::new(StatusCode::FORBIDDEN, refusal.code(), refusal.to_string());
     }
     Problem::new(StatusCode::UNAUTHORIZED, refusal.code(), refusal.to_string()).with_challenge(

@@ -1,5 +1,6 @@
 //! Why a token is refused: a stable code for programs and events, a sentence for people.
 
+use crate::enforcement::BanCause;
 use crate::event::{Actor, TokenFacts};
 
 /// Why a token is refused. The texts never quote the token.
@@ -56,6 +57,23 @@ pub enum Refusal {
     /// Its subject is kept out for a time.
     #[error("the subject is blocked")]
     SubjectBlocked,
+    /// Its session is kept out for a time.
+    #[error("the session is blocked")]
+    SessionBlocked,
+    /// It is kept out for a time.
+    #[error("the token is blocked")]
+    TokenBlocked,
+}
+
+impl From<BanCause> for Refusal {
+    fn from(cause: BanCause) -> Self {
+        match cause {
+            BanCause::Revoked => Self::Revoked,
+            BanCause::SubjectBlocked => Self::SubjectBlocked,
+            BanCause::SessionBlocked => Self::SessionBlocked,
+            BanCause::TokenBlocked => Self::TokenBlocked,
+        }
+    }
 }
 
 impl Refusal {
@@ -79,6 +97,8 @@ impl Refusal {
             Self::RevocationsUnknown => "revocations_unknown",
             Self::Revoked => "token_revoked",
             Self::SubjectBlocked => "subject_blocked",
+            Self::SessionBlocked => "session_blocked",
+            Self::TokenBlocked => "token_blocked",
         }
     }
 }
@@ -99,4 +119,6 @@ pub struct Rejection {
     pub token: TokenFacts,
     /// Whom it named: `verified` if the signature held, `claimed` if not.
     pub actor: Actor,
+    /// The decision of the enforcement log by which it is refused, if it is.
+    pub decision: Option<String>,
 }

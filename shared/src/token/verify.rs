@@ -108,35 +108,35 @@ pub fn verify(
     revoked: &RevocationSet,
     now: UtcMicros,
 ) -> Result<Verified, Box<Rejection>> {
-    let unverified = Unverified::parse(token)
-        .map_err(|refusal| reject(refusal, TokenFacts::default(), Actor::default()))?;
-    let decided = verify_signed(&unverified, trust)
-        .map_err(|refusal| (refusal, Identity::Claimed))
-        .and_then(|signed| {
-            let rules = signed.rules;
-            verify_claims(&unverified, &signed, now)
-                .and_then(|verified| {
-                    if !audience.accepts(rules, &verified.aud) {
-                        Err(Refusal::AudienceRefused)
-                    } else if rules.is_gatelog && revoked.is_revoked(&verified.revocable()) {
-                        Err(Refusal::Revoked)
-                    } else if rules.is_gatelog && revoked.is_subject_blocked(&verified.sub, now) {
-                        Err(Refusal::SubjectBlocked)
-                    } else {
-                        Ok(verified)
-                    }
-                })
-                .map_err(|refusal| (refusal, Identity::Verified))
-        });
-    decided.map_err(|(refusal, identity)| reject(refusal, unverified.facts(now), unverified.actor(identity)))
-}
-
-fn reject(refusal: Refusal, token: TokenFacts, actor: Actor) -> Box<Rejection> {
-    Box::new(Rejection {
-        refusal,
-        token,
-        actor,
-    })
+    let unverified = Unverified::parse(token).map_err(|refusal| {
+        Box::new(Rejection {
+            refusal,
+            token: TokenFacts::default(),
+            actor: Actor::default(),
+            decision: None,
+        })
+    })?;
+    let reject = |refusal, identity, decision| {
+        Box::new(Rejection {
+            refusal,
+            token: unverified.facts(now),
+            actor: unverified.actor(identity),
+            decision,
+        })
+    };
+    let signed =
+        verify_signed(&unverified, trust).map_err(|refusal| reject(refusal, Identity::Claimed, None))?;
+    let verified = verify_claims(&unverified, &signed, now)
+        .map_err(|refusal| reject(refusal, Identity::Verified, None))?;
+    if !audience.accepts(signed.rules, &verified.aud) {
+        return Err(reject(Refusal::AudienceRefused, Identity::Verified, None));
+    }
+    if signed.rules.is_gatelog
+        && let Some(ban) = revoked.ban(&verified.revocable(), now)
+    {
+        return Err(reject(ban.cause.into(), Identity::Verified, Some(ban.decision)));
+    }
+    Ok(verified)
 }
 
 /// Who signed a token, and with what.

@@ -1,6 +1,7 @@
 //! Gatelog as its users start it: the single process by its tour, the three services with real servers.
 #![cfg(test)]
 
+mod blocks;
 mod demo;
 mod gatelog;
 mod metrics;

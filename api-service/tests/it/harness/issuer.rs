@@ -82,6 +82,11 @@ impl Issuer {
 
     /// Revokes from now on.
     pub(crate) fn revoke(&self, target: Target) {
+        self.order(target, None);
+    }
+
+    /// Refuses from now on, by a decision that has an id.
+    pub(crate) fn order(&self, target: Target, decision: Option<&str>) {
         let mut log = self.log.lock().unwrap();
         let cursor = i64::try_from(log.len()).unwrap() + 1;
         let now = SystemClock.now();
@@ -92,6 +97,7 @@ impl Issuer {
             not_before: now,
             expires_at,
             lifted: false,
+            decision: decision.map(str::to_owned),
         });
     }
 }

@@ -161,6 +161,7 @@ impl TestApi {
             not_before: NOW,
             expires_at: NOW.plus(Duration::from_hours(1)),
             lifted: false,
+            decision: None,
         };
         let page = Page {
             entries: vec![entry],

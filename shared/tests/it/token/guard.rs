@@ -32,6 +32,7 @@ fn revocation(cursor: i64, target: Target) -> Entry {
         not_before: UtcMicros::from_seconds(NOW),
         expires_at: UtcMicros::from_seconds(NOW + 600),
         lifted: false,
+        decision: None,
     }
 }
 

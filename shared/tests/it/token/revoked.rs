@@ -18,6 +18,7 @@ fn verify_after(target: Target, at_second: i64, token: &str) -> Result<Verified,
             not_before: UtcMicros::from_seconds(at_second),
             expires_at: UtcMicros::from_seconds(NOW + 3_600),
             lifted: false,
+            decision: None,
         }],
         cursor: 1,
         more: false,
@@ -42,6 +43,20 @@ fn each_kind_of_revocation_refuses_its_tokens() {
         let result = verify_after(target.clone(), NOW, &good());
 
         assert_eq!(outcome(&result), expected, "{target:?}");
+    }
+}
+
+#[test]
+fn each_kind_of_block_refuses_its_tokens_with_its_own_reason_and_names_the_decision() {
+    for (target, expected) in [
+        (Target::Subject("usr_1".into()), "subject_blocked"),
+        (Target::Session("ses_1".into()), "session_blocked"),
+        (Target::Token("tok_1".into()), "token_blocked"),
+    ] {
+        let result = verify_after(target, NOW - 1_000, &good());
+
+        assert_eq!(outcome(&result), expected);
+        assert_eq!(result.unwrap_err().decision.as_deref(), Some("enf_1"));
     }
 }
 
