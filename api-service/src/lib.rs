@@ -8,6 +8,7 @@ mod gate;
 pub mod inspect;
 pub mod policy;
 mod proxy;
+pub mod rate_limit;
 mod reload;
 pub mod settings;
 

@@ -14,11 +14,12 @@ use shared::spool::SpoolError;
 
 use super::Gate;
 use super::arrival::Arrival;
-use super::decide::{Granted, Inquiry, decide, outcome_of};
+use super::decide::{Cause, Denied, Granted, Inquiry, decide, outcome_of};
 use super::ending::RecordedBody;
 use super::record::{Answered, Record};
 use super::refusal::audit_unavailable;
 use crate::policy::Route;
+use crate::rate_limit::{Standing, advertise};
 
 /// A request that was decided on and is not answered yet. Dropped unanswered, its event tells that the client has gone.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(crate) struct Case {
     arrival: Arrival,
     method: Method,
     route: Option<Arc<Route>>,
+    /// How it stands with the limits on the route.
+    standings: Vec<Standing>,
     record: Record,
 }
 
@@ -56,24 +59,25 @@ impl Gate {
             headers: &parts.headers,
             ip: arrival.client_ip,
         };
-        let decision = decide(&self.policy.load(), &self.guard, &inquiry);
+        let decision = decide(&self.policy.load(), &self.guard, &self.limiter, &inquiry);
         let record = Record::begin(Arc::clone(self), door, arrival.clone(), parts.uri.query());
         let mut case = Case {
             gate: Arc::clone(self),
             arrival,
             method: parts.method.clone(),
             route: None,
+            standings: Vec::new(),
             record,
         };
         let verdict = match decision {
-            Ok(granted) => match case.note_granted(&granted) {
+            Ok(mut granted) => match case.note_granted(&mut granted) {
                 Ok(()) => Ok(granted),
                 Err(error) => Err(audit_unavailable(&error)),
             },
             Err(denied) => {
-                case.note_route(denied.route.as_ref());
-                case.record.note_caller(denied.actor, denied.token);
-                Err(denied.cause.problem())
+                let problem = denied.cause.problem();
+                case.note_denied(*denied);
+                Err(problem)
             }
         };
         (case, verdict)
@@ -121,19 +125,33 @@ impl Case {
             response.status(),
             self.arrival.started.elapsed(),
         );
+        advertise(&self.standings, response.headers_mut());
         if let Ok(value) = HeaderValue::from_str(&self.arrival.request_id) {
             response.headers_mut().insert(X_REQUEST_ID, value);
         }
         response
     }
 
-    fn note_granted(&mut self, granted: &Granted) -> Result<(), SpoolError> {
+    fn note_granted(&mut self, granted: &mut Granted) -> Result<(), SpoolError> {
+        self.standings = std::mem::take(&mut granted.standings);
         self.note_route(Some(&granted.route));
         if let Some(caller) = &granted.caller {
             let now = self.gate.guard.clock().now();
             self.record.note_caller(caller.actor(), Some(caller.facts(now)));
         }
         self.record.hold_room()
+    }
+
+    fn note_denied(&mut self, denied: Denied) {
+        self.note_route(denied.route.as_ref());
+        self.record.note_caller(denied.actor, denied.token);
+        if let Some(decision) = denied.decision {
+            self.record.note_decision(decision);
+        }
+        if let Cause::RateLimited(exceeded) = denied.cause {
+            self.record.note_limit(&exceeded.name);
+            self.standings = exceeded.standings;
+        }
     }
 
     fn note_route(&mut self, route: Option<&Arc<Route>>) {

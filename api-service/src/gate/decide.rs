@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode};
+use shared::clock::UtcMicros;
 use shared::event::{Actor, Outcome, TokenFacts};
 use shared::guard::Guard;
 use shared::http::bearer::{self, MalformedAuthorization, bearer_token};
@@ -11,8 +12,9 @@ use shared::http::problem::Problem;
 use shared::token::{Refusal, Rejection, Verified};
 
 use super::ActivePolicy;
-use super::refusal::{address_blocked, no_route, refused_path};
+use super::refusal::{address_blocked, no_route, rate_limited, refused_path};
 use crate::policy::{Asker, PathRefusal, Route, normalised};
+use crate::rate_limit::{Exceeded, RateLimiter, Standing};
 
 /// A request that is let in.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub(crate) struct Granted {
     pub(crate) path: String,
     /// Who calls; `None` on a public route, where no token is looked at.
     pub(crate) caller: Option<Verified>,
+    /// How it stands with the limits on the route.
+    pub(crate) standings: Vec<Standing>,
 }
 
 /// A request that is not let in.
@@ -34,6 +38,8 @@ pub(crate) struct Denied {
     pub(crate) actor: Actor,
     /// Who calls, if the token was accepted and the rule refused.
     pub(crate) caller: Option<Verified>,
+    /// The decision of the enforcement log that refuses it, if one does.
+    pub(crate) decision: Option<String>,
 }
 
 /// Why a request is not let in.
@@ -43,6 +49,8 @@ pub(crate) enum Cause {
     Address,
     Path(PathRefusal),
     NoRoute,
+    /// Asked too often.
+    RateLimited(Box<Exceeded>),
     NoToken,
     Authorization(MalformedAuthorization),
     Token(Refusal),
@@ -58,6 +66,7 @@ impl Cause {
             Self::Address => address_blocked(),
             Self::Path(refusal) => refused_path(*refusal),
             Self::NoRoute => no_route(),
+            Self::RateLimited(exceeded) => rate_limited(exceeded),
             Self::NoToken => bearer::missing_token(),
             Self::Authorization(error) => bearer::malformed_authorization(*error),
             Self::Token(refusal) => bearer::refused_token(*refusal),
@@ -65,6 +74,15 @@ impl Cause {
                 "the token is good, but its bearer may not do this".to_owned(),
                 scope_hint.as_deref(),
             ),
+        }
+    }
+
+    /// Whether it is for want of a good token, which only so many from one address may be.
+    const fn is_unauthenticated(&self) -> bool {
+        match self {
+            Self::NoToken | Self::Authorization(_) => true,
+            Self::Token(refusal) => !refusal.is_ours(),
+            Self::Address | Self::Path(_) | Self::NoRoute | Self::RateLimited(_) | Self::Rule { .. } => false,
         }
     }
 }
@@ -86,11 +104,12 @@ pub(crate) struct Inquiry<'a> {
 pub(crate) fn decide(
     policy: &ActivePolicy,
     guard: &Guard,
+    limiter: &RateLimiter,
     inquiry: &Inquiry<'_>,
 ) -> Result<Granted, Box<Denied>> {
     let now = guard.clock().now();
-    if guard.is_address_blocked(inquiry.ip) {
-        return Err(Denied::unseen(None, Cause::Address));
+    if let Some(decision) = guard.address_block(inquiry.ip) {
+        return Err(Denied::unseen(None, Cause::Address).by(decision));
     }
     let path = normalised(inquiry.path).map_err(|refusal| Denied::unseen(None, Cause::Path(refusal)))?;
     let route = policy
@@ -102,22 +121,59 @@ pub(crate) fn decide(
         ip: inquiry.ip,
         now,
     };
+    let counted_at = limiter.now();
+    let standings = limiter
+        .admit_stranger(&route.rates, inquiry.ip, counted_at)
+        .map_err(|exceeded| Denied::unseen(Some(route), Cause::RateLimited(exceeded)))?;
     if route.allow.permits(&asker(None)) {
         return Ok(Granted {
             route: Arc::clone(route),
             path,
             caller: None,
+            standings,
         });
     }
+    limiter
+        .has_spent_refusals(&policy.refusals, inquiry.ip, counted_at)
+        .map_err(|exceeded| Denied::unseen(Some(route), Cause::RateLimited(exceeded)))?;
+    let caller = authenticate(policy, guard, inquiry, route).inspect_err(|denied| {
+        if denied.cause.is_unauthenticated() {
+            limiter.count_refusal(&policy.refusals, inquiry.ip, counted_at);
+        }
+    })?;
+    let standings = match limiter.admit_caller(&route.rates, &caller, counted_at, standings) {
+        Ok(standings) => standings,
+        Err(exceeded) => return Err(Denied::known(route, caller, now, Cause::RateLimited(exceeded))),
+    };
+    if !route.allow.permits(&asker(Some(&caller))) {
+        let scope_hint = route.allow.scope_hint();
+        return Err(Denied::known(route, caller, now, Cause::Rule { scope_hint }));
+    }
+    Ok(Granted {
+        route: Arc::clone(route),
+        path,
+        caller: Some(caller),
+        standings,
+    })
+}
+
+/// Who calls, by the one token that the request has.
+fn authenticate(
+    policy: &ActivePolicy,
+    guard: &Guard,
+    inquiry: &Inquiry<'_>,
+    route: &Arc<Route>,
+) -> Result<Verified, Box<Denied>> {
     let token = bearer_token(inquiry.headers)
         .map_err(|error| Denied::unseen(Some(route), Cause::Authorization(error)))?
         .ok_or_else(|| Denied::unseen(Some(route), Cause::NoToken))?;
-    let caller = guard.admit(token, route.audience).map_err(|rejection| {
+    guard.admit(token, route.audience).map_err(|rejection| {
         want_key(policy, &rejection);
         let Rejection {
             refusal,
             token,
             actor,
+            decision,
         } = *rejection;
         Box::new(Denied {
             route: Some(Arc::clone(route)),
@@ -125,23 +181,8 @@ pub(crate) fn decide(
             token: Some(token),
             actor,
             caller: None,
+            decision,
         })
-    })?;
-    if !route.allow.permits(&asker(Some(&caller))) {
-        return Err(Box::new(Denied {
-            route: Some(Arc::clone(route)),
-            cause: Cause::Rule {
-                scope_hint: route.allow.scope_hint(),
-            },
-            token: Some(caller.facts(now)),
-            actor: caller.actor(),
-            caller: Some(caller),
-        }));
-    }
-    Ok(Granted {
-        route: Arc::clone(route),
-        path,
-        caller: Some(caller),
     })
 }
 
@@ -161,7 +202,26 @@ impl Denied {
             token: None,
             actor: Actor::default(),
             caller: None,
+            decision: None,
         })
+    }
+
+    /// Refused although its token is good.
+    fn known(route: &Arc<Route>, caller: Verified, now: UtcMicros, cause: Cause) -> Box<Self> {
+        Box::new(Self {
+            route: Some(Arc::clone(route)),
+            cause,
+            token: Some(caller.facts(now)),
+            actor: caller.actor(),
+            caller: Some(caller),
+            decision: None,
+        })
+    }
+
+    /// The same by a decision of the enforcement log.
+    fn by(mut self: Box<Self>, decision: String) -> Box<Self> {
+        self.decision = Some(decision);
+        self
     }
 
     /// Whether it is a refusal, rather than a failure of ours that may pass.

@@ -24,6 +24,7 @@ use shared::runtime::shutdown::TaskTracker;
 use shared::spool::Spool;
 
 use crate::policy::{Policy, RouteTable};
+use crate::rate_limit::{RateLimiter, RateRule};
 pub(crate) use arrival::Arrival;
 pub(crate) use case::Answer;
 pub(crate) use decide::{Denied, Granted, Inquiry, decide};
@@ -36,6 +37,8 @@ pub use settings::GateSettings;
 pub(crate) struct ActivePolicy {
     pub(crate) table: RouteTable,
     pub(crate) refresh: KeyRefresh,
+    /// How often an address may be refused for want of a good token.
+    pub(crate) refusals: RateRule,
     /// The hash of its file.
     pub(crate) hash: String,
 }
@@ -45,6 +48,7 @@ impl ActivePolicy {
         Self {
             table: policy.table,
             refresh,
+            refusals: policy.refusals,
             hash: policy.hash,
         }
     }
@@ -58,6 +62,8 @@ pub(crate) struct Gate {
     pub(crate) guard: Arc<Guard>,
     pub(crate) spool: Spool,
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// Outlives every policy: a limit that did not change goes on where it was.
+    limiter: Arc<RateLimiter>,
     /// Answers by route.
     answers: Answers,
     /// Tasks that still write the event of a request whose client is gone.

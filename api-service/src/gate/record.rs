@@ -81,6 +81,16 @@ impl Record {
         self.facts.token = token;
     }
 
+    /// Notes by which decision of the enforcement log the request is refused.
+    pub(super) fn note_decision(&mut self, decision: String) {
+        self.facts.detail.insert("decision".to_owned(), decision.into());
+    }
+
+    /// Notes which limit the request is over.
+    pub(super) fn note_limit(&mut self, name: &str) {
+        self.facts.detail.insert("limit".to_owned(), name.into());
+    }
+
     /// Holds room for the event before anything happens that must not go unrecorded.
     pub(super) fn hold_room(&mut self) -> Result<(), SpoolError> {
         if self.audit == Audit::Durable {

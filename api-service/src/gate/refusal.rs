@@ -6,6 +6,7 @@ use shared::http::problem::Problem;
 use shared::spool::SpoolError;
 
 use crate::policy::PathRefusal;
+use crate::rate_limit::Exceeded;
 
 /// How long a client should wait when it is we who are not able to serve.
 const RETRY_SECONDS: u32 = 5;
@@ -31,6 +32,16 @@ pub(super) fn no_route() -> Problem {
         "no_route",
         "nothing here is served under this method and path",
     )
+}
+
+/// 429: asked too often (RFC 6585 §4).
+pub(super) fn rate_limited(exceeded: &Exceeded) -> Problem {
+    let problem = Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "rate_limited",
+        "this was asked for too often; ask again later",
+    );
+    problem.retry_after(exceeded.retry_after())
 }
 
 /// 503: the request could not be recorded, and unrecorded it is not served.

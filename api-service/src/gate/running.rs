@@ -14,6 +14,7 @@ use shared::spool::{self, SpoolError, SpoolSettings, SpoolTasks};
 use tokio::task::JoinSet;
 
 use super::{ActivePolicy, Gate, GateSettings};
+use crate::rate_limit::RateLimiter;
 use crate::reload::{self, Follower, KeptKeys};
 
 /// What the names of the gate's metrics begin with.
@@ -61,11 +62,13 @@ impl RunningGate {
         background.spawn(follow(Arc::clone(&guard), client.clone(), feed));
         let metrics = &settings.process.metrics;
         shared::guard::metrics::watch(metrics, METRICS_PREFIX, &guard);
+        let limiter = RateLimiter::watched(metrics, METRICS_PREFIX);
         let gate = Arc::new(Gate {
             policy: ArcSwap::from_pointee(ActivePolicy::new(settings.policy, refresh)),
             guard,
             spool,
             trusted_proxies: settings.process.trusted_proxies.clone(),
+            limiter,
             answers: metrics.register(METRICS_PREFIX, Answers::register),
             ends: TaskTracker::new(),
         });

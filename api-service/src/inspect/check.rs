@@ -2,6 +2,7 @@
 
 use super::title;
 use crate::policy::{Policy, Route, Target};
+use crate::rate_limit::RateRule;
 use shared::token::AudienceRule;
 
 /// Warnings, routes that let everyone in, and routes that let nobody in; a line each.
@@ -19,10 +20,20 @@ pub fn notes(policy: &Policy) -> Vec<String> {
         if let Some(why) = unreachable(route, has_audience) {
             notes.push(format!("nobody: {}: {why}", title(route)));
         } else if route.allow.is_public() && !is_own(route) {
-            notes.push(format!("public: {}: {}", title(route), route.allow.sentence()));
+            let limits = limits(&route.rates);
+            notes.push(format!(
+                "public: {}: {}{limits}",
+                title(route),
+                route.allow.sentence()
+            ));
         }
     }
     notes
+}
+
+fn limits(rates: &[RateRule]) -> String {
+    let limits: Vec<_> = rates.iter().map(|rate| format!(", at most {rate}")).collect();
+    limits.concat()
 }
 
 /// Why nobody can pass, if so.
@@ -56,12 +67,12 @@ mod tests {
     #[test]
     fn public_routes_are_named_and_gatelog_s_own_are_not() {
         let told = told(
-            "audience = ['a']\n[[route]]\nname='open'\nhost='api.example'\nmatch='GET /open'\nallow='anyone'\nto='up'",
+            "audience = ['a']\n[[route]]\nname='open'\nhost='api.example'\nmatch='GET /open'\nallow='anyone'\nto='up'\nrate=[{per='address',limit='9/s'}]",
         );
 
         assert_eq!(
             told,
-            "public: open  GET /open on api.example: lets in everyone, with or without a token"
+            "public: open  GET /open on api.example: lets in everyone, with or without a token, at most 9/s, 9 at once per address"
         );
     }
 

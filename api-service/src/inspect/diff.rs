@@ -4,10 +4,11 @@
 //! take requests from the one that had them before.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use http::Method;
 
-use crate::policy::{Allow, Policy, RouteTable, Witness};
+use crate::policy::{Allow, Policy, Route, RouteTable, Witness};
 
 /// What differs, a line each; nothing if nobody gains or loses access.
 pub fn diff(old: &Policy, new: &Policy) -> Vec<String> {
@@ -53,21 +54,37 @@ fn compare(sample: &Sample, old: &RouteTable, new: &RouteTable) -> Vec<String> {
     let Ok(method) = sample.method.parse::<Method>() else {
         return Vec::new();
     };
-    let rule = |table: &RouteTable| {
+    let route = |table: &RouteTable| {
         let found = table.find(sample.host.as_deref(), &method, &sample.path);
-        found.map(|route| route.allow.clone())
+        found.cloned()
     };
-    let (before, after) = (rule(old), rule(new));
-    if before == after {
-        return Vec::new();
-    }
+    let (former, latter) = (route(old), route(new));
+    let rule = |route: &Option<Arc<Route>>| route.as_ref().map(|route| route.allow.clone());
+    let (before, after) = (rule(&former), rule(&latter));
     let host = sample.host.as_deref().unwrap_or("the issuer's host");
     let place = format!("{} {} on {host}", sample.method, sample.template);
     let mut lines = Vec::new();
+    if let (Some(former), Some(latter)) = (former, latter)
+        && limits(&former) != limits(&latter)
+    {
+        let (was, is) = (limits(&former), limits(&latter));
+        lines.push(format!("~ {place}: limited to {is} instead of {was}"));
+    }
+    if before == after {
+        return lines;
+    }
     lines.extend(gain(after.as_ref(), before.as_ref()).map(|who| format!("+ {place}: lets in {who}")));
     lines
         .extend(gain(before.as_ref(), after.as_ref()).map(|who| format!("- {place}: lets in no more {who}")));
     lines
+}
+
+fn limits(route: &Route) -> String {
+    let limits: Vec<_> = route.rates.iter().map(ToString::to_string).collect();
+    if limits.is_empty() {
+        return "nothing".to_owned();
+    }
+    limits.join(" and ")
 }
 
 /// Whom `one` lets in and `other` does not, if anybody.
@@ -155,6 +172,18 @@ mod tests {
             told,
             ["+ GET /r on api.example: lets in strangers without a token (`anyone`)"]
         );
+    }
+
+    #[test]
+    fn another_limit_is_told_beside_who_gains_and_who_loses() {
+        let route = |rate: &str| format!("{}rate={rate}\n", route("r", "GET /r", "scope:a"));
+        let (old, new) = (route("[{per='sub',limit='9/s'}]"), route("[]"));
+
+        assert_eq!(
+            told(&old, &new),
+            ["~ GET /r on api.example: limited to nothing instead of 9/s, 9 at once per sub"]
+        );
+        assert!(told(&old, &old).is_empty());
     }
 
     #[test]

@@ -16,6 +16,7 @@ use shared::token::Verified;
 use super::title;
 use crate::gate::{ActivePolicy, Denied, Granted, Inquiry, decide};
 use crate::policy::{Asker, IssuerKeys, Policy, Route};
+use crate::rate_limit::{RateLimiter, RateMetrics};
 use crate::reload::trust;
 
 /// A request that is asked about.
@@ -65,7 +66,8 @@ pub async fn explain(
         ip: question.ip,
         now,
     };
-    match decide(&policy, &guard, &inquiry) {
+    let limiter = RateLimiter::new(RateMetrics::default());
+    match decide(&policy, &guard, &limiter, &inquiry) {
         Ok(granted) => lines.extend(granted_lines(&granted, &asker(granted.caller.as_ref()))),
         Err(denied) => lines.extend(denied_lines(&denied, &asker(denied.caller.as_ref()))),
     }
@@ -124,6 +126,7 @@ fn route_lines(route: &Route, asker: &Asker<'_>) -> Vec<String> {
         };
         lines.push(format!("          {term}: {told}"));
     }
+    lines.extend(route.rates.iter().map(|rate| format!("limit:    {rate}")));
     lines.push(format!("audit:    {:?}", route.audit).to_lowercase());
     lines
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::route::{Audit, IdentityClaim};
+use crate::rate_limit::Per;
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -17,6 +18,11 @@ pub(super) struct PolicyFile {
     /// The audiences for which Gatelog's own issuer mints tokens for the APIs behind the door.
     #[serde(default)]
     pub(super) audience: Vec<String>,
+    /// The limits on routes that name none.
+    #[serde(default)]
+    pub(super) rate: Vec<RateTable>,
+    /// How often an address may be refused for want of a good token.
+    pub(super) refusal_rate: Option<RefusalTable>,
     /// Issuers beside Gatelog's own.
     #[serde(default)]
     pub(super) issuer: BTreeMap<String, IssuerTable>,
@@ -75,6 +81,25 @@ pub(super) struct RouteTable {
     /// The upstream's name.
     pub(super) to: String,
     pub(super) audit: Option<Audit>,
+    /// The limits on it; an empty list for none.
+    pub(super) rate: Option<Vec<RateTable>>,
     #[serde(default)]
     pub(super) forward_token: bool,
+}
+
+/// `{ per = "sub", limit = "10/min", burst = 5 }`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RateTable {
+    pub(super) per: Per,
+    pub(super) limit: String,
+    pub(super) burst: Option<u32>,
+}
+
+/// `refusal_rate = { limit = "300/min" }`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RefusalTable {
+    pub(super) limit: String,
+    pub(super) burst: Option<u32>,
 }

@@ -3,23 +3,19 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
 use http::{HeaderName, Method, Uri};
-use shared::token::{
-    Algorithm, AudienceRule, ClaimProfile, GATELOG_AUDIENCE, IssuerRules, KeySet, TOKEN_TYPE,
-};
+use shared::token::AudienceRule;
 
-use super::file::{IssuerTable, PolicyFile, RouteTable as RouteEntry, UpstreamTable};
+use super::file::{PolicyFile, RateTable, RouteTable as RouteEntry, UpstreamTable};
+use super::rate;
 use super::source::hash_of;
 use super::{
-    Allow, Audit, IdentityHeaders, IssuerKeys, Policy, PolicyIssuer, PolicySource, Route, RouteTable, Target,
-    Upstream, builtin,
+    Allow, Audit, IdentityHeaders, Policy, PolicyIssuer, PolicySource, Route, RouteTable, Target, Upstream,
+    builtin,
 };
-
-/// More leeway than a minute defeats short lifetimes.
-const LEEWAY_SECONDS_MAX: u64 = 60;
+use crate::rate_limit::RateRule;
 
 /// What the policy needs to know from the settings.
 #[derive(Clone, Debug)]
@@ -52,13 +48,15 @@ pub fn load(path: Option<&Path>, surroundings: &Surroundings) -> Result<Policy, 
         toml::from_str(&text).map_err(|error| PolicyError(vec![format!("policy file: {error}")]))?;
     let mut checker = Checker {
         problems: Vec::new(),
+        warnings: Vec::new(),
         surroundings,
     };
     match checker.policy(file) {
-        Some((table, issuers, warnings)) if checker.problems.is_empty() => Ok(Policy {
-            table,
-            issuers,
-            warnings,
+        Some(checked) if checker.problems.is_empty() => Ok(Policy {
+            table: checked.table,
+            issuers: checked.issuers,
+            refusals: checked.refusals,
+            warnings: checker.warnings,
             hash: hash_of(&text),
             source: PolicySource::new(path, surroundings),
         }),
@@ -72,13 +70,22 @@ pub fn load(path: Option<&Path>, surroundings: &Surroundings) -> Result<Policy, 
     }
 }
 
-struct Checker<'s> {
+/// What a file without mistakes says.
+struct Checked {
+    table: RouteTable,
+    issuers: Vec<PolicyIssuer>,
+    refusals: RateRule,
+}
+
+/// Checks a file part by part, and keeps what is wrong with it.
+pub(super) struct Checker<'s> {
     problems: Vec<String>,
-    surroundings: &'s Surroundings,
+    warnings: Vec<String>,
+    pub(super) surroundings: &'s Surroundings,
 }
 
 impl Checker<'_> {
-    fn policy(&mut self, file: PolicyFile) -> Option<(RouteTable, Vec<PolicyIssuer>, Vec<String>)> {
+    fn policy(&mut self, file: PolicyFile) -> Option<Checked> {
         let issuers = self.issuers(file.audience, file.issuer);
         let auth = self.upstream("auth-service", UpstreamTable::of(&self.surroundings.auth_url));
         let auth = Arc::new(auth.with_own_cookies());
@@ -91,132 +98,37 @@ impl Checker<'_> {
             let upstream = self.upstream(&name, table);
             upstreams.insert(name, Arc::new(upstream));
         }
-        let mut warnings = Vec::new();
         if file.same_host && !file.route.is_empty() {
-            warnings.push("APIs share the issuer's host; use a host of their own in production".to_owned());
+            self.warnings
+                .push("APIs share the issuer's host; use a host of their own in production".to_owned());
         }
+        let refusals = rate::refusals(file.refusal_rate.as_ref());
+        let refusals = refusals.map_err(|error| self.problem(format!("`refusal_rate`: {error}")));
         let mut routes = builtin::routes(&auth, &Arc::new(collector));
         let mut names: HashSet<String> = routes.iter().map(|route| route.name.clone()).collect();
         for entry in file.route {
             if !names.insert(entry.name.clone()) {
                 self.problem(format!("two routes are named {}", entry.name));
             }
-            routes.extend(self.route(entry, file.same_host, &upstreams));
+            let rates = self.rates(&entry, &file.rate);
+            if let Some(route) = self.route(entry, file.same_host, &upstreams) {
+                let warning = rate::warning(&route.allow, &rates);
+                self.warnings
+                    .extend(warning.map(|warning| format!("route {}: {warning}", route.name)));
+                routes.push(Route { rates, ..route });
+            }
         }
         match RouteTable::build(routes) {
-            Ok(table) => Some((table, issuers, warnings)),
+            Ok(table) => Some(Checked {
+                table,
+                issuers,
+                refusals: refusals.ok()?,
+            }),
             Err(problems) => {
                 self.problems.extend(problems);
                 None
             }
         }
-    }
-
-    fn issuers(&mut self, audience: Vec<String>, tables: BTreeMap<String, IssuerTable>) -> Vec<PolicyIssuer> {
-        self.check_audience("audience", &audience);
-        let own = self.surroundings.issuer.clone();
-        let auth_url = self.surroundings.auth_url.trim_end_matches('/').to_owned();
-        let keys = self.fetched("auth_url", &format!("{auth_url}/.well-known/jwks.json"));
-        let gatelog = keys.map(|keys| PolicyIssuer {
-            rules: IssuerRules::gatelog(&own, audience),
-            keys,
-        });
-        let mut seen = HashSet::from([own]);
-        let mut issuers: Vec<_> = gatelog.into_iter().collect();
-        for (name, table) in tables {
-            if !seen.insert(table.url.clone()) {
-                self.problem(format!("issuer.{name}: two issuers have the url {}", table.url));
-            }
-            issuers.extend(self.issuer(&name, table));
-        }
-        issuers
-    }
-
-    fn issuer(&mut self, name: &str, table: IssuerTable) -> Option<PolicyIssuer> {
-        let at = format!("issuer.{name}");
-        if table.audience.is_empty() {
-            self.problem(format!(
-                "{at}: `audience` names the audiences that are accepted, at least one"
-            ));
-        }
-        self.check_audience(&at, &table.audience);
-        let leeway = table.leeway_seconds.unwrap_or(5);
-        if leeway > LEEWAY_SECONDS_MAX {
-            self.problem(format!("{at}: `leeway_seconds` is {LEEWAY_SECONDS_MAX} at most"));
-        }
-        let keys = self.issuer_keys(&at, &table);
-        let algorithms = self.algorithms(&at, &table);
-        let rules = IssuerRules {
-            is_gatelog: false,
-            algorithms,
-            types: table.typ.unwrap_or_else(|| vec![TOKEN_TYPE.to_owned()]),
-            leeway: Duration::from_secs(leeway),
-            profile: match table.claims {
-                None => ClaimProfile::AccessToken,
-                Some(claims) => ClaimProfile::Mapped {
-                    sub: claims.sub,
-                    roles: claims.roles,
-                },
-            },
-            iss: table.url,
-            audience: table.audience,
-        };
-        Some(PolicyIssuer { rules, keys: keys? })
-    }
-
-    fn check_audience(&mut self, at: &str, audience: &[String]) {
-        if audience.iter().any(|name| name == GATELOG_AUDIENCE) {
-            self.problem(format!(
-                "{at}: the audience `{GATELOG_AUDIENCE}` is Gatelog's own and never that of an API"
-            ));
-        }
-    }
-
-    fn issuer_keys(&mut self, at: &str, table: &IssuerTable) -> Option<IssuerKeys> {
-        match (&table.secret_file, &table.jwks) {
-            (Some(_), Some(_)) => {
-                self.problem(format!("{at}: `jwks` and `secret_file` exclude each other"));
-                None
-            }
-            (Some(path), None) => match std::fs::read(path) {
-                Ok(bytes) => match KeySet::from_secret(trimmed(&bytes)) {
-                    Ok(keys) => Some(IssuerKeys::Secret(Arc::new(keys))),
-                    Err(error) => self.refuse(format!("{at}: {}: {error}", path.display())),
-                },
-                Err(error) => self.refuse(format!("{at}: cannot read {}: {error}", path.display())),
-            },
-            (None, Some(jwks)) => self.fetched(at, jwks),
-            (None, None) => self.refuse(format!("{at}: needs `jwks` or `secret_file`")),
-        }
-    }
-
-    fn fetched(&mut self, at: &str, jwks: &str) -> Option<IssuerKeys> {
-        match jwks.parse::<Uri>() {
-            Ok(uri) if uri.scheme().is_some() && uri.authority().is_some() => Some(IssuerKeys::Fetched(uri)),
-            _ => self.refuse(format!("{at}: `jwks` = {jwks:?} is not an http or https URL")),
-        }
-    }
-
-    fn algorithms(&mut self, at: &str, table: &IssuerTable) -> Vec<Algorithm> {
-        let has_secret = table.secret_file.is_some();
-        let Some(names) = &table.algs else {
-            return if has_secret {
-                vec![Algorithm::Hs256]
-            } else {
-                vec![Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256]
-            };
-        };
-        let mut algorithms = Vec::new();
-        for name in names {
-            match name.parse::<Algorithm>() {
-                Ok(algorithm) if (algorithm == Algorithm::Hs256) == has_secret => algorithms.push(algorithm),
-                Ok(_) => self.problem(format!(
-                    "{at}: HS256 goes with `secret_file`, every other algorithm with `jwks`"
-                )),
-                Err(error) => self.problem(format!("{at}: `algs` names {name:?}, {error}")),
-            }
-        }
-        algorithms
     }
 
     fn upstream(&mut self, name: &str, table: UpstreamTable) -> Upstream {
@@ -291,14 +203,25 @@ impl Checker<'_> {
             target: Target::Upstream(Arc::clone(upstream?)),
             forward_token: entry.forward_token,
             audit: entry.audit.unwrap_or(Audit::Durable),
+            rates: Vec::new(),
         })
     }
 
-    fn problem(&mut self, text: String) {
+    /// The limits on a route: its own, or else those for all.
+    fn rates(&mut self, entry: &RouteEntry, defaults: &[RateTable]) -> Vec<RateRule> {
+        let tables = entry.rate.as_deref().unwrap_or(defaults);
+        let (rules, problems) = rate::rules(&entry.name, tables);
+        for problem in problems {
+            self.problem(format!("route {}: {problem}", entry.name));
+        }
+        rules
+    }
+
+    pub(super) fn problem(&mut self, text: String) {
         self.problems.push(text);
     }
 
-    fn refuse<T>(&mut self, text: String) -> Option<T> {
+    pub(super) fn refuse<T>(&mut self, text: String) -> Option<T> {
         self.problem(text);
         None
     }
@@ -320,12 +243,6 @@ fn parse_server(text: &str) -> Option<(Scheme, Authority)> {
         .scheme
         .filter(|scheme| [Scheme::HTTP, Scheme::HTTPS].contains(scheme))?;
     path_is_empty.then_some((scheme, parts.authority?))
-}
-
-/// A secret without the line feed that editors put at a file's end.
-fn trimmed(bytes: &[u8]) -> &[u8] {
-    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
 
 #[cfg(test)]
@@ -371,12 +288,44 @@ mod tests {
     }
 
     #[test]
+    fn limits_are_a_route_s_own_or_else_those_for_all_and_idle_ones_are_warned_of() {
+        let route = |name: &str, more: &str| {
+            format!("[[route]]\nname='{name}'\nhost='h'\nmatch='GET /{name}'\nto='orders'\n{more}\n")
+        };
+        let policy = loaded(&format!(
+            "rate = [{{ per = 'address', limit = '100/s' }}]\nrefusal_rate = {{ limit = '5/s', burst = 7 }}\n{UPSTREAM}{}{}{}",
+            route("all", "allow='signed-in'"),
+            route("own", "allow='anyone'\nrate=[{per='sub',limit='10/min',burst=5}]"),
+            route("none", "allow='signed-in'\nrate=[]"),
+        ))
+        .unwrap();
+
+        let told: Vec<_> = ["/all", "/own", "/none"]
+            .map(|path| {
+                let route = policy.table.find(Some("h"), &Method::GET, path).unwrap();
+                let rates: Vec<_> = route.rates.iter().map(ToString::to_string).collect();
+                rates.join("; ")
+            })
+            .into();
+        assert_eq!(
+            told,
+            ["100/s, 100 at once per address", "10/min, 5 at once per sub", ""]
+        );
+        assert_eq!(policy.refusals.to_string(), "5/s, 7 at once per address");
+        assert_eq!(
+            policy.warnings,
+            ["route own: strangers pass without a token, whom the limit per sub does not count"]
+        );
+    }
+
+    #[test]
     fn everything_wrong_is_said_at_once() {
         let problems = loaded(
             "[issuer.a]\nurl='https://a'\naudience=['gatelog']\nalgs=['none']\njwks='nowhere'\n\
              [issuer.b]\nurl='https://b'\nsecret_file='/nonexistent'\n\
              [upstream.u]\nservers=['http://h/path']\n\
-             [[route]]\nname='r'\nmatch='get /x'\nallow='scope:'\nto='nobody'\n",
+             [[route]]\nname='r'\nmatch='get /x'\nallow='scope:'\nto='nobody'\n\
+             rate=[{per='sub',limit='10/month'},{per='address',limit='1/s',burst=0}]\n",
         )
         .unwrap_err();
 
@@ -392,6 +341,8 @@ mod tests {
             "route r: `match`",
             "route r: there is no upstream named nobody",
             "route r: needs a `host`",
+            "route r: `rate` per sub: `limit` is of the form",
+            "route r: `rate` per address: `burst` is one at least",
         ] {
             assert!(said.contains(part), "{part} in\n{said}");
         }

@@ -9,6 +9,7 @@ mod issuer;
 mod load;
 mod path;
 mod query;
+mod rate;
 mod route;
 mod source;
 mod table;
@@ -22,6 +23,8 @@ pub use route::{Audit, IdentityClaim, IdentityHeaders, Route, Target, Upstream};
 pub use source::PolicySource;
 pub use table::RouteTable;
 
+use crate::rate_limit::RateRule;
+
 /// Everything that the policy file and the built-in routes say.
 #[derive(Debug)]
 pub struct Policy {
@@ -29,6 +32,8 @@ pub struct Policy {
     pub table: RouteTable,
     /// The issuers, Gatelog's own first.
     pub issuers: Vec<PolicyIssuer>,
+    /// How often an address may be refused for want of a good token.
+    pub refusals: RateRule,
     /// What is allowed but should be known.
     pub warnings: Vec<String>,
     /// The SHA-256 of the file, in hexadecimal digits.

@@ -8,6 +8,7 @@ use http::{HeaderName, Method};
 use shared::token::AudienceRule;
 
 use super::Allow;
+use crate::rate_limit::RateRule;
 
 /// A route.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct Route {
     pub forward_token: bool,
     /// What happens if its event cannot be kept.
     pub audit: Audit,
+    /// How often it may be asked for.
+    pub rates: Vec<RateRule>,
 }
 
 /// Where a route leads.

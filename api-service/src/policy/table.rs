@@ -179,6 +179,7 @@ mod tests {
             target: Target::Me,
             forward_token: false,
             audit: Audit::Durable,
+            rates: Vec::new(),
         }
     }
 

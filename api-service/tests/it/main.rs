@@ -2,9 +2,11 @@
 #![cfg(test)]
 
 mod audit;
+mod decisions;
 mod harness;
 mod inspect;
 mod proxying;
+mod rate_limits;
 mod refusals;
 mod reload;
 mod settings;

@@ -228,6 +228,8 @@ pub(super) fn routes(auth: &Arc<Upstream>, collector: &Arc<Upstream>) -> Vec<Rou
         },
         forward_token: true,
         audit: Audit::Durable,
+        // The services bound by themselves what costs them something.
+        rates: Vec::new(),
     };
     let who = Who::Scope("admin");
     let administration = ADMINISTRATION.iter().cloned();

@@ -165,8 +165,10 @@ impl TestDoor {
 /// A policy file with `routes` to upstreams that work, break off and are not there.
 async fn policy_around(routes: &str) -> String {
     let (orders, broken) = (upstream::start().await, upstream::start_broken().await);
+    // What stands before the first route is for the whole file.
+    let (top, routes) = routes.split_at(routes.find("[[").unwrap_or(0));
     format!(
-        "same_host = true\naudience = ['orders']\n\
+        "same_host = true\naudience = ['orders']\n{top}\
          [upstream.orders]\nservers = ['http://{orders}']\n\
          [upstream.broken]\nservers = ['http://{broken}']\n\
          [upstream.absent]\nservers = ['http://127.0.0.1:1']\n{routes}"

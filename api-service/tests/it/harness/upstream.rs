@@ -25,6 +25,10 @@ pub(super) async fn start() -> SocketAddr {
         .route("/endless", get(endless))
         .route("/never", get(std::future::pending::<()>))
         .route("/large", get(|| async { vec![b'x'; 100_000] }))
+        .route(
+            "/limits",
+            get(|| async { [("ratelimit-policy", r#""upstream";q=1"#)] }),
+        )
         .route("/read", post(read))
         .route("/counted", get(count))
         .route(
