@@ -1,13 +1,17 @@
 //! The listener: bounds on what a stranger may hold open or send, and an orderly end.
 
+mod flaws;
+mod held_open;
+mod tls;
+
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Extension;
 use axum::routing::get;
-use shared::http::serve::{PeerAddr, serve};
+use shared::http::serve::{PeerAddr, Refused, RefusedCause, Serving, serve_with};
 use shared::runtime::shutdown::CancellationToken;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -33,10 +37,19 @@ struct Server {
     begun: Arc<Notify>,
     /// Lets a request to `/slow` end.
     release: Arc<Notify>,
+    /// What was refused, in order.
+    refused: Arc<Mutex<Vec<RefusedCause>>>,
 }
 
 impl Server {
     async fn start() -> Self {
+        Self::start_with(Serving::default()).await
+    }
+
+    async fn start_with(mut serving: Serving) -> Self {
+        let refused: Arc<Mutex<Vec<RefusedCause>>> = Arc::default();
+        let causes = refused.clone();
+        serving.on_refused = Arc::new(move |refused: Refused| causes.lock().unwrap().push(refused.cause));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (begun, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -50,16 +63,22 @@ impl Server {
         let router = Router::new()
             .route("/", get(async || "quick"))
             .route("/peer", get(peer))
+            .route("/endless", get(endless))
             .route("/slow", get(slow));
         let shutdown = CancellationToken::new();
-        let serving = tokio::spawn(serve(listener, router, shutdown.clone()));
+        let serving = tokio::spawn(serve_with(serving, listener, router, shutdown.clone()));
         Self {
             address,
             shutdown,
             serving,
             begun,
             release,
+            refused,
         }
+    }
+
+    fn refused(&self) -> Vec<RefusedCause> {
+        self.refused.lock().unwrap().clone()
     }
 
     async fn connect(&self) -> TcpStream {
@@ -72,6 +91,11 @@ impl Server {
         stream.write_all(request.as_bytes()).await.unwrap();
         read_to_end(&mut stream).await
     }
+}
+
+async fn endless() -> axum::body::Body {
+    let part = || Ok::<_, std::io::Error>(bytes::Bytes::from_static(&[b'x'; 16 * 1024]));
+    axum::body::Body::from_stream(futures_util::stream::repeat_with(part))
 }
 
 async fn read_to_end(stream: &mut TcpStream) -> String {
