@@ -6,6 +6,7 @@ pub mod command;
 mod door;
 mod gate;
 pub mod inspect;
+mod listener;
 pub mod policy;
 mod proxy;
 pub mod rate_limit;
@@ -15,7 +16,7 @@ pub mod settings;
 use std::sync::Arc;
 
 use shared::http::client::pooled_client;
-use shared::http::serve::serve;
+use shared::http::serve::serve_with;
 use shared::runtime::cli::StartError;
 use shared::runtime::shutdown::CancellationToken;
 use tokio::net::TcpListener;
@@ -33,8 +34,10 @@ pub async fn run(
     let client = pooled_client().map_err(StartError::failed)?;
     shared::http::metrics::start(&settings.gate.process, shutdown.clone()).await?;
     let mut running = RunningGate::start(settings.gate, &client)?;
+    let gate = running.gate();
+    let serving = settings.listener.serving(&gate);
     let door = Door {
-        gate: running.gate(),
+        gate,
         client,
         body_max_bytes: settings.body_max_bytes,
     };
@@ -43,7 +46,7 @@ pub async fn run(
     }
     // A task that ends by itself has failed, and then the whole process ends, so that its supervisor starts it anew.
     let failed = tokio::select! {
-        () = serve(listener, app::router(Arc::new(door)), shutdown) => None,
+        () = serve_with(serving, listener, app::router(Arc::new(door)), shutdown) => None,
         reason = running.failed() => Some(reason),
     };
     running.close().await;

@@ -1,10 +1,12 @@
 //! Every setting of api-service.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use shared::clock::SystemClock;
+use shared::http::serve::{Tls, TlsFiles};
 use shared::runtime::common::{
     AUTH_URL, BROKER_URL, ISSUER, ProcessSettings, SERVICE_TOKEN, SPOOL_DIR, SPOOL_MAX_BYTES,
     TOPOLOGY_PREFIX, read_service_token,
@@ -13,6 +15,7 @@ use shared::runtime::settings::{Reader, Setting, SettingsError};
 use shared::transport::{Transport, read_broker};
 
 pub use crate::gate::GateSettings;
+pub use crate::listener::ListenerSettings;
 use crate::policy::{self, PolicyError, Surroundings};
 
 /// The service's name: in its events, and of its user on the broker.
@@ -37,6 +40,22 @@ const BODY_MAX_BYTES: Setting = Setting::new(
     "1048576",
     "bytes of a request's body; larger ones are answered with 413",
 );
+const TLS_CERT_FILE: Setting = Setting::without_default(
+    "tls_cert_file",
+    "the certificate and its chain in PEM; with `tls_key_file` the door speaks https. Read again when it changes",
+);
+const TLS_KEY_FILE: Setting =
+    Setting::without_default("tls_key_file", "the private key of `tls_cert_file` in PEM");
+const CONNECTIONS_MAX: Setting = Setting::new(
+    "connections_max",
+    "10000",
+    "connections at a time; further ones wait",
+);
+const CONNECTIONS_PER_ADDRESS_MAX: Setting = Setting::new(
+    "connections_per_address_max",
+    "1000",
+    "connections at a time from one address, or one /64 of IPv6; further ones are closed. Not for `trusted_proxies`",
+);
 
 /// Every setting, for the documentation.
 pub fn all() -> Vec<Setting> {
@@ -47,6 +66,10 @@ pub fn all() -> Vec<Setting> {
         COLLECTOR_URL,
         POLICY_FILE,
         BODY_MAX_BYTES,
+        TLS_CERT_FILE,
+        TLS_KEY_FILE,
+        CONNECTIONS_MAX,
+        CONNECTIONS_PER_ADDRESS_MAX,
     ];
     let shared = [
         BROKER_URL,
@@ -70,6 +93,8 @@ pub struct Settings {
     pub issuer: String,
     /// Bytes of a request's body at most.
     pub body_max_bytes: u64,
+    /// Who may connect, and how.
+    pub listener: ListenerSettings,
     /// What decides and tells.
     pub gate: GateSettings,
 }
@@ -84,6 +109,7 @@ impl Settings {
     pub fn read(mut reader: Reader) -> Result<Self, SettingsError> {
         let r = &mut reader;
         let (listen, body_max_bytes) = (r.value(&LISTEN), r.value(&BODY_MAX_BYTES));
+        let listener = read_listener(r);
         let surroundings = Surroundings {
             issuer: r.value(&ISSUER).unwrap_or_default(),
             auth_url: r.value(&AUTH_URL).unwrap_or_default(),
@@ -102,6 +128,7 @@ impl Settings {
                 listen: listen?,
                 issuer: surroundings.issuer,
                 body_max_bytes: body_max_bytes?,
+                listener: listener?,
                 gate: GateSettings {
                     service: SERVICE,
                     auth_url: surroundings.auth_url,
@@ -116,4 +143,32 @@ impl Settings {
             })
         })
     }
+}
+
+fn read_listener(r: &mut Reader) -> Option<ListenerSettings> {
+    let (cert, key): (Option<Option<PathBuf>>, Option<Option<PathBuf>>) =
+        (r.optional(&TLS_CERT_FILE), r.optional(&TLS_KEY_FILE));
+    let (connections_max, per_address_max) = (
+        r.value::<NonZeroUsize>(&CONNECTIONS_MAX),
+        r.value::<NonZeroUsize>(&CONNECTIONS_PER_ADDRESS_MAX),
+    );
+    let tls = match (cert?, key?) {
+        (None, None) => None,
+        (Some(cert), Some(key)) => match Tls::load(TlsFiles { cert, key }) {
+            Ok(tls) => Some(tls),
+            Err(error) => {
+                r.problem(error.to_string());
+                return None;
+            }
+        },
+        _ => {
+            r.problem("tls_cert_file and tls_key_file belong together".to_owned());
+            return None;
+        }
+    };
+    Some(ListenerSettings {
+        tls,
+        connections_max: connections_max?.get(),
+        per_address_max: per_address_max?.get(),
+    })
 }

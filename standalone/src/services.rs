@@ -233,6 +233,7 @@ impl Common {
             listen: settings.listen,
             issuer: addresses.door.clone(),
             body_max_bytes: BODY_MAX_BYTES,
+            listener: api_service::settings::ListenerSettings::default(),
             gate: api_service::settings::GateSettings {
                 service: api_service::settings::SERVICE,
                 auth_url: addresses.auth.clone(),

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use shared::event::{ClientFacts, HttpFacts, TraceFacts, bounded};
 use shared::http::client_addr::{client_addr, client_scheme};
 use shared::http::request_id::request_id;
+use shared::http::serve::OverTls;
 
 const METHOD_BYTES_MAX: usize = 32;
 const HOST_BYTES_MAX: usize = 255;
@@ -59,7 +60,12 @@ impl Arrival {
             started: Instant::now(),
             request_id: request_id(peer, &parts.headers, trusted_proxies),
             client_ip,
-            scheme: client_scheme(peer, &parts.headers, trusted_proxies),
+            scheme: client_scheme(
+                peer,
+                &parts.headers,
+                trusted_proxies,
+                parts.extensions.get::<OverTls>().is_some(),
+            ),
             client: ClientFacts {
                 ip: Some(client_ip.to_string()),
                 peer_ip: Some(peer.to_canonical().to_string()),

@@ -10,6 +10,7 @@ use http_body::Body as _;
 use shared::event::{Door, Outcome};
 use shared::http::problem::Problem;
 use shared::http::request_id::X_REQUEST_ID;
+use shared::http::serve::Flaw;
 use shared::spool::SpoolError;
 
 use super::Gate;
@@ -59,7 +60,12 @@ impl Gate {
             headers: &parts.headers,
             ip: arrival.client_ip,
         };
-        let decision = decide(&self.policy.load(), &self.guard, &self.limiter, &inquiry);
+        // What could be read in two ways is decided on in neither.
+        let flaw = parts.extensions.get::<Flaw>().copied();
+        let decision = match flaw {
+            Some(flaw) => Err(Denied::of_flaw(flaw)),
+            None => decide(&self.policy.load(), &self.guard, &self.limiter, &inquiry),
+        };
         let record = Record::begin(Arc::clone(self), door, arrival.clone(), parts.uri.query());
         let mut case = Case {
             gate: Arc::clone(self),
@@ -148,9 +154,13 @@ impl Case {
         if let Some(decision) = denied.decision {
             self.record.note_decision(decision);
         }
-        if let Cause::RateLimited(exceeded) = denied.cause {
-            self.record.note_limit(&exceeded.name);
-            self.standings = exceeded.standings;
+        match denied.cause {
+            Cause::Flaw(flaw) => self.record.note_flaw(flaw),
+            Cause::RateLimited(exceeded) => {
+                self.record.note_limit(&exceeded.name);
+                self.standings = exceeded.standings;
+            }
+            _ => {}
         }
     }
 

@@ -9,6 +9,7 @@ use shared::event::{Actor, Outcome, TokenFacts};
 use shared::guard::Guard;
 use shared::http::bearer::{self, MalformedAuthorization, bearer_token};
 use shared::http::problem::Problem;
+use shared::http::serve::Flaw;
 use shared::token::{Refusal, Rejection, Verified};
 
 use super::ActivePolicy;
@@ -47,6 +48,8 @@ pub(crate) struct Denied {
 pub(crate) enum Cause {
     /// The address that the request comes from is kept out.
     Address,
+    /// The request could be read in two ways.
+    Flaw(Flaw),
     Path(PathRefusal),
     NoRoute,
     /// Asked too often.
@@ -64,6 +67,7 @@ impl Cause {
     pub(crate) fn problem(&self) -> Problem {
         match self {
             Self::Address => address_blocked(),
+            Self::Flaw(flaw) => flaw.problem(),
             Self::Path(refusal) => refused_path(*refusal),
             Self::NoRoute => no_route(),
             Self::RateLimited(exceeded) => rate_limited(exceeded),
@@ -82,7 +86,12 @@ impl Cause {
         match self {
             Self::NoToken | Self::Authorization(_) => true,
             Self::Token(refusal) => !refusal.is_ours(),
-            Self::Address | Self::Path(_) | Self::NoRoute | Self::RateLimited(_) | Self::Rule { .. } => false,
+            Self::Address
+            | Self::Flaw(_)
+            | Self::Path(_)
+            | Self::NoRoute
+            | Self::RateLimited(_)
+            | Self::Rule { .. } => false,
         }
     }
 }
@@ -222,6 +231,11 @@ impl Denied {
     fn by(mut self: Box<Self>, decision: String) -> Box<Self> {
         self.decision = Some(decision);
         self
+    }
+
+    /// Refused because it could be read in two ways.
+    pub(super) fn of_flaw(flaw: Flaw) -> Box<Self> {
+        Self::unseen(None, Cause::Flaw(flaw))
     }
 
     /// Whether it is a refusal, rather than a failure of ours that may pass.

@@ -12,6 +12,7 @@ mod record;
 mod refusal;
 mod running;
 mod settings;
+mod stranger;
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use shared::guard::Guard;
 use shared::guard::keys::KeyRefresh;
-use shared::http::metrics::Answers;
+use shared::http::metrics::{Answers, Refusals};
 use shared::runtime::shutdown::TaskTracker;
 use shared::spool::Spool;
 
@@ -66,6 +67,8 @@ pub(crate) struct Gate {
     limiter: Arc<RateLimiter>,
     /// Answers by route.
     answers: Answers,
+    /// What never became a request.
+    refusals: Refusals,
     /// Tasks that still write the event of a request whose client is gone.
     ends: TaskTracker,
 }

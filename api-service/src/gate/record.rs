@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use shared::event::{Actor, Class, Door, Draft, Facts, HttpFacts, Outcome, PolicyFacts, TokenFacts, action};
+use shared::http::serve::Flaw;
 use shared::runtime::shutdown::TaskTrackerToken;
 use shared::spool::{HandedOver, Reservation, Spool, SpoolError};
 
@@ -89,6 +90,11 @@ impl Record {
     /// Notes which limit the request is over.
     pub(super) fn note_limit(&mut self, name: &str) {
         self.facts.detail.insert("limit".to_owned(), name.into());
+    }
+
+    /// Notes why the request could be read in two ways.
+    pub(super) fn note_flaw(&mut self, flaw: Flaw) {
+        self.facts.detail.insert("flaw".to_owned(), flaw.code().into());
     }
 
     /// Holds room for the event before anything happens that must not go unrecorded.
@@ -203,7 +209,7 @@ impl Drop for Written {
 }
 
 /// Writes an event that no answer waits for. The task is waited for at shutdown.
-fn write_later(gate: &Gate, facts: Facts, audit: Audit, held: Option<Reservation>) {
+pub(super) fn write_later(gate: &Gate, facts: Facts, audit: Audit, held: Option<Reservation>) {
     let spool = gate.spool.clone();
     gate.ends.spawn(async move {
         let handed_over = hand_over(&spool, facts, audit, held.as_ref()).await;

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use shared::guard::Guard;
 use shared::guard::feed::{FeedSource, follow};
 use shared::http::client::PooledClient;
-use shared::http::metrics::Answers;
+use shared::http::metrics::{Answers, Refusals};
 use shared::runtime::cli::StartError;
 use shared::runtime::shutdown::TaskTracker;
 use shared::spool::{self, SpoolError, SpoolSettings, SpoolTasks};
@@ -70,6 +70,7 @@ impl RunningGate {
             trusted_proxies: settings.process.trusted_proxies.clone(),
             limiter,
             answers: metrics.register(METRICS_PREFIX, Answers::register),
+            refusals: metrics.register(METRICS_PREFIX, Refusals::register),
             ends: TaskTracker::new(),
         });
         background.spawn(reload::run(Arc::clone(&gate), follower));

@@ -10,4 +10,5 @@ mod rate_limits;
 mod refusals;
 mod reload;
 mod settings;
+mod smuggling;
 mod tokens;

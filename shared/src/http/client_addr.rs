@@ -36,16 +36,14 @@ pub fn client_addr(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAd
     client
 }
 
-/// Whether the client spoke `https` to a trusted proxy, by `X-Forwarded-Proto`. A stranger's word counts for nothing.
-pub fn client_scheme(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> &'static str {
-    let is_https = headers
+/// What the client spoke, `https` or `http`: to a trusted proxy by its `X-Forwarded-Proto`, otherwise to us. A stranger's
+/// word counts for nothing.
+pub fn client_scheme(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet], is_tls: bool) -> &'static str {
+    let told = headers
         .get("x-forwarded-proto")
-        .is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"));
-    if is_https && is_trusted(peer, trusted) {
-        "https"
-    } else {
-        "http"
-    }
+        .filter(|_| is_trusted(peer, trusted));
+    let is_https = told.map_or(is_tls, |scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"));
+    if is_https { "https" } else { "http" }
 }
 
 /// Whether `peer` is a trusted proxy.
@@ -103,9 +101,14 @@ mod tests {
         .into_iter()
         .collect();
         let trusted = ["127.0.0.0/8".parse().unwrap()];
-        let scheme = |peer: &str| client_scheme(peer.parse().unwrap(), &headers, &trusted);
+        let scheme = |peer: &str, is_tls| {
+            let (peer, nothing) = (peer.parse().unwrap(), HeaderMap::new());
+            [&headers, &nothing].map(|headers| client_scheme(peer, headers, &trusted, is_tls))
+        };
 
-        assert_eq!((scheme("127.0.0.1"), scheme("203.0.113.9")), ("https", "http"));
+        assert_eq!(scheme("127.0.0.1", false), ["https", "http"]);
+        assert_eq!(scheme("203.0.113.9", false), ["http", "http"]);
+        assert_eq!(scheme("203.0.113.9", true), ["https", "https"]);
     }
 
     #[test]

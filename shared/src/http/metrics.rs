@@ -15,7 +15,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::problem::Problem;
-use super::serve::serve;
+use super::serve::{RefusedCause, serve};
 use crate::runtime::cli::{StartError, listen};
 use crate::runtime::common::ProcessSettings;
 use crate::runtime::metrics::Metrics;
@@ -70,6 +70,34 @@ struct Answered {
     method: &'static str,
     route: String,
     status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Cause {
+    cause: &'static str,
+}
+
+/// What a listener refused before it was a request.
+#[derive(Clone, Debug)]
+pub struct Refusals(Family<Cause, Counter>);
+
+impl Refusals {
+    /// Registers them.
+    pub fn register(registry: &mut Registry) -> Self {
+        let refusals = Self(Family::default());
+        registry.register(
+            "connections_refused",
+            "Connections that were closed, or answered with a refusal, before there was a request",
+            refusals.0.clone(),
+        );
+        refusals
+    }
+
+    /// Counts one.
+    pub fn count(&self, cause: RefusedCause) {
+        let cause = cause.code();
+        self.0.get_or_create(&Cause { cause }).inc();
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api_service::policy::{self, Surroundings};
+use api_service::settings::ListenerSettings;
 use api_service::settings::{GateSettings, SERVICE, Settings};
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode};
@@ -29,9 +30,10 @@ use tokio::task::JoinHandle;
 
 pub(crate) use collector::Collector;
 pub(crate) use issuer::Issuer;
+pub(crate) use upstream::Counted;
 
 /// How long a test waits for what must happen.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A door that runs until it is dropped or closed.
 pub(crate) struct TestDoor {
@@ -39,6 +41,7 @@ pub(crate) struct TestDoor {
     pub(crate) issuer: Issuer,
     pub(crate) collector: Collector,
     client: PooledClient,
+    metrics: Metrics,
     shutdown: CancellationToken,
     running: JoinHandle<()>,
     folder: TempDir,
@@ -94,6 +97,7 @@ impl TestDoor {
         settings.gate.transport = Transport::InProcess(bus);
         settings.gate.spool_dir = spool.path().join("spool");
         settings.gate.spool_max_bytes = limits.spool_max_bytes;
+        let metrics = settings.gate.process.metrics.clone();
         let listener = TcpListener::bind(settings.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -106,6 +110,7 @@ impl TestDoor {
             issuer,
             collector,
             client,
+            metrics,
             shutdown,
             running,
             folder: spool,
@@ -117,6 +122,11 @@ impl TestDoor {
     /// The policy file.
     pub(crate) fn policy_file(&self) -> PathBuf {
         self.folder.path().join("policy.toml")
+    }
+
+    /// What `/metrics` says.
+    pub(crate) async fn metrics(&self) -> String {
+        self.metrics.read().await.unwrap()
     }
 
     async fn until_ready(&self) {
@@ -185,6 +195,7 @@ fn settings_around(issuer: &Issuer, policy_file: &Path) -> Settings {
         listen: "127.0.0.1:0".parse().unwrap(),
         issuer: issuer.url.clone(),
         body_max_bytes: 1024,
+        listener: ListenerSettings::default(),
         gate: GateSettings {
             service: SERVICE,
             auth_url: issuer.url.clone(),

@@ -43,6 +43,32 @@ pub(super) async fn start() -> SocketAddr {
     address
 }
 
+/// An API that counts every request that comes to it.
+pub(crate) struct Counted {
+    pub(crate) address: SocketAddr,
+    requests: Arc<AtomicU32>,
+}
+
+impl Counted {
+    pub(crate) async fn start() -> Self {
+        let requests = Arc::new(AtomicU32::new(0));
+        let seen = Arc::clone(&requests);
+        let router = Router::new().fallback(async move |request: Request| {
+            seen.fetch_add(1, Ordering::SeqCst);
+            // Without this an answer could come before a body that breaks off.
+            drop(request.into_body().collect().await);
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { address, requests }
+    }
+
+    pub(crate) fn requests(&self) -> u32 {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
 /// How often `/counted` was called.
 type Calls = Arc<AtomicU32>;
 

@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(15);
-    const UNREAD: Duration = Duration::from_secs(60);
+    const UNREAD: Duration = Duration::from_mins(1);
 
     async fn handed(body: &mut WatchedBody) {
         let frame = std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await;
@@ -201,7 +201,7 @@ mod tests {
         let mut body = activity.begin().answered_with(endless);
         for _ in 0..10 {
             handed(&mut body).await;
-            let waiting = tokio::time::timeout(UNREAD - PATIENCE, activity.lull(PATIENCE, UNREAD));
+            let waiting = tokio::time::timeout(UNREAD / 2, activity.lull(PATIENCE, UNREAD));
             assert!(waiting.await.is_err(), "the client took every part in time");
         }
 

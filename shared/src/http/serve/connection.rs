@@ -30,7 +30,7 @@ use crate::runtime::shutdown::CancellationToken;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long a part of an answer may wait for its client.
-const UNREAD_MAX: Duration = Duration::from_secs(60);
+const UNREAD_MAX: Duration = Duration::from_mins(1);
 
 /// The head of a request at most, in bytes.
 const HEADER_BYTES_MAX: usize = 32 * 1024;

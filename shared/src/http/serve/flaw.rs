@@ -78,12 +78,11 @@ impl Flaw {
         match (host, target) {
             _ if further.is_some() => Some(Self::BadHost),
             (None, None) if head.version > Version::HTTP_10 => Some(Self::NoHost),
-            (None, _) => None,
             (Some(host), _) if !is_host(host) => Some(Self::BadHost),
             (Some(host), Some(target)) if !is_same_host(host.as_bytes(), target, head.uri.scheme_str()) => {
                 Some(Self::HostConflict)
             }
-            (Some(_), _) => None,
+            _ => None,
         }
     }
 }

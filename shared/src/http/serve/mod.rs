@@ -24,13 +24,10 @@ use place::Places;
 pub use tls::{Tls, TlsError, TlsFiles};
 
 /// Connections at a time; further ones wait in the kernel's queue.
-pub const CONNECTIONS_MAX: usize = 10_000;
-
-/// Connections from one address at a time; further ones are closed.
-pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 1_000;
+const CONNECTIONS_MAX: usize = 10_000;
 
 /// How long requests that were begun may take after the order to stop.
-pub const DRAIN_MAX: Duration = Duration::from_secs(15);
+const DRAIN_MAX: Duration = Duration::from_secs(15);
 
 /// How long to wait before accepting again after an error such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -50,7 +47,7 @@ pub struct Serving {
     pub tls: Option<Tls>,
     /// Connections at a time.
     pub connections_max: usize,
-    /// Connections from one address at a time.
+    /// Connections from one address at a time; further ones are closed.
     pub per_address_max: usize,
     /// Networks that the bound per address does not hold for: proxies speak for many clients.
     pub proxies: Vec<IpNet>,
@@ -105,7 +102,8 @@ impl Default for Serving {
         Self {
             tls: None,
             connections_max: CONNECTIONS_MAX,
-            per_address_max: CONNECTIONS_PER_ADDRESS_MAX,
+            // Whoever stands behind a door is called from one address.
+            per_address_max: usize::MAX,
             proxies: Vec::new(),
             hands_over_flaws: false,
             on_refused: Arc::new(|_| {}),

@@ -137,15 +137,12 @@ impl Scanner {
             return;
         }
         let head = std::mem::take(&mut self.head);
-        match head.flaw() {
-            Some(flaw) => {
-                tell(Found::Flawed(flaw));
-                self.state = State::Lost;
-            }
-            None => {
-                tell(Found::Head);
-                self.state = head.body();
-            }
+        if let Some(flaw) = head.flaw() {
+            tell(Found::Flawed(flaw));
+            self.state = State::Lost;
+        } else {
+            tell(Found::Head);
+            self.state = head.body();
         }
     }
 }

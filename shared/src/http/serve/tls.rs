@@ -94,12 +94,10 @@ impl Tls {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             let files = self.files.clone();
-            let contents = match tokio::task::spawn_blocking(move || read(&files)).await {
-                Ok(Ok(contents)) => contents,
-                // A file is away for a moment while it is replaced.
-                Ok(Err(_)) | Err(_) => continue,
-            };
-            self.take(&contents);
+            // A file is away for a moment while it is replaced.
+            if let Ok(Ok(contents)) = tokio::task::spawn_blocking(move || read(&files)).await {
+                self.take(&contents);
+            }
         }
     }
 
