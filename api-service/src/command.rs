@@ -67,7 +67,9 @@ impl Command {
                 is_ready(&url).await.map_err(StartError::failed)
             }
             Self::Check => {
-                say_all(&inspect::notes(&Settings::load(config)?.gate.policy));
+                let settings = Settings::load(config)?;
+                let is_asked = !settings.decide_peers.is_empty();
+                say_all(&inspect::notes(&settings.gate.policy, is_asked));
                 say("the settings and the policy are good");
                 Ok(())
             }

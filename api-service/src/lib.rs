@@ -4,6 +4,7 @@
 mod app;
 pub mod command;
 mod door;
+mod forward_auth;
 mod gate;
 pub mod inspect;
 mod listener;
@@ -36,17 +37,19 @@ pub async fn run(
     let mut running = RunningGate::start(settings.gate, &client)?;
     let gate = running.gate();
     let serving = settings.listener.serving(&gate);
+    let forward_auth = forward_auth::router(Arc::clone(&gate), settings.decide_peers);
     let door = Door {
         gate,
         client,
         body_max_bytes: settings.body_max_bytes,
     };
+    let router = app::router(Arc::new(door)).merge(forward_auth);
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "the door is open");
     }
     // A task that ends by itself has failed, and then the whole process ends, so that its supervisor starts it anew.
     let failed = tokio::select! {
-        () = serve_with(serving, listener, app::router(Arc::new(door)), shutdown) => None,
+        () = serve_with(serving, listener, router, shutdown) => None,
         reason = running.failed() => Some(reason),
     };
     running.close().await;

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use shared::clock::SystemClock;
 use shared::http::serve::{Tls, TlsFiles};
 use shared::runtime::common::{
@@ -56,6 +57,11 @@ const CONNECTIONS_PER_ADDRESS_MAX: Setting = Setting::new(
     "1000",
     "connections at a time from one address, or one /64 of IPv6; further ones are closed. Not for `trusted_proxies`",
 );
+const DECIDE_PEERS: Setting = Setting::new(
+    "decide_peers",
+    "",
+    "networks (CIDR, separated by commas) of proxies that may ask `/-/decide`; if none, there is no such path",
+);
 
 /// Every setting, for the documentation.
 pub fn all() -> Vec<Setting> {
@@ -70,6 +76,7 @@ pub fn all() -> Vec<Setting> {
         TLS_KEY_FILE,
         CONNECTIONS_MAX,
         CONNECTIONS_PER_ADDRESS_MAX,
+        DECIDE_PEERS,
     ];
     let shared = [
         BROKER_URL,
@@ -95,6 +102,8 @@ pub struct Settings {
     pub body_max_bytes: u64,
     /// Who may connect, and how.
     pub listener: ListenerSettings,
+    /// The proxies that may ask for decisions.
+    pub decide_peers: Vec<IpNet>,
     /// What decides and tells.
     pub gate: GateSettings,
 }
@@ -110,6 +119,7 @@ impl Settings {
         let r = &mut reader;
         let (listen, body_max_bytes) = (r.value(&LISTEN), r.value(&BODY_MAX_BYTES));
         let listener = read_listener(r);
+        let decide_peers = r.list(&DECIDE_PEERS);
         let surroundings = Surroundings {
             issuer: r.value(&ISSUER).unwrap_or_default(),
             auth_url: r.value(&AUTH_URL).unwrap_or_default(),
@@ -129,6 +139,7 @@ impl Settings {
                 issuer: surroundings.issuer,
                 body_max_bytes: body_max_bytes?,
                 listener: listener?,
+                decide_peers: decide_peers?,
                 gate: GateSettings {
                     service: SERVICE,
                     auth_url: surroundings.auth_url,

@@ -25,6 +25,8 @@ missing_packages() {
     command -v rabbitmq-server >/dev/null || [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]] || echo rabbitmq-server
     command -v epmd >/dev/null || echo erlang-base
     command -v curl >/dev/null || echo curl
+    [[ -x /usr/sbin/nginx ]] || command -v nginx >/dev/null || echo nginx
+    command -v caddy >/dev/null || echo caddy
     command -v cc >/dev/null || echo gcc libc6-dev
     find_python || echo python3-authlib python3-cryptography python3-jwt python3-requests python3-yaml
 }

@@ -234,6 +234,7 @@ impl Common {
             issuer: addresses.door.clone(),
             body_max_bytes: BODY_MAX_BYTES,
             listener: api_service::settings::ListenerSettings::default(),
+            decide_peers: Vec::new(),
             gate: api_service::settings::GateSettings {
                 service: api_service::settings::SERVICE,
                 auth_url: addresses.auth.clone(),

@@ -8,12 +8,11 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
-use shared::event::Door as WhichDoor;
 use shared::http::serve::PeerAddr;
 
 use super::answer::{body_too_large, forward_failed};
 use super::{Door, me};
-use crate::gate::{Answer, Arrival, BodyMeter, Granted};
+use crate::gate::{Answer, Arrival, BodyMeter, Case, Entrance, Granted, Sender, no_route};
 use crate::policy::Target;
 use crate::proxy::{self, Outgoing};
 
@@ -23,10 +22,11 @@ pub(crate) async fn handle(State(door): State<Arc<Door>>, request: Request) -> R
     let Some(PeerAddr(peer)) = parts.extensions.get().copied() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    let arrival = Arrival::of(&parts, peer.ip(), &door.gate.trusted_proxies);
+    let sender = Sender::of(&parts, peer.ip(), &door.gate.trusted_proxies);
+    let arrival = Arrival::of(&parts, sender);
     let meter = BodyMeter::new(door.body_max_bytes);
-    let (case, verdict) = door.gate.judge(WhichDoor::Proxy, arrival, &parts);
-    let answer = match verdict {
+    let mut case = Case::open(&door.gate, Entrance::Proxy, arrival, &parts);
+    let answer = match case.judge(&parts) {
         Ok(granted) => serve(&door, case.arrival(), &granted, (parts, body), &meter).await,
         Err(problem) => Answer::Refused(problem),
     };
@@ -45,11 +45,12 @@ async fn serve(
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|bytes| bytes > door.body_max_bytes) {
-        return Answer::Refused(body_too_large(door.body_max_bytes));
+        return Answer::refused(body_too_large(door.body_max_bytes));
     }
     match (&granted.route.target, &granted.caller) {
         (Target::Me, Some(caller)) => Answer::Whole(me::answer(caller)),
-        (Target::Me, None) => Answer::Refused(shared::http::bearer::missing_token()),
+        (Target::Me, None) => Answer::refused(shared::http::bearer::missing_token()),
+        (Target::Decided, _) => Answer::refused(no_route()),
         (Target::Upstream(upstream), caller) => {
             let outgoing = Outgoing {
                 upstream,
@@ -66,7 +67,7 @@ async fn serve(
                 Ok(response) => Answer::Whole(response),
                 Err(error) => {
                     tracing::debug!(%error, upstream = upstream.name, "a request was not answered by its upstream");
-                    Answer::Refused(forward_failed(&error))
+                    Answer::refused(forward_failed(&error))
                 }
             }
         }

@@ -37,9 +37,40 @@ pub(crate) struct Arrival {
     traceparent: Option<String>,
 }
 
+/// Who sent a request, and by whose word.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    /// The address of the connection itself.
+    pub(crate) peer: IpAddr,
+    /// The address of the client.
+    pub(crate) client_ip: IpAddr,
+    /// What the client spoke: `http` or `https`.
+    pub(crate) scheme: &'static str,
+    /// The request's id.
+    pub(crate) request_id: String,
+}
+
+impl Sender {
+    /// The sender by the word of `trusted_proxies`, if the request came from one of them.
+    pub(crate) fn of(parts: &Parts, peer: IpAddr, trusted_proxies: &[IpNet]) -> Self {
+        let headers = &parts.headers;
+        Self {
+            peer,
+            client_ip: client_addr(peer, headers, trusted_proxies),
+            scheme: client_scheme(
+                peer,
+                headers,
+                trusted_proxies,
+                parts.extensions.get::<OverTls>().is_some(),
+            ),
+            request_id: request_id(peer, headers, trusted_proxies),
+        }
+    }
+}
+
 impl Arrival {
     /// Takes down a request's head.
-    pub(crate) fn of(parts: &Parts, peer: IpAddr, trusted_proxies: &[IpNet]) -> Self {
+    pub(crate) fn of(parts: &Parts, sender: Sender) -> Self {
         let header = |name| {
             parts
                 .headers
@@ -51,24 +82,18 @@ impl Arrival {
             .authority()
             .map(|authority| authority.as_str().to_owned());
         let host = authority.or_else(|| header(HOST)).map(without_userinfo);
-        let client_ip = client_addr(peer, &parts.headers, trusted_proxies);
         let traceparent = parts
             .headers
             .get("traceparent")
             .and_then(|value| value.to_str().ok());
         Self {
             started: Instant::now(),
-            request_id: request_id(peer, &parts.headers, trusted_proxies),
-            client_ip,
-            scheme: client_scheme(
-                peer,
-                &parts.headers,
-                trusted_proxies,
-                parts.extensions.get::<OverTls>().is_some(),
-            ),
+            request_id: sender.request_id,
+            client_ip: sender.client_ip,
+            scheme: sender.scheme,
             client: ClientFacts {
-                ip: Some(client_ip.to_string()),
-                peer_ip: Some(peer.to_canonical().to_string()),
+                ip: Some(sender.client_ip.to_string()),
+                peer_ip: Some(sender.peer.to_canonical().to_string()),
                 user_agent: header(USER_AGENT).map(|agent| bounded(&agent, USER_AGENT_BYTES_MAX)),
             },
             http: HttpFacts {

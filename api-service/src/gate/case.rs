@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderValue, Method};
 use http_body::Body as _;
-use shared::event::{Door, Outcome};
+use shared::event::Outcome;
 use shared::http::problem::Problem;
 use shared::http::request_id::X_REQUEST_ID;
 use shared::http::serve::Flaw;
@@ -17,15 +17,17 @@ use super::Gate;
 use super::arrival::Arrival;
 use super::decide::{Cause, Denied, Granted, Inquiry, decide, outcome_of};
 use super::ending::RecordedBody;
+use super::entrance::Entrance;
 use super::record::{Answered, Record};
 use super::refusal::audit_unavailable;
 use crate::policy::Route;
 use crate::rate_limit::{Standing, advertise};
 
-/// A request that was decided on and is not answered yet. Dropped unanswered, its event tells that the client has gone.
+/// A request that is not answered yet. Dropped unanswered, its event tells that the client has gone.
 #[derive(Debug)]
 pub(crate) struct Case {
     gate: Arc<Gate>,
+    entrance: Entrance,
     arrival: Arrival,
     method: Method,
     route: Option<Arc<Route>>,
@@ -42,55 +44,69 @@ pub(crate) enum Answer {
     /// The request was served, and the body is still on its way: its end is an event of its own.
     Streamed(Response),
     /// The request was refused, or could not be served.
-    Refused(Problem),
+    Refused(Box<Problem>),
 }
 
-impl Gate {
-    /// Decides on a request by its head, and begins its event. For a request that is let in, room for the event is held.
-    pub(crate) fn judge(
-        self: &Arc<Self>,
-        door: Door,
-        arrival: Arrival,
-        parts: &Parts,
-    ) -> (Case, Result<Granted, Problem>) {
-        let inquiry = Inquiry {
-            method: &parts.method,
-            host: arrival.host.as_deref(),
-            path: parts.uri.path(),
-            headers: &parts.headers,
-            ip: arrival.client_ip,
-        };
-        // What could be read in two ways is decided on in neither.
-        let flaw = parts.extensions.get::<Flaw>().copied();
-        let decision = match flaw {
-            Some(flaw) => Err(Denied::of_flaw(flaw)),
-            None => decide(&self.policy.load(), &self.guard, &self.limiter, &inquiry),
-        };
-        let record = Record::begin(Arc::clone(self), door, arrival.clone(), parts.uri.query());
-        let mut case = Case {
-            gate: Arc::clone(self),
+impl Answer {
+    /// The request was refused, or could not be served.
+    pub(crate) fn refused(problem: Problem) -> Self {
+        Self::Refused(Box::new(problem))
+    }
+}
+
+impl Case {
+    /// A request that came in, not decided on yet. Its event is begun.
+    pub(crate) fn open(gate: &Arc<Gate>, entrance: Entrance, arrival: Arrival, parts: &Parts) -> Self {
+        let record = Record::begin(
+            Arc::clone(gate),
+            entrance.door(),
+            arrival.clone(),
+            parts.uri.query(),
+        );
+        Self {
+            gate: Arc::clone(gate),
+            entrance,
             arrival,
             method: parts.method.clone(),
             route: None,
             standings: Vec::new(),
             record,
+        }
+    }
+
+    /// Decides on the request by its head. If it is let in, room for its event is held.
+    pub(crate) fn judge(&mut self, parts: &Parts) -> Result<Granted, Box<Problem>> {
+        let inquiry = Inquiry {
+            entrance: self.entrance,
+            method: &parts.method,
+            host: self.arrival.host.as_deref(),
+            path: parts.uri.path(),
+            headers: &parts.headers,
+            ip: self.arrival.client_ip,
         };
-        let verdict = match decision {
-            Ok(mut granted) => match case.note_granted(&mut granted) {
+        // What could be read in two ways is decided on in neither.
+        let decision = match parts.extensions.get::<Flaw>() {
+            Some(flaw) => Err(Denied::of_flaw(*flaw)),
+            None => decide(
+                &self.gate.policy.load(),
+                &self.gate.guard,
+                &self.gate.limiter,
+                &inquiry,
+            ),
+        };
+        match decision {
+            Ok(mut granted) => match self.note_granted(&mut granted) {
                 Ok(()) => Ok(granted),
-                Err(error) => Err(audit_unavailable(&error)),
+                Err(error) => Err(Box::new(audit_unavailable(&error))),
             },
             Err(denied) => {
                 let problem = denied.cause.problem();
-                case.note_denied(*denied);
-                Err(problem)
+                self.note_denied(*denied);
+                Err(Box::new(problem))
             }
-        };
-        (case, verdict)
+        }
     }
-}
 
-impl Case {
     /// The request as it arrived.
     pub(crate) const fn arrival(&self) -> &Arrival {
         &self.arrival

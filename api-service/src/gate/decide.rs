@@ -13,6 +13,7 @@ use shared::http::serve::Flaw;
 use shared::token::{Refusal, Rejection, Verified};
 
 use super::ActivePolicy;
+use super::entrance::Entrance;
 use super::refusal::{address_blocked, no_route, rate_limited, refused_path};
 use crate::policy::{Asker, PathRefusal, Route, normalised};
 use crate::rate_limit::{Exceeded, RateLimiter, Standing};
@@ -99,6 +100,7 @@ impl Cause {
 /// What a decision rests on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Inquiry<'a> {
+    pub(crate) entrance: Entrance,
     pub(crate) method: &'a Method,
     /// The host asked for, as it was written.
     pub(crate) host: Option<&'a str>,
@@ -124,6 +126,7 @@ pub(crate) fn decide(
     let route = policy
         .table
         .find(inquiry.host, inquiry.method, &path)
+        .filter(|route| inquiry.entrance.leads_to(route))
         .ok_or_else(|| Denied::unseen(None, Cause::NoRoute))?;
     let asker = |token| Asker {
         token,

@@ -1,12 +1,13 @@
 //! The gate: verifies, decides, and writes exactly one event for every request, before its answer leaves.
 //!
-//! It knows nothing of where a request goes when it is let in. Doors do: they take a request to [`Gate::judge`], serve it if
-//! it is let in, and give the answer to `Case::answer`, so that all of them refuse with the same codes and tell the same.
+//! It knows nothing of where a request goes when it is let in. Doors do: they open a [`Case`], have it judged, serve the request if
+//! it is let in, and answer by way of the case, so that all of them refuse with the same codes and tell the same.
 
 mod arrival;
 mod case;
 mod decide;
 mod ending;
+mod entrance;
 mod meter;
 mod record;
 mod refusal;
@@ -26,10 +27,12 @@ use shared::spool::Spool;
 
 use crate::policy::{Policy, RouteTable};
 use crate::rate_limit::{RateLimiter, RateRule};
-pub(crate) use arrival::Arrival;
-pub(crate) use case::Answer;
+pub(crate) use arrival::{Arrival, Sender};
+pub(crate) use case::{Answer, Case};
 pub(crate) use decide::{Denied, Granted, Inquiry, decide};
+pub(crate) use entrance::Entrance;
 pub(crate) use meter::BodyMeter;
+pub(crate) use refusal::no_route;
 pub(crate) use running::RunningGate;
 pub use settings::GateSettings;
 

@@ -26,7 +26,7 @@ pub(super) fn refused_path(refusal: PathRefusal) -> Problem {
 }
 
 /// 404: deny by default.
-pub(super) fn no_route() -> Problem {
+pub(crate) fn no_route() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
         "no_route",

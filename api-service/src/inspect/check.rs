@@ -5,8 +5,10 @@ use crate::policy::{Policy, Route, Target};
 use crate::rate_limit::RateRule;
 use shared::token::AudienceRule;
 
-/// Warnings, routes that let everyone in, and routes that let nobody in; a line each.
-pub fn notes(policy: &Policy) -> Vec<String> {
+/// Warnings, routes that let everyone in, routes that let nobody in, and routes that are only decided on; a line each.
+///
+/// `is_asked` is whether anybody may ask for decisions.
+pub fn notes(policy: &Policy, is_asked: bool) -> Vec<String> {
     let mut notes: Vec<_> = policy
         .warnings
         .iter()
@@ -19,13 +21,21 @@ pub fn notes(policy: &Policy) -> Vec<String> {
     for route in policy.table.routes() {
         if let Some(why) = unreachable(route, has_audience) {
             notes.push(format!("nobody: {}: {why}", title(route)));
-        } else if route.allow.is_public() && !is_own(route) {
+        } else if route.allow.is_public() && !route.is_own() {
             let limits = limits(&route.rates);
             notes.push(format!(
                 "public: {}: {}{limits}",
                 title(route),
                 route.allow.sentence()
             ));
+        }
+        if matches!(route.target, Target::Decided) {
+            let who = if is_asked {
+                "for proxies that ask `/-/decide`"
+            } else {
+                "and `decide_peers` names nobody who may ask"
+            };
+            notes.push(format!("decided: {}: leads nowhere; {who}", title(route)));
         }
     }
     notes
@@ -47,21 +57,13 @@ fn unreachable(route: &Route, has_audience: bool) -> Option<&'static str> {
     }
 }
 
-/// Gatelog's own public routes, such as sign-in, are known to be so.
-fn is_own(route: &Route) -> bool {
-    match &route.target {
-        Target::Me => true,
-        Target::Upstream(_) => route.audience != AudienceRule::Apis,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::policy::tests::policy;
 
     fn told(text: &str) -> String {
-        notes(&policy(text)).join("\n")
+        notes(&policy(text), false).join("\n")
     }
 
     #[test]
@@ -74,6 +76,21 @@ mod tests {
             told,
             "public: open  GET /open on api.example: lets in everyone, with or without a token, at most 9/s, 9 at once per address"
         );
+    }
+
+    #[test]
+    fn routes_that_lead_nowhere_are_named_and_whether_anybody_may_ask() {
+        let policy = policy(
+            "audience = ['a']\n[[route]]\nname='asked'\nhost='api.example'\nmatch='GET /a'\nallow='signed-in'",
+        );
+
+        let told = |is_asked| notes(&policy, is_asked).join("\n");
+
+        assert_eq!(
+            told(true),
+            "decided: asked  GET /a on api.example: leads nowhere; for proxies that ask `/-/decide`"
+        );
+        assert!(told(false).ends_with("`decide_peers` names nobody who may ask"));
     }
 
     #[test]

@@ -14,8 +14,8 @@ use shared::http::client::PooledClient;
 use shared::token::Verified;
 
 use super::title;
-use crate::gate::{ActivePolicy, Denied, Granted, Inquiry, decide};
-use crate::policy::{Asker, IssuerKeys, Policy, Route};
+use crate::gate::{ActivePolicy, Denied, Entrance, Granted, Inquiry, decide};
+use crate::policy::{Asker, IssuerKeys, Policy, Route, Target, normalised};
 use crate::rate_limit::{RateLimiter, RateMetrics};
 use crate::reload::trust;
 
@@ -55,6 +55,7 @@ pub async fn explain(
     guard.hear(&Page::default(), now);
     let policy = ActivePolicy::new(policy, KeyRefresh::default());
     let inquiry = Inquiry {
+        entrance: entrance(&policy, question),
         method: &question.method,
         host: question.host.as_deref(),
         path: &question.path,
@@ -72,6 +73,20 @@ pub async fn explain(
         Err(denied) => lines.extend(denied_lines(&denied, &asker(denied.caller.as_ref()))),
     }
     lines
+}
+
+/// Where such a request comes in: what leads nowhere is decided on for others.
+fn entrance(policy: &ActivePolicy, question: &Question) -> Entrance {
+    let path = normalised(&question.path).ok();
+    let route = path.and_then(|path| {
+        policy
+            .table
+            .find(question.host.as_deref(), &question.method, &path)
+    });
+    match route.map(|route| &route.target) {
+        Some(Target::Decided) => Entrance::ForwardAuth,
+        Some(Target::Me | Target::Upstream(_)) | None => Entrance::Proxy,
+    }
 }
 
 fn granted_lines(granted: &Granted, asker: &Asker<'_>) -> Vec<String> {
@@ -114,6 +129,7 @@ fn denied_lines(denied: &Denied, asker: &Asker<'_>) -> Vec<String> {
 fn route_lines(route: &Route, asker: &Asker<'_>) -> Vec<String> {
     let mut lines = vec![
         format!("route:    {}", title(route)),
+        format!("leads to: {}", destination(route)),
         format!("rule:     {}", route.allow),
         format!("          {}", route.allow.sentence()),
     ];
@@ -129,6 +145,14 @@ fn route_lines(route: &Route, asker: &Asker<'_>) -> Vec<String> {
     lines.extend(route.rates.iter().map(|rate| format!("limit:    {rate}")));
     lines.push(format!("audit:    {:?}", route.audit).to_lowercase());
     lines
+}
+
+fn destination(route: &Route) -> String {
+    match &route.target {
+        Target::Me => "the door itself".to_owned(),
+        Target::Upstream(upstream) => upstream.name.clone(),
+        Target::Decided => "nowhere; it is decided for whoever asks `/-/decide`".to_owned(),
+    }
 }
 
 /// What the event would say of the token and its bearer.

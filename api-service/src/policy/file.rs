@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::route::{Audit, IdentityClaim};
+use super::{Audit, IdentityClaim};
 use crate::rate_limit::Per;
 
 /// The whole file.
@@ -78,8 +78,8 @@ pub(super) struct RouteTable {
     /// `METHOD /path/{name}`
     pub(super) r#match: String,
     pub(super) allow: String,
-    /// The upstream's name.
-    pub(super) to: String,
+    /// The upstream's name; none if the door only decides, for a proxy that serves it.
+    pub(super) to: Option<String>,
     pub(super) audit: Option<Audit>,
     /// The limits on it; an empty list for none.
     pub(super) rate: Option<Vec<RateTable>>,

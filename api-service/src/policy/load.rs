@@ -183,10 +183,7 @@ impl Checker<'_> {
                 entry.r#match
             ));
         }
-        let upstream = upstreams.get(&entry.to);
-        if upstream.is_none() {
-            self.problem(format!("{at}: there is no upstream named {}", entry.to));
-        }
+        let target = self.target(&at, &entry, upstreams);
         if entry.host.is_none() && !same_host {
             self.problem(format!(
                 "{at}: needs a `host` of its own (or `same_host = true` for development)"
@@ -200,7 +197,7 @@ impl Checker<'_> {
             template,
             allow: allow.ok()?,
             audience: AudienceRule::Apis,
-            target: Target::Upstream(Arc::clone(upstream?)),
+            target: target?,
             forward_token: entry.forward_token,
             audit: entry.audit.unwrap_or(Audit::Durable),
             rates: Vec::new(),
@@ -215,6 +212,25 @@ impl Checker<'_> {
             self.problem(format!("route {}: {problem}", entry.name));
         }
         rules
+    }
+
+    fn target(
+        &mut self,
+        at: &str,
+        entry: &RouteEntry,
+        upstreams: &BTreeMap<String, Arc<Upstream>>,
+    ) -> Option<Target> {
+        let Some(name) = &entry.to else {
+            return if entry.forward_token {
+                self.refuse(format!("{at}: `forward_token` needs `to`"))
+            } else {
+                Some(Target::Decided)
+            };
+        };
+        match upstreams.get(name) {
+            Some(upstream) => Some(Target::Upstream(Arc::clone(upstream))),
+            None => self.refuse(format!("{at}: there is no upstream named {name}")),
+        }
     }
 
     pub(super) fn problem(&mut self, text: String) {

@@ -5,6 +5,7 @@
 mod allow;
 mod builtin;
 mod file;
+mod identity;
 mod issuer;
 mod load;
 mod path;
@@ -15,11 +16,12 @@ mod source;
 mod table;
 
 pub use allow::{Allow, AllowError, Asker, TooManyTerms, Witness};
+pub use identity::{IdentityClaim, IdentityHeaders, folded};
 pub use issuer::{IssuerKeys, PolicyIssuer};
 pub use load::{PolicyError, Surroundings, load};
 pub use path::{PathRefusal, normalised};
 pub use query::masked;
-pub use route::{Audit, IdentityClaim, IdentityHeaders, Route, Target, Upstream};
+pub use route::{Audit, Route, Target, Upstream};
 pub use source::PolicySource;
 pub use table::RouteTable;
 

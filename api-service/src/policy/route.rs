@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use http::Method;
 use http::uri::{Authority, Scheme};
-use http::{HeaderName, Method};
 use shared::token::AudienceRule;
 
-use super::Allow;
+use super::{Allow, IdentityHeaders};
 use crate::rate_limit::RateRule;
 
 /// A route.
@@ -35,6 +35,21 @@ pub struct Route {
     pub rates: Vec<RateRule>,
 }
 
+impl Route {
+    /// Whether it is one of Gatelog's own, rather than of the policy file.
+    pub fn is_own(&self) -> bool {
+        self.audience != AudienceRule::Apis
+    }
+
+    /// The headers that tell whoever serves it who calls.
+    pub fn identity(&self) -> IdentityHeaders {
+        match &self.target {
+            Target::Upstream(upstream) => upstream.identity.clone(),
+            Target::Me | Target::Decided => IdentityHeaders::default(),
+        }
+    }
+}
+
 /// Where a route leads.
 #[derive(Clone, Debug)]
 pub enum Target {
@@ -42,6 +57,8 @@ pub enum Target {
     Me,
     /// To an API.
     Upstream(Arc<Upstream>),
+    /// Nowhere: it is decided on for others, who serve it by themselves.
+    Decided,
 }
 
 /// What happens if the event of a request cannot be kept.
@@ -92,51 +109,5 @@ impl Upstream {
     pub fn next_server(&self) -> Option<&(Scheme, Authority)> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         self.servers.get(turn.checked_rem(self.servers.len())?)
-    }
-}
-
-/// Which header tells an upstream what about the caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdentityHeaders(Vec<(HeaderName, IdentityClaim)>);
-
-/// What an identity header tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IdentityClaim {
-    /// The subject.
-    Sub,
-    /// The name it signs in with.
-    Username,
-    /// The client.
-    ClientId,
-    /// The roles, separated by spaces.
-    Roles,
-    /// The scopes, separated by spaces.
-    Scope,
-    /// The session.
-    Sid,
-}
-
-impl IdentityHeaders {
-    /// These headers.
-    pub const fn new(headers: Vec<(HeaderName, IdentityClaim)>) -> Self {
-        Self(headers)
-    }
-
-    /// Every header and what it tells.
-    pub fn iter(&self) -> impl Iterator<Item = &(HeaderName, IdentityClaim)> {
-        self.0.iter()
-    }
-}
-
-impl Default for IdentityHeaders {
-    fn default() -> Self {
-        Self(vec![
-            (HeaderName::from_static("x-user"), IdentityClaim::Sub),
-            (HeaderName::from_static("x-username"), IdentityClaim::Username),
-            (HeaderName::from_static("x-client"), IdentityClaim::ClientId),
-            (HeaderName::from_static("x-roles"), IdentityClaim::Roles),
-            (HeaderName::from_static("x-scopes"), IdentityClaim::Scope),
-        ])
     }
 }

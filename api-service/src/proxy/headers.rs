@@ -6,10 +6,9 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use shared::http::request_id::X_REQUEST_ID;
-use shared::token::Verified;
 
 use super::Outgoing;
-use crate::policy::{IdentityClaim, IdentityHeaders};
+use crate::policy::{IdentityHeaders, folded};
 
 /// Headers that concern one connection only (RFC 9110 §7.6.1), and the old ones that some proxies still send.
 const HOP_BY_HOP: [HeaderName; 9] = [
@@ -90,11 +89,9 @@ pub(super) fn outgoing(headers: &mut HeaderMap, outgoing: &Outgoing<'_>) {
         set(headers, HeaderName::from_static("x-forwarded-host"), host);
     }
     set(headers, X_REQUEST_ID, outgoing.request_id);
-    if let Some(caller) = outgoing.caller {
-        for (name, claim) in identity.iter() {
-            if let Some(value) = claimed(caller, *claim) {
-                set(headers, name.clone(), &value);
-            }
+    for (name, value) in identity.told(outgoing.caller) {
+        if let Some(value) = value {
+            set(headers, name.clone(), &value);
         }
     }
 }
@@ -156,23 +153,7 @@ fn is_reserved(name: &HeaderName, identity: &IdentityHeaders) -> bool {
     let folded = folded(name);
     RESERVED_PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
         || RESERVED.contains(&folded.as_str())
-        || identity.iter().any(|(own, _)| self::folded(own) == folded)
-}
-
-/// The spelling in which CGI and its heirs see a name: `-`, `_` and `.` are one.
-fn folded(name: &HeaderName) -> String {
-    name.as_str().replace(['_', '.'], "-")
-}
-
-fn claimed(caller: &Verified, claim: IdentityClaim) -> Option<String> {
-    match claim {
-        IdentityClaim::Sub => Some(caller.sub.clone()),
-        IdentityClaim::Username => caller.username.clone(),
-        IdentityClaim::ClientId => caller.client_id.clone(),
-        IdentityClaim::Roles => Some(caller.roles.join(" ")),
-        IdentityClaim::Scope => Some(caller.scopes.join(" ")),
-        IdentityClaim::Sid => caller.sid.clone(),
-    }
+        || identity.has(name)
 }
 
 /// Sets a header whose value may hold what no header can; then the upstream gets none rather than a wrong one.
@@ -190,10 +171,10 @@ mod tests {
     use http::uri::{Authority, Scheme};
     use proptest::prelude::*;
     use shared::clock::UtcMicros;
-    use shared::token::Algorithm;
+    use shared::token::{Algorithm, Verified};
 
     use super::*;
-    use crate::policy::Upstream;
+    use crate::policy::{IdentityClaim, Upstream};
 
     fn caller() -> Verified {
         Verified {

@@ -2,9 +2,12 @@
 #![cfg(test)]
 
 mod audit;
+mod caddy;
 mod decisions;
+mod forward_auth;
 mod harness;
 mod inspect;
+mod nginx;
 mod proxying;
 mod rate_limits;
 mod refusals;

@@ -32,6 +32,7 @@ const LAYERS: [(&str, &[&str], &[&str]); 8] = [
             "shared/src/http/",
             // The door is HTTP itself.
             "api-service/src/door/",
+            "api-service/src/forward_auth/",
             "api-service/src/gate/",
             "api-service/src/proxy/",
             "audit-collector/src/access/",

@@ -2,7 +2,8 @@
 
 mod collector;
 mod issuer;
-mod upstream;
+pub(crate) mod upstream;
+mod web_server;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ use tokio::task::JoinHandle;
 pub(crate) use collector::Collector;
 pub(crate) use issuer::Issuer;
 pub(crate) use upstream::Counted;
+pub(crate) use web_server::{RawAnswer, WebServer, deployed, installed};
 
 /// How long a test waits for what must happen.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -73,20 +75,27 @@ pub(crate) struct Limits {
     pub(crate) collects: bool,
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            spool_max_bytes: 1 << 20,
+            collects: true,
+        }
+    }
+}
+
 impl TestDoor {
     /// A door whose API `orders` stands on the issuer's host, behind `routes` in TOML.
     pub(crate) async fn start(routes: &str) -> Self {
-        Self::start_limited(
-            routes,
-            Limits {
-                spool_max_bytes: 1 << 20,
-                collects: true,
-            },
-        )
-        .await
+        Self::start_limited(routes, Limits::default()).await
     }
 
     pub(crate) async fn start_limited(routes: &str, limits: Limits) -> Self {
+        Self::start_with(routes, limits, |_| {}).await
+    }
+
+    /// A door with other settings.
+    pub(crate) async fn start_with(routes: &str, limits: Limits, change: impl FnOnce(&mut Settings)) -> Self {
         let issuer = Issuer::start().await;
         let spool = tempfile::tempdir().unwrap();
         let bus = Bus::new();
@@ -97,6 +106,7 @@ impl TestDoor {
         settings.gate.transport = Transport::InProcess(bus);
         settings.gate.spool_dir = spool.path().join("spool");
         settings.gate.spool_max_bytes = limits.spool_max_bytes;
+        change(&mut settings);
         let metrics = settings.gate.process.metrics.clone();
         let listener = TcpListener::bind(settings.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -196,6 +206,7 @@ fn settings_around(issuer: &Issuer, policy_file: &Path) -> Settings {
         issuer: issuer.url.clone(),
         body_max_bytes: 1024,
         listener: ListenerSettings::default(),
+        decide_peers: vec![],
         gate: GateSettings {
             service: SERVICE,
             auth_url: issuer.url.clone(),

@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-pub(super) async fn start() -> SocketAddr {
+pub(crate) async fn start() -> SocketAddr {
     let router = Router::new()
         .route("/status/{code}", any(status))
         .route("/stream", get(streaming))
