@@ -23,6 +23,7 @@ mod password;
 mod request;
 mod role;
 mod schema;
+mod seal;
 mod secret;
 mod secret_file;
 mod service;

@@ -7,7 +7,6 @@ mod jwk;
 mod key_pair;
 mod plan;
 mod ring;
-mod seal;
 mod store;
 
 use std::sync::Arc;
@@ -26,9 +25,12 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::error::{ApiError, Internal};
 use crate::master_key::MasterKey;
+use crate::seal::Seal;
 use plan::Rules;
 pub(crate) use ring::{KeyRing, NoSigner, SigningKey};
-use seal::Seal;
+
+/// What private halves are sealed for.
+const SEALED_FOR: &str = "gatelog signing keys v1";
 
 /// How often a replica looks whether the keys were changed by another.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -74,7 +76,7 @@ impl Keys {
         settings: KeySettings,
         now: UtcMicros,
     ) -> Result<Self, StartError> {
-        let seal = Seal::new(master_key).map_err(StartError::failed)?;
+        let seal = Seal::new(master_key, SEALED_FOR).map_err(StartError::failed)?;
         let empty = KeyRing::open(Vec::new(), &seal, -1, now, None).map_err(StartError::config)?;
         let keys = Self {
             ring: ArcSwap::from_pointee(empty),

@@ -14,8 +14,8 @@ use shared::token::Algorithm;
 
 use super::key_pair::KeyPair;
 use super::plan::{self, KeyTimes, MARGIN, STALE_MAX, State};
-use super::seal::{Seal, WrongMasterKey};
 use super::store::StoredKey;
+use crate::seal::{Seal, WrongMasterKey};
 
 /// Keys that were read so long ago are read again when somebody asks for something.
 const OLD_AFTER: Duration = Duration::from_mins(1);
@@ -200,7 +200,7 @@ mod tests {
     const READ_AT: UtcMicros = UtcMicros::from_seconds(1_700_000_000);
 
     fn ring() -> KeyRing {
-        let seal = Seal::new(&"ab".repeat(32).parse().unwrap()).unwrap();
+        let seal = Seal::new(&"ab".repeat(32).parse().unwrap(), "test").unwrap();
         KeyRing::open(Vec::new(), &seal, 0, READ_AT, None).unwrap()
     }
 
