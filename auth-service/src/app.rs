@@ -23,13 +23,14 @@ use crate::metrics::AuthMetrics;
 use crate::outbox::RelayState;
 use crate::password::{Breached, Hasher};
 use crate::request::RequestContext;
+use crate::second_factor::FactorKeys;
 use crate::session::RefreshTokenKey;
 use crate::signing_key::Keys;
 use crate::throttle::{BucketKey, Refusals};
 use crate::token::MintRules;
 use crate::{
     api_key, authorize, block, client, consent, enforcement, health, hosted_page, metadata, openapi, openid,
-    password, role, session, setup, sign_in, signing_key, throttle, token, user,
+    password, role, second_factor, session, setup, sign_in, signing_key, throttle, token, user,
 };
 use shared::database::Database;
 use utoipa_axum::router::OpenApiRouter;
@@ -47,6 +48,7 @@ pub(crate) struct Parts {
     pub(crate) form_key: FormTokenKey,
     pub(crate) hasher: Hasher,
     pub(crate) breached: Option<Breached>,
+    pub(crate) factor_keys: FactorKeys,
     pub(crate) bucket_key: BucketKey,
     pub(crate) refusals: Refusals,
     pub(crate) guard: Guard,
@@ -109,6 +111,7 @@ pub(crate) fn end_points() -> OpenApiRouter<App> {
         .merge(consent::routes())
         .merge(openid::routes())
         .merge(sign_in::routes())
+        .merge(second_factor::routes())
         .merge(session::routes())
         .merge(token::routes())
         .merge(client::routes())

@@ -8,6 +8,9 @@ use shared::http::bearer;
 use shared::http::problem::Problem;
 use shared::token::Refusal;
 
+use crate::request::RECENT_SECONDS;
+use crate::second_factor::FactorRefusal;
+use crate::sign_in::Level;
 use shared::database::DatabaseError;
 
 /// When to come back after a failure that may pass, in seconds.
@@ -62,6 +65,10 @@ pub(crate) enum ApiError {
     TooManyKeys,
     #[error("this needs somebody who has signed in, not a key or a client of others")]
     SignInRequired,
+    #[error("this needs a sign-in of the last five minutes, with the second factor if there is one")]
+    ReauthenticationRequired,
+    #[error(transparent)]
+    Factor(#[from] FactorRefusal),
     #[error("{0}")]
     PasswordRefused(crate::password::Weakness),
     #[error("that audience is not known here")]
@@ -100,6 +107,8 @@ pub(crate) enum Internal {
     #[error(transparent)]
     Signing(#[from] crate::token::SignError),
     #[error(transparent)]
+    Totp(#[from] crate::second_factor::Unusable),
+    #[error(transparent)]
     Outbox(#[from] crate::outbox::Unwritable),
     #[error("the database holds what no version of this service writes: {0}")]
     Unreadable(&'static str),
@@ -137,6 +146,8 @@ impl ApiError {
             Self::TooManySecrets => (S::CONFLICT, "too_many_secrets"),
             Self::TooManyKeys => (S::CONFLICT, "too_many_keys"),
             Self::SignInRequired => (S::FORBIDDEN, "sign_in_required"),
+            Self::Factor(refusal) => of_factor(*refusal),
+            Self::ReauthenticationRequired => return reauthentication_required(self.to_string()),
             Self::PasswordRefused(_) => (S::BAD_REQUEST, "password_refused"),
             Self::AudienceUnknown => (S::BAD_REQUEST, "audience_unknown"),
             Self::AuthorizationMalformed(error) => return bearer::malformed_authorization(*error),
@@ -172,6 +183,22 @@ impl ApiError {
             _ => problem,
         }
     }
+}
+
+const fn of_factor(refusal: FactorRefusal) -> (StatusCode, &'static str) {
+    match refusal {
+        FactorRefusal::CodeRefused => (StatusCode::FORBIDDEN, "mfa_code_refused"),
+        FactorRefusal::TicketRefused => (StatusCode::FORBIDDEN, "mfa_ticket_refused"),
+        FactorRefusal::Enrolled => (StatusCode::CONFLICT, "mfa_enrolled"),
+        FactorRefusal::NotEnrolled => (StatusCode::CONFLICT, "mfa_not_enrolled"),
+        FactorRefusal::EnrolmentOver => (StatusCode::CONFLICT, "mfa_enrolment_over"),
+    }
+}
+
+/// RFC 9470 §3: what the client asks for with `max_age` and `acr_values` when it has the user sign in again.
+fn reauthentication_required(detail: String) -> Problem {
+    let acr = Level::SecondFactor.as_str();
+    bearer::insufficient_authentication("reauthentication_required", detail, RECENT_SECONDS, acr)
 }
 
 fn too_many_attempts(detail: String, wait: std::time::Duration) -> Problem {

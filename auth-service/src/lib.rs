@@ -24,6 +24,7 @@ mod request;
 mod role;
 mod schema;
 mod seal;
+mod second_factor;
 mod secret;
 mod secret_file;
 mod service;

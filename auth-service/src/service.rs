@@ -19,6 +19,7 @@ use crate::metrics::{self, AuthMetrics};
 use crate::outbox::{self, RelayState};
 use crate::password::{Breached, Hasher};
 use crate::schema::SCHEMA;
+use crate::second_factor::FactorKeys;
 use crate::session::RefreshTokenKey;
 use crate::settings::Settings;
 use crate::signing_key::{KeyRing, Keys};
@@ -54,6 +55,7 @@ impl Service {
             },
             refresh_key: RefreshTokenKey::new(&settings.master_key).map_err(StartError::failed)?,
             bucket_key: BucketKey::new(&settings.master_key).map_err(StartError::failed)?,
+            factor_keys: FactorKeys::new(&settings.master_key).map_err(StartError::failed)?,
             refusals: Refusals::default(),
             form_key: FormTokenKey::new(&settings.master_key).map_err(StartError::failed)?,
             hasher: Hasher::within(passwords.cost, passwords.memory_mib, processors)

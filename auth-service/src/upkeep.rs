@@ -9,7 +9,8 @@ use shared::runtime::shutdown::CancellationToken;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::{
-    authorize, block, browser_session, client, enforcement, one_time_token, session, signing_key, throttle,
+    authorize, block, browser_session, client, enforcement, one_time_token, second_factor, session, sign_in,
+    signing_key, throttle,
 };
 
 /// How often. What must happen at an exact time does not wait for this.
@@ -31,6 +32,8 @@ pub(crate) async fn once(app: &App) {
     app.hasher.rest();
     tell(signing_key::upkeep(app).await, "signing keys");
     tell(one_time_token::purge(app).await, "one-time tokens");
+    tell(sign_in::ticket::purge(app).await, "tickets of sign-ins");
+    tell(second_factor::purge(app).await, "enrolments of second factors");
     tell(client::purge(app).await, "assertions of clients");
     tell(block::purge(app).await, "blocks");
     tell(authorize::purge(app).await, "authorization codes");

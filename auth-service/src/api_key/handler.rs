@@ -80,8 +80,8 @@ pub(super) struct KeysBody {
     responses((status = 200, description = "The keys, without their secrets", body = KeysBody))
 )]
 pub(super) async fn list_keys(State(app): State<App>, caller: Caller) -> Result<Response, ApiError> {
-    let user_id = manage::signed_in(&app, &caller).await?;
-    let keys = manage::list(&app, &user_id).await?;
+    let user_id = caller.signed_in(&app).await?;
+    let keys = manage::list(&app, user_id).await?;
     let shown = keys.into_iter().map(|(key, secret)| KeyBody {
         id: key.id,
         name: key.name,
@@ -121,7 +121,7 @@ pub(super) async fn create_key(
     caller: Caller,
     JsonBody(request): JsonBody<CreateKeyRequest>,
 ) -> Result<Response, ApiError> {
-    let user_id = manage::signed_in(&app, &caller).await?;
+    let user_id = caller.signed_in(&app).await?;
     let operator = Operator::of(context, &caller);
     let new = NewKey {
         wanted: Wanted {
@@ -135,7 +135,7 @@ pub(super) async fn create_key(
         operator: &operator,
         class: Class::Auth,
     };
-    let created = manage::create(&app, &by, &user_id, Some(&caller.0.scopes), &new).await?;
+    let created = manage::create(&app, &by, user_id, Some(&caller.0.scopes), &new).await?;
     let body = Json(CreatedKeyBody {
         id: created.id,
         secret: created.secret,
@@ -160,12 +160,12 @@ pub(super) async fn delete_key(
     caller: Caller,
     PathId(id): PathId,
 ) -> Result<StatusCode, ApiError> {
-    let user_id = manage::signed_in(&app, &caller).await?;
+    let user_id = caller.signed_in(&app).await?;
     let operator = Operator::of(context, &caller);
     let by = By {
         operator: &operator,
         class: Class::Auth,
     };
-    manage::delete(&app, &by, Some(&user_id), &id).await?;
+    manage::delete(&app, &by, Some(user_id), &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -12,9 +12,8 @@ use crate::client::secret::store::NewSecret;
 use crate::client::secret::{self, Secret, Wanted};
 use crate::client::{self, Client, GrantType};
 use crate::error::{ApiError, Internal};
-use crate::request::{Caller, Operator};
+use crate::request::Operator;
 use crate::role::Scope;
-use crate::sign_in::LOGIN_CLIENT;
 use crate::user::{self, Account};
 use crate::{enforcement, outbox};
 use shared::database::Tx;
@@ -50,22 +49,6 @@ impl By<'_> {
             .with_detail("client_id", key.id.as_str())
             .with_detail("user_id", key.owner.as_deref())
             .with_detail("name", key.name.as_str())
-    }
-}
-
-/// The user behind a caller, if it has signed in itself. A key makes no keys: it would outlive its own end; nor does a client
-/// that the user has let in for something else.
-pub(super) async fn signed_in(app: &App, caller: &Caller) -> Result<String, ApiError> {
-    let (Some(_), Some(client_id)) = (&caller.0.sid, &caller.0.client_id) else {
-        return Err(ApiError::SignInRequired);
-    };
-    if client_id == LOGIN_CLIENT {
-        return Ok(caller.0.sub.clone());
-    }
-    let mut tx = app.database.read().await?;
-    match client::find(&mut tx, client_id).await? {
-        Some(client) if client.is_first_party => Ok(caller.0.sub.clone()),
-        _ => Err(ApiError::SignInRequired),
     }
 }
 

@@ -11,9 +11,10 @@ use super::return_address::AuthorizeError;
 use super::step::{self, Standing, Step};
 use crate::app::App;
 use crate::browser_session::BrowserSession;
-use crate::consent;
 use crate::error::ApiError;
 use crate::request::RequestContext;
+use crate::sign_in::{Level, level_of_amr};
+use crate::{consent, second_factor};
 
 /// What the user has just done for the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +70,12 @@ pub(super) async fn proceed(
     }
     let standing = Standing {
         authenticated_at: Some(session.authenticated_at),
+        level: level_of_amr(&session.amr),
+        level_max: if second_factor::is_enrolled(tx, user_id).await? {
+            Level::SecondFactor
+        } else {
+            Level::Password
+        },
         is_fresh: just != Just::Come,
         has_consented: consent::covers(tx, user_id, request).await?,
         has_just_consented: just == Just::Consented,
@@ -89,6 +96,8 @@ pub(super) async fn proceed(
 pub(super) fn proceed_without_session(app: &App, request: &AuthorizationRequest, now: UtcMicros) -> Outcome {
     let nobody = Standing {
         authenticated_at: None,
+        level: Level::Password,
+        level_max: Level::Password,
         is_fresh: false,
         has_consented: false,
         has_just_consented: false,

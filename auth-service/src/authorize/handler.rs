@@ -75,7 +75,7 @@ pub(super) async fn authorize_by_form(
     operation_id = "signInByForm",
     tag = "oauth",
     responses(
-        (status = 200, description = "A page: to consent, or back to the client", body = String,
+        (status = 200, description = "A page: to give a second factor, to consent, or back to the client", body = String,
             content_type = "text/html"),
         (status = 400, description = "A page: what is wrong with the request", body = String,
             content_type = "text/html"),
@@ -100,6 +100,45 @@ pub(super) async fn sign_in(
     let answering = async {
         match flow::read(&visit.app, &query.unwrap_or_default()).await? {
             Ok(request) => Box::pin(super::sign_in::sign_in(&visit, &request, &form)).await,
+            Err(refused) => Ok(visit.refuse(&refused)),
+        }
+    };
+    let answer = answering.await;
+    answer.unwrap_or_else(|error| visit.fail(&error))
+}
+
+/// The form with a code of a second factor.
+#[utoipa::path(
+    post,
+    path = "/oauth/second-factor",
+    operation_id = "secondFactorByForm",
+    tag = "oauth",
+    responses(
+        (status = 200, description = "A page: to consent, or back to the client", body = String,
+            content_type = "text/html"),
+        (status = 400, description = "A page: what is wrong with the request", body = String,
+            content_type = "text/html"),
+        (status = 403, description = "The page once more", body = String, content_type = "text/html"),
+        (status = 429, description = "The page once more", body = String, content_type = "text/html")
+    )
+)]
+pub(super) async fn second_factor(
+    State(app): State<App>,
+    context: RequestContext,
+    browser: Browser,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> PageAnswer {
+    let visit = Visit {
+        app,
+        context,
+        browser,
+        is_form: true,
+    };
+    let form = PageForm::read(request).await;
+    let answering = async {
+        match flow::read(&visit.app, &query.unwrap_or_default()).await? {
+            Ok(request) => Box::pin(super::second_factor::second_factor(&visit, &request, &form)).await,
             Err(refused) => Ok(visit.refuse(&refused)),
         }
     };

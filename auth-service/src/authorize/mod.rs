@@ -14,6 +14,7 @@ mod redirect_uri;
 mod request;
 mod return_address;
 pub(crate) mod scope;
+mod second_factor;
 mod sign_in;
 mod step;
 mod store;
@@ -35,5 +36,6 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(handler::authorize, handler::authorize_by_form))
         .routes(routes!(handler::sign_in))
+        .routes(routes!(handler::second_factor))
         .routes(routes!(handler::consent))
 }

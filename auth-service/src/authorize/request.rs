@@ -6,6 +6,7 @@ use super::pkce;
 use super::redirect_uri;
 use super::return_address::{AuthorizeError, ReturnAddress};
 use super::scope;
+use crate::sign_in::Level;
 
 /// What a client asks a user for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) prompt: Prompt,
     /// Seconds that may have passed since the user proved who it is.
     pub(crate) max_age: Option<u32>,
+    /// What the user must have proved at least.
+    pub(crate) level: Level,
     pub(crate) login_hint: Option<String>,
     pub(crate) ui_locales: Option<String>,
     /// The request once more, for the forms of the pages.
@@ -88,6 +91,7 @@ fn read_rest(
         nonce: parameters.get("nonce").map(str::to_owned),
         prompt: read_prompt(parameters.get("prompt"))?,
         max_age: read_max_age(parameters.get("max_age"))?,
+        level: read_level(parameters.get("acr_values")),
         login_hint: parameters.get("login_hint").map(str::to_owned),
         ui_locales: parameters.get("ui_locales").map(str::to_owned),
         query: parameters.query(),
@@ -161,6 +165,13 @@ fn read_max_age(text: Option<&str>) -> Result<Option<u32>, AuthorizeError> {
     text.map(|text| text.parse().map_err(|_| wrong)).transpose()
 }
 
+/// The least of the levels that would do. What we do not know is not offered, and so no wish (OpenID Connect Core §3.1.2.1: a
+/// voluntary claim).
+fn read_level(acr_values: Option<&str>) -> Level {
+    let asked = acr_values.unwrap_or_default().split_ascii_whitespace();
+    asked.filter_map(Level::of).min().unwrap_or(Level::Password)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,6 +220,20 @@ mod tests {
         );
         assert_eq!((request.max_age, request.nonce.as_deref()), (Some(60), Some("n")));
         assert_eq!(read(GOOD).unwrap().audience, "gatelog");
+    }
+
+    #[test]
+    fn the_least_level_that_would_do_is_needed() {
+        for (acr_values, level) in [
+            ("", Level::Password),
+            ("urn:gatelog:acr:mfa", Level::SecondFactor),
+            ("urn:gatelog:acr:mfa+urn:gatelog:acr:pwd", Level::Password),
+            ("phr+urn:gatelog:acr:mfa", Level::SecondFactor),
+            ("phr+2", Level::Password),
+        ] {
+            let request = read(&format!("{GOOD}&acr_values={acr_values}")).unwrap();
+            assert_eq!(request.level, level, "{acr_values}");
+        }
     }
 
     #[test]

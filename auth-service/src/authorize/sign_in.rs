@@ -12,7 +12,7 @@ use crate::error::ApiError;
 use crate::hosted_page::{Fault, FormPurpose, PageAnswer};
 use crate::outbox;
 use crate::request::PageForm;
-use crate::sign_in::{self, Authentication};
+use crate::sign_in::{self, Authentication, Destination, ticket};
 use crate::throttle;
 
 /// The longest name that is shown once more, in bytes.
@@ -44,6 +44,14 @@ pub(super) async fn sign_in(
     let refusal =
         match sign_in::password(&visit.app, &visit.context, username, password.to_owned(), device).await {
             Ok(authentication) => {
+                let destination = Destination {
+                    client_id: &request.party.id,
+                    audience: &request.audience,
+                };
+                let (app, context) = (&visit.app, &visit.context);
+                if let Some(ticket) = ticket::issue(app, context, &authentication, &destination).await? {
+                    return visit.ask_second_factor(request, StatusCode::OK, &ticket, &[]);
+                }
                 if let Some(answer) = signed_in(visit, request, &authentication).await? {
                     return Ok(answer);
                 }
@@ -58,7 +66,7 @@ pub(super) async fn sign_in(
 }
 
 /// How a failure is shown on the page, if it is one of the user's or one that passes.
-fn again_after(error: &ApiError) -> Option<(StatusCode, Fault)> {
+pub(super) fn again_after(error: &ApiError) -> Option<(StatusCode, Fault)> {
     match error.problem().status {
         // A page has no challenge to answer with, which a 401 needs.
         StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST => Some((StatusCode::FORBIDDEN, Fault::Refused)),
@@ -69,7 +77,7 @@ fn again_after(error: &ApiError) -> Option<(StatusCode, Fault)> {
 }
 
 /// Opens a session for the browser and goes on; `None` if what was proved does not hold any more.
-async fn signed_in(
+pub(super) async fn signed_in(
     visit: &Visit,
     request: &AuthorizationRequest,
     authentication: &Authentication,

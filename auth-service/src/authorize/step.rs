@@ -4,12 +4,17 @@ use shared::clock::UtcMicros;
 
 use super::request::AuthorizationRequest;
 use super::return_address::AuthorizeError;
+use crate::sign_in::Level;
 
 /// What the service knows of the user when it decides.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Standing {
     /// When the user of this browser proved who it is, if it is signed in.
     pub(super) authenticated_at: Option<UtcMicros>,
+    /// What it proved.
+    pub(super) level: Level,
+    /// What it could prove.
+    pub(super) level_max: Level,
     /// It did so in answer to this very request.
     pub(super) is_fresh: bool,
     /// It has allowed this client all that is asked for, before or now.
@@ -28,6 +33,11 @@ pub(super) enum Step {
 }
 
 const LOGIN_REQUIRED: AuthorizeError = AuthorizeError::new("login_required", "the user is not signed in");
+/// OpenID Connect Core Error Code `unmet_authentication_requirements` §2.
+const UNMET: AuthorizeError = AuthorizeError::new(
+    "unmet_authentication_requirements",
+    "the user has no second factor",
+);
 const CONSENT_REQUIRED: AuthorizeError =
     AuthorizeError::new("consent_required", "the user has not consented");
 
@@ -35,6 +45,15 @@ const CONSENT_REQUIRED: AuthorizeError =
 pub(super) fn next(request: &AuthorizationRequest, standing: &Standing, now: UtcMicros) -> Step {
     if !is_signed_in(request, standing, now) {
         return if request.prompt.none {
+            Step::Refuse(LOGIN_REQUIRED)
+        } else {
+            Step::SignIn
+        };
+    }
+    if standing.level < request.level {
+        return if standing.level_max < request.level {
+            Step::Refuse(UNMET)
+        } else if request.prompt.none {
             Step::Refuse(LOGIN_REQUIRED)
         } else {
             Step::SignIn
@@ -72,6 +91,8 @@ mod tests {
 
     const SIGNED_IN: Standing = Standing {
         authenticated_at: Some(UtcMicros::from_seconds(900)),
+        level: Level::Password,
+        level_max: Level::Password,
         is_fresh: false,
         has_consented: true,
         has_just_consented: false,
@@ -97,6 +118,7 @@ mod tests {
             nonce: None,
             prompt: Prompt::default(),
             max_age: None,
+            level: Level::Password,
             login_hint: None,
             ui_locales: None,
             query: String::new(),
@@ -163,6 +185,40 @@ mod tests {
         assert_eq!(next(&login, &fresh, NOW), Step::Grant);
         assert_eq!(next(&consent, &SIGNED_IN, NOW), Step::Consent);
         assert_eq!(next(&consent, &consented, NOW), Step::Grant);
+    }
+
+    #[test]
+    fn who_has_proved_too_little_proves_more_if_it_can() {
+        let (low, high) = (Level::Password, Level::SecondFactor);
+        let needs = |prompt_none| {
+            request(|request| {
+                request.level = high;
+                request.prompt.none = prompt_none;
+            })
+        };
+        let standing = |level, level_max| Standing {
+            level,
+            level_max,
+            ..SIGNED_IN
+        };
+
+        assert_eq!(next(&needs(false), &standing(high, high), NOW), Step::Grant);
+        assert_eq!(next(&needs(false), &standing(low, high), NOW), Step::SignIn);
+        for (asked, standing, error) in [
+            (needs(true), standing(low, high), "login_required"),
+            (
+                needs(false),
+                standing(low, low),
+                "unmet_authentication_requirements",
+            ),
+            (
+                needs(true),
+                standing(low, low),
+                "unmet_authentication_requirements",
+            ),
+        ] {
+            assert_eq!(refusal(next(&asked, &standing, NOW)), error);
+        }
     }
 
     #[test]

@@ -113,6 +113,33 @@ impl Visit {
         })
     }
 
+    /// Asks for a code; `ticket` stands for the password.
+    pub(super) fn ask_second_factor(
+        &self,
+        request: &AuthorizationRequest,
+        status: StatusCode,
+        ticket: &str,
+        faults: &[Fault],
+    ) -> Result<PageAnswer, ApiError> {
+        let asking = asking(request);
+        let (language, action) = (
+            self.language(Some(request)),
+            self.action("second-factor", &request.query),
+        );
+        self.with_form(status, &FormPurpose::SecondFactor, &request.query, |form_token| {
+            let frame = FormFrame {
+                language,
+                action: &action,
+                form_token,
+            };
+            let shown = Asking {
+                client: &request.party.name,
+                returns_to: &asking,
+            };
+            hosted_page::second_factor(&frame, &shown, ticket, faults)
+        })
+    }
+
     fn ask_consent(
         &self,
         request: &AuthorizationRequest,

@@ -31,6 +31,8 @@ const ABSOLUTE_MAX: Duration = Duration::from_hours(24);
 pub(crate) struct BrowserSession {
     pub(crate) id: String,
     pub(crate) account: Account,
+    /// How its user proved who it is (RFC 8176), separated by spaces.
+    pub(crate) amr: String,
     pub(crate) authenticated_at: UtcMicros,
 }
 
@@ -42,10 +44,8 @@ pub(crate) async fn open(
     former: Option<&BrowserSession>,
     now: UtcMicros,
 ) -> Result<Option<(BrowserSession, String)>, ApiError> {
-    let proven = &authentication.account;
-    let account = match user::find(tx, &proven.id).await? {
-        Some(current) if !current.is_disabled && current.password_hash == proven.password_hash => current,
-        _ => return Ok(None),
+    let Some(account) = authentication.current_account(tx).await? else {
+        return Ok(None);
     };
     if let Some(former) = former {
         store::end(tx, &former.id, now).await?;
@@ -54,13 +54,13 @@ pub(crate) async fn open(
     let session = BrowserSession {
         id: format!("bse_{}", uuid::Uuid::new_v4().simple()),
         account,
+        amr: authentication.amr(),
         authenticated_at: authentication.authenticated_at,
     };
     let new = store::NewBrowserSession {
         session: &session,
         token_hash: sha256(&token),
-        password_digest: password_digest(&session.account),
-        amr: &authentication.amr(),
+        password_digest: session.account.password_digest(),
     };
     store::insert(tx, &new, now).await?;
     Ok(Some((session, token)))
@@ -82,7 +82,7 @@ pub(crate) async fn find(
         return Ok(None);
     }
     let account = match user::find(tx, &found.user_id).await? {
-        Some(account) if !account.is_disabled && password_digest(&account) == found.password_digest => {
+        Some(account) if !account.is_disabled && account.password_digest() == found.password_digest => {
             account
         }
         _ => return Ok(None),
@@ -91,6 +91,7 @@ pub(crate) async fn find(
     Ok(Some(BrowserSession {
         id: found.id,
         account,
+        amr: found.amr,
         authenticated_at: found.authenticated_at,
     }))
 }
@@ -101,7 +102,7 @@ pub(crate) async fn authentication(tx: &mut Tx<'_>, id: &str) -> Result<Option<A
         return Ok(None);
     };
     let account = match user::find(tx, &found.user_id).await? {
-        Some(account) if !account.is_disabled && password_digest(&account) == found.password_digest => {
+        Some(account) if !account.is_disabled && account.password_digest() == found.password_digest => {
             account
         }
         _ => return Ok(None),
@@ -121,9 +122,4 @@ pub(crate) async fn purge(app: &App) -> Result<(), ApiError> {
     let mut tx = app.database.write().await?;
     store::delete_over(&mut tx, app.now().minus(ABSOLUTE_MAX)).await?;
     Ok(app.database.commit(tx).await?)
-}
-
-/// Tells one password from another without keeping its hash a second time.
-fn password_digest(account: &Account) -> Vec<u8> {
-    sha256(account.password_hash.as_deref().unwrap_or_default())
 }

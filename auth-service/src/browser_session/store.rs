@@ -26,7 +26,6 @@ pub(super) struct NewBrowserSession<'a> {
     pub(super) session: &'a BrowserSession,
     pub(super) token_hash: Vec<u8>,
     pub(super) password_digest: Vec<u8>,
-    pub(super) amr: &'a str,
 }
 
 /// A session as it is kept.
@@ -77,7 +76,7 @@ pub(super) async fn insert(
             .bind(&new.token_hash)
             .bind(&new.session.account.id)
             .bind(&new.password_digest)
-            .bind(new.amr)
+            .bind(&new.session.amr)
             .bind(new.session.authenticated_at.as_micros())
             .bind(now.as_micros())
     )?;

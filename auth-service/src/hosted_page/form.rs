@@ -30,9 +30,7 @@ pub(crate) enum Fault {
     UsernameMissing,
     PasswordMissing,
     Refused,
-    #[expect(dead_code, reason = "for the second factor")]
     CodeMissing,
-    #[expect(dead_code, reason = "for the second factor")]
     CodeRefused,
     TooMany,
     TooBusy,
@@ -96,7 +94,6 @@ pub(crate) fn sign_in(
 }
 
 /// A code of a second factor; `ticket` stands for the first.
-#[expect(dead_code, reason = "for the second factor")]
 pub(crate) fn second_factor(
     frame: &FormFrame<'_>,
     asking: &Asking<'_>,

@@ -28,7 +28,6 @@ pub(crate) struct FormTokenKey(hmac::Key);
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum FormPurpose<'a> {
     SignIn,
-    #[expect(dead_code, reason = "for the second factor")]
     SecondFactor,
     /// Of the browser session of that id.
     Consent(&'a str),
@@ -121,6 +120,7 @@ mod tests {
         assert!(key().accepts(&token, &consent, ("browser", "a=b"), NOW));
         for (purpose, browser, query) in [
             (FormPurpose::SignIn, "browser", "a=b"),
+            (FormPurpose::SecondFactor, "browser", "a=b"),
             (FormPurpose::SignOut("bse_1"), "browser", "a=b"),
             (FormPurpose::Consent("bse_2"), "browser", "a=b"),
             (consent, "other", "a=b"),

@@ -18,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-pub(crate) use form::{Asking, Fault, FormFrame, Wish, consent, sign_in};
+pub(crate) use form::{Asking, Fault, FormFrame, Wish, consent, second_factor, sign_in};
 pub(crate) use form_token::{FormPurpose, FormTokenKey};
 pub(crate) use language::Language;
 pub(crate) use notice::{distrusted, failed, hand_over, signed_out};

@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::authorize::scope;
 use crate::error::ApiError;
 use crate::metadata::{self, Metadata};
+use crate::sign_in::Level;
 use crate::{enforcement, user};
 
 /// Who the bearer's user is (OpenID Connect Core §5.3.2).
@@ -81,6 +82,7 @@ struct ConfigurationBody<'a> {
     subject_types_supported: [&'static str; 1],
     id_token_signing_alg_values_supported: [&'static str; 1],
     prompt_values_supported: [&'static str; 4],
+    acr_values_supported: [&'static str; 2],
     claims_supported: &'static [&'static str],
     claims_parameter_supported: bool,
     request_parameter_supported: bool,
@@ -88,7 +90,7 @@ struct ConfigurationBody<'a> {
 }
 
 /// What ID tokens and user info tell.
-const CLAIMS: [&str; 11] = [
+const CLAIMS: [&str; 12] = [
     "iss",
     "sub",
     "aud",
@@ -97,6 +99,7 @@ const CLAIMS: [&str; 11] = [
     "auth_time",
     "nonce",
     "amr",
+    "acr",
     "at_hash",
     "sid",
     "preferred_username",
@@ -119,6 +122,7 @@ pub(super) async fn read_configuration(State(app): State<App>) -> Result<Respons
         subject_types_supported: ["public"],
         id_token_signing_alg_values_supported: [ring.signer(app.now())?.algorithm.as_str()],
         prompt_values_supported: ["none", "login", "consent", "select_account"],
+        acr_values_supported: Level::ALL.map(Level::as_str),
         claims_supported: &CLAIMS,
         claims_parameter_supported: false,
         request_parameter_supported: false,

@@ -9,6 +9,7 @@ use shared::token::Algorithm;
 
 use crate::app::App;
 use crate::error::{ApiError, Internal};
+use crate::sign_in::level_of_amr;
 use crate::token::sign;
 use crate::user::Account;
 
@@ -43,6 +44,7 @@ struct Claims<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<&'a str>,
     amr: Vec<&'a str>,
+    acr: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     at_hash: Option<String>,
     sid: &'a str,
@@ -64,6 +66,7 @@ pub(crate) fn id_token(app: &App, facts: &IdTokenFacts<'_>, now: UtcMicros) -> R
         auth_time: facts.authenticated_at.as_seconds(),
         nonce: facts.nonce,
         amr: facts.amr.split_whitespace().collect(),
+        acr: level_of_amr(facts.amr).as_str(),
         at_hash: half_hash(facts.access_token, key.algorithm),
         sid: facts.sid,
         preferred_username: facts.tells_name.then_some(facts.account.username.as_str()),

@@ -7,8 +7,9 @@ use shared::http::bearer::bearer_token;
 use shared::token::{AudienceRule, Verified};
 
 use crate::app::App;
-use crate::enforcement;
 use crate::error::ApiError;
+use crate::sign_in::LOGIN_CLIENT;
+use crate::{client, enforcement};
 
 /// Whoever presents a token for the audience `gatelog`.
 #[derive(Clone, Debug)]
@@ -18,6 +19,22 @@ impl Caller {
     /// Whom events name.
     pub(crate) fn actor(&self) -> Actor {
         self.0.actor()
+    }
+
+    /// The user, if it has signed in itself. A key acts for it, and so does a client of somebody else that it has let in for something
+    /// else: neither is the user when it is about what the user signs in with.
+    pub(crate) async fn signed_in(&self, app: &App) -> Result<&str, ApiError> {
+        let (Some(_), Some(client_id)) = (&self.0.sid, &self.0.client_id) else {
+            return Err(ApiError::SignInRequired);
+        };
+        if client_id == LOGIN_CLIENT {
+            return Ok(&self.0.sub);
+        }
+        let mut tx = app.database.read().await?;
+        match client::find(&mut tx, client_id).await? {
+            Some(client) if client.is_first_party => Ok(&self.0.sub),
+            _ => Err(ApiError::SignInRequired),
+        }
     }
 
     /// Refuses a caller without that scope.

@@ -8,6 +8,7 @@ mod if_match;
 mod operator;
 mod page;
 mod path_id;
+mod recent_sign_in;
 
 pub(crate) use body::{BodyError, JsonBody, read_body};
 pub(crate) use browser::{Browser, PageForm};
@@ -17,3 +18,4 @@ pub(crate) use if_match::{IfMatch, etag};
 pub(crate) use operator::{Administrator, Operator};
 pub(crate) use page::PageQuery;
 pub(crate) use path_id::PathId;
+pub(crate) use recent_sign_in::{RECENT_SECONDS, RecentSignIn};

@@ -17,7 +17,6 @@ pub(super) const SESSIONS_MAX: usize = 100;
 
 /// Why a session ended before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(dead_code, reason = "not everything that ends sessions is written yet")]
 pub(crate) enum EndReason {
     /// The user signed out.
     Logout,

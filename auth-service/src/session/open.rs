@@ -14,7 +14,7 @@ use crate::request::RequestContext;
 use crate::secret;
 use crate::sign_in::Authentication;
 use crate::token::{Grant, TokenAnswer, mint_signed};
-use crate::user::{self, Account};
+use crate::user::Account;
 use shared::database::Tx;
 
 /// What a session is opened for.
@@ -37,8 +37,7 @@ pub(crate) struct Opened {
     pub(crate) amr: String,
 }
 
-/// Opens a session in the caller's transaction, as the last thing in it; `None` if what was proved does not hold any more: the user was disabled
-/// or got another password meanwhile.
+/// Opens a session in the caller's transaction, as the last thing in it; `None` if what was proved does not hold any more.
 pub(crate) async fn open(
     tx: &mut Tx<'_>,
     app: &App,
@@ -47,10 +46,8 @@ pub(crate) async fn open(
     new: &NewGrant<'_>,
 ) -> Result<Option<Opened>, ApiError> {
     let now = app.now();
-    let proven = &authentication.account;
-    let account = match user::find(tx, &proven.id).await? {
-        Some(current) if !current.is_disabled && current.password_hash == proven.password_hash => current,
-        _ => return Ok(None),
+    let Some(account) = authentication.current_account(tx).await? else {
+        return Ok(None);
     };
     let (first, sid) = RefreshToken::first(secret::fresh_bytes().map_err(Internal::from)?);
     let seed: [u8; SEED_BYTES] = secret::fresh_bytes().map_err(Internal::from)?;

@@ -2,19 +2,27 @@
 
 mod authentication;
 mod handler;
+mod level;
 mod password;
+mod second_factor;
+pub(crate) mod ticket;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-pub(crate) use authentication::{Authentication, Method};
+pub(crate) use authentication::{Authentication, Method, level_of_amr};
+pub(crate) use level::Level;
 pub(crate) use password::{password, refuse};
+pub(crate) use second_factor::{SecondStep, second_factor};
+pub(crate) use ticket::Destination;
 
 /// The client of first-party sign-in.
 pub(crate) const LOGIN_CLIENT: &str = "gatelog-login";
 
-/// `POST /v1/login`.
+/// `POST /v1/login` and `/v1/login/mfa`.
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(handler::log_in))
+    OpenApiRouter::default()
+        .routes(routes!(handler::log_in))
+        .routes(routes!(handler::log_in_by_second_factor))
 }

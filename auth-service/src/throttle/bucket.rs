@@ -168,7 +168,6 @@ impl Bucket {
     }
 
     /// The bucket of a user's second factor, wherever it is tried from: who tries it has the password already.
-    #[expect(dead_code, reason = "for the sign-in with a second factor")]
     pub(crate) fn second_factor(key: &BucketKey, user_id: &str) -> Self {
         Self {
             id: key.id(Kind::SecondFactor, &["second_factor", user_id]),

@@ -38,6 +38,8 @@ pub(crate) async fn forget_former_password(
 ) -> Result<(), ApiError> {
     let account = Bucket::account(&app.bucket_key, &user::key_of(username), None);
     store::delete(tx, &account.id).await?;
+    // Whoever tried codes had the former password.
+    store::delete(tx, &Bucket::second_factor(&app.bucket_key, user_id).id).await?;
     device::forget(tx, user_id).await?;
     Ok(())
 }

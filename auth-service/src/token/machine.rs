@@ -71,6 +71,7 @@ pub(super) async fn grant(
         username: owner.as_ref().map(|account| account.username.clone()),
         auth_time: None,
         amr: Vec::new(),
+        acr: None,
     };
     let scope = claims.scope.clone();
     let actor = Actor {

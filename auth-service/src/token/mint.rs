@@ -1,6 +1,7 @@
 //! Which claims an access token has (RFC 9068 §2.2), and for how long it is valid.
 
 use crate::authorize::scope::is_of_openid;
+use crate::sign_in::level_of_amr;
 use shared::clock::UtcMicros;
 use shared::event::{Actor, Identity};
 use shared::token::{AccessClaims, GATELOG_AUDIENCE};
@@ -68,6 +69,7 @@ pub(super) fn mint(rules: &MintRules, grant: &Grant<'_>, jti: String, now: UtcMi
         username: Some(grant.username.to_owned()),
         auth_time: Some(grant.authenticated_at.as_seconds()),
         amr: grant.amr.split_whitespace().map(str::to_owned).collect(),
+        acr: Some(level_of_amr(grant.amr).as_str().to_owned()),
     }
 }
 

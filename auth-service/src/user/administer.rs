@@ -13,8 +13,9 @@ use crate::app::App;
 use crate::error::{ApiError, Internal};
 use crate::one_time_token::{self, Purpose};
 use crate::request::{IfMatch, Operator, PageQuery};
+use crate::second_factor::FactorRefusal;
 use crate::session::{self, EndReason, Ending};
-use crate::{enforcement, outbox, secret};
+use crate::{enforcement, outbox, second_factor, secret};
 use shared::database::Tx;
 
 /// A one-time token with which a user sets its password, to be given to it and to nobody else.
@@ -161,6 +162,7 @@ pub(super) async fn delete(app: &App, operator: &Operator, id: &str, seen: IfMat
     store::delete(&mut tx, id, now).await?;
     record(&mut tx, operator, action::USER_DELETED, (&before, None), now).await?;
     end_sessions(&mut tx, operator, id, EndReason::Deleted, now).await?;
+    second_factor::forget(&mut tx, operator, Class::Admin, (id, None), now).await?;
     enforcement::append(&mut tx, &Target::Sub(id.to_owned()), now).await?;
     Ok(app.database.commit(tx).await?)
 }
@@ -184,6 +186,21 @@ pub(super) async fn reset_password(
     outbox::append(&mut tx, now, facts).await?;
     app.database.commit(tx).await?;
     Ok(token)
+}
+
+/// Removes a user's second factor, for whoever has lost it, and ends its sessions.
+pub(super) async fn reset_second_factor(
+    app: &App,
+    operator: &Operator,
+    id: &str,
+    seen: IfMatch,
+) -> Result<(), ApiError> {
+    let mut tx = app.database.write().await?;
+    seen_user(&mut tx, id, seen).await?;
+    if !second_factor::forget(&mut tx, operator, Class::Admin, (id, None), app.now()).await? {
+        return Err(FactorRefusal::NotEnrolled.into());
+    }
+    Ok(app.database.commit(tx).await?)
 }
 
 /// A fresh one-time password token, which voids the one before.

@@ -15,7 +15,7 @@ use crate::error::ApiError;
 use crate::request::{IfMatch, Operator, PageQuery};
 use shared::runtime::cli::StartError;
 
-const COLUMNS: [&str; 6] = ["ID", "NAME", "ROLES", "DISABLED", "PASSWORD", "CREATED"];
+const COLUMNS: [&str; 7] = ["ID", "NAME", "ROLES", "DISABLED", "PASSWORD", "MFA", "CREATED"];
 
 /// What can be done with users. A user is named by its id or its name.
 #[derive(Debug, Subcommand)]
@@ -78,6 +78,11 @@ pub enum UserCommand {
         /// Its id or name
         user: String,
     },
+    /// Removes the second factor of a user who has lost it, and ends its sessions
+    ResetMfa {
+        /// Its id or name
+        user: String,
+    },
     /// Prints a one-time token with which a user sets a new password
     ResetPassword {
         /// Its id or name
@@ -118,6 +123,12 @@ impl UserCommand {
                 let user = find(app, &user).await?;
                 let deleting = administer::delete(app, &operator, &user.id, IfMatch(user.version));
                 deleting.await.map_err(failed)
+            }
+            Self::ResetMfa { user } => {
+                let user = find(app, &user).await?;
+                let seen = IfMatch(user.version);
+                let removing = administer::reset_second_factor(app, &operator, &user.id, seen);
+                removing.await.map_err(failed)
             }
             Self::ResetPassword { user } => {
                 let user = find(app, &user).await?;
@@ -226,6 +237,7 @@ fn cells(user: ShownUser) -> Vec<String> {
         user.roles.join(" "),
         user.disabled.to_string(),
         user.has_password.to_string(),
+        user.has_second_factor.to_string(),
         UtcMicros::from_micros(user.created_at).to_string(),
     ]
 }

@@ -17,7 +17,7 @@ use super::administer::{self, Change, PasswordToken};
 use super::store::{Filter, InsertError, ShownUser};
 use crate::app::App;
 use crate::error::ApiError;
-use crate::request::{Administrator, IfMatch, JsonBody, PageQuery, PathId, etag};
+use crate::request::{Administrator, IfMatch, JsonBody, PageQuery, PathId, RecentSignIn, etag};
 
 /// The user to make. Its password is nobody's business but its own.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -64,6 +64,8 @@ pub(super) struct UserBody {
     disabled: bool,
     /// Whether the user has set a password.
     has_password: bool,
+    /// Whether the user has a second factor.
+    has_second_factor: bool,
     #[schema(value_type = String, format = DateTime)]
     created_at: UtcMicros,
     /// What `If-Match` names, in quotation marks.
@@ -127,6 +129,7 @@ impl From<ShownUser> for UserBody {
             roles: user.roles,
             disabled: user.disabled,
             has_password: user.has_password,
+            has_second_factor: user.has_second_factor,
             created_at: UtcMicros::from_micros(user.created_at),
             version: user.version,
         }
@@ -310,4 +313,32 @@ pub(super) async fn reset_password(
     let token = administer::reset_password(&app, &administrator.operator, &id).await?;
     let body = Json(PasswordTokenBody::from(token));
     Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], body).into_response())
+}
+
+/// Removes the second factor of a user who has lost it, and ends its sessions. Needs a sign-in of the last five minutes, with the
+/// administrator's own second factor if there is one: no key does this.
+#[utoipa::path(
+    delete,
+    path = "/v1/admin/users/{id}/mfa",
+    operation_id = "resetSecondFactor",
+    tag = "administration",
+    security(("bearer" = ["admin"])),
+    params(("id" = String, Path, max_length = 64), ("If-Match" = String, Header, max_length = 32)),
+    responses(
+        (status = 204, description = "The second factor is gone"),
+        (status = 401, description = "`reauthentication_required`, or as for every token"),
+        (status = 404, description = "`not_found`"),
+        (status = 409, description = "`mfa_not_enrolled`"),
+        (status = 412, description = "`precondition_failed`"),
+        (status = 428, description = "`precondition_required`")
+    )
+)]
+pub(super) async fn reset_second_factor(
+    State(app): State<App>,
+    (administrator, _): (Administrator, RecentSignIn),
+    PathId(id): PathId,
+    seen: IfMatch,
+) -> Result<StatusCode, ApiError> {
+    administer::reset_second_factor(&app, &administrator.operator, &id, seen).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

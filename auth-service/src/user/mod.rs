@@ -13,7 +13,8 @@ use utoipa_axum::routes;
 use crate::app::App;
 pub(crate) use name::{Username, key_of};
 pub(crate) use store::{
-    Account, NewUser, find, find_by_name, has_administrator, insert, lock, renew_password, set_password,
+    Account, NewUser, find, find_by_name, has_administrator, insert, lock, raise_version, renew_password,
+    set_password,
 };
 
 /// The role of administrators.
@@ -32,6 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
             handler::delete_user
         ))
         .routes(routes!(handler::reset_password))
+        .routes(routes!(handler::reset_second_factor))
 }
 
 /// The id of a user: never to be mistaken for that of a client (RFC 9700 §4.15).

@@ -9,8 +9,8 @@ use super::store::{self, NewUser};
 use super::{ADMIN_ROLE, Username, fresh_id};
 use crate::app::App;
 use crate::error::ApiError;
-use crate::outbox;
 use crate::request::Operator;
+use crate::{outbox, second_factor};
 
 /// Makes the user of that name an administrator that is not disabled, or makes one, and a one-time password token for it.
 pub(super) async fn recover_admin(
@@ -44,6 +44,8 @@ pub(super) async fn recover_admin(
         .with_detail("user_id", id.as_str())
         .with_detail("username", username.as_str());
     outbox::append(&mut tx, now, facts).await?;
+    // Who has lost a factor could not sign in with the password alone.
+    second_factor::forget(&mut tx, operator, Class::Admin, (&id, None), now).await?;
     app.database.commit(tx).await?;
     Ok((id, token))
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use shared::clock::UtcMicros;
 
 use super::name::{Username, key_of};
+use crate::secret::sha256;
 use shared::database::{DatabaseError, Tx, execute, fetch};
 
 const LOCK: &str = "UPDATE users SET id = id WHERE id = $1";
@@ -18,13 +19,15 @@ const INSERT: &str = "INSERT INTO users (id, username, username_key, password_ha
 const INSERT_ROLE: &str = "INSERT INTO user_roles (user_id, role)
     SELECT $1, name FROM roles WHERE name = $2";
 const SELECT_PAGE: &str = "SELECT id, username, username_key, disabled, version, created_at,
-        password_hash IS NOT NULL AS has_password
+        password_hash IS NOT NULL AS has_password,
+        EXISTS (SELECT 1 FROM totp_factors WHERE user_id = users.id) AS has_second_factor
     FROM users WHERE deleted_at IS NULL AND username_key > $1 AND substr(username_key, 1, length($2)) = $2
         AND ($3 = '' OR EXISTS
             (SELECT 1 FROM user_roles WHERE user_roles.user_id = users.id AND user_roles.role = $3))
     ORDER BY username_key LIMIT $4";
 const SELECT_SHOWN: &str = "SELECT id, username, username_key, disabled, version, created_at,
-        password_hash IS NOT NULL AS has_password
+        password_hash IS NOT NULL AS has_password,
+        EXISTS (SELECT 1 FROM totp_factors WHERE user_id = users.id) AS has_second_factor
     FROM users WHERE deleted_at IS NULL AND id = $1";
 const SELECT_ROLE_NAMES: &str = "SELECT role FROM user_roles WHERE user_id = $1 ORDER BY role";
 const RAISE_VERSION: &str = "UPDATE users SET version = version + 1 WHERE id = $1";
@@ -50,6 +53,13 @@ pub(crate) struct Account {
     pub(crate) roles: Vec<String>,
     /// The scopes of all roles, each once.
     pub(crate) scopes: Vec<String>,
+}
+
+impl Account {
+    /// Tells one password from another without keeping its hash a second time.
+    pub(crate) fn password_digest(&self) -> Vec<u8> {
+        sha256(self.password_hash.as_deref().unwrap_or_default())
+    }
 }
 
 /// A user that is made.
@@ -84,6 +94,7 @@ pub(super) struct ShownUser {
     pub(super) version: i64,
     pub(super) created_at: i64,
     pub(super) has_password: bool,
+    pub(super) has_second_factor: bool,
     #[sqlx(skip)]
     pub(super) roles: Vec<String>,
 }
@@ -254,7 +265,7 @@ async fn role_names(tx: &mut Tx<'_>, id: &str) -> Result<Vec<String>, DatabaseEr
 }
 
 /// Raises the version that `If-Match` names.
-pub(super) async fn raise_version(tx: &mut Tx<'_>, id: &str) -> Result<(), DatabaseError> {
+pub(crate) async fn raise_version(tx: &mut Tx<'_>, id: &str) -> Result<(), DatabaseError> {
     execute!(tx, sqlx::query(RAISE_VERSION).bind(id))?;
     Ok(())
 }

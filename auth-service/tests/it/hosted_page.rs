@@ -26,7 +26,7 @@ fn asks_to_sign_in(answer: &Answer) -> bool {
 }
 
 /// What every page must be, whatever is on it.
-fn assert_sound(page: &Answer) {
+pub(crate) fn assert_sound(page: &Answer) {
     for (name, value) in [
         ("content-type", "text/html; charset=utf-8"),
         ("cache-control", "no-store"),

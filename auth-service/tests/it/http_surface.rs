@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::databases::on_both_databases;
 use crate::harness::{Harness, PASSWORD, json_request};
+use crate::second_factor_harness::{enrol, second_half, ticket};
 
 fn raw(body: impl Into<Body>) -> Request<Body> {
     let mut request = json_request("/v1/login", &json!({}));
@@ -146,6 +147,18 @@ async fn readiness_does_not_hang_on_the_broker(harness: Arc<Harness>) {
     assert_eq!(harness.get("/healthz").await.text, "ok\n");
 }
 
+/// What a user holds who adds a second factor and signs in with it.
+async fn secrets_of_a_factor(harness: &Harness, bearer: &str) -> Vec<String> {
+    let factor = enrol(harness, bearer).await;
+    let ticket = ticket(harness).await;
+    let wrong = factor.app.wrong_code(harness);
+    second_half(harness, &ticket, &wrong).await;
+    let whole = second_half(harness, &ticket, &factor.recovery_codes[0]).await;
+    let (access, refresh) = (whole.text_of("access_token"), whole.text_of("refresh_token"));
+    let code = factor.recovery_codes[0].clone();
+    vec![factor.app.uri, code, ticket, access, refresh]
+}
+
 async fn no_secret_is_in_any_event_or_row(harness: Arc<Harness>) {
     let setup_token = harness.setup_token().await;
     let admin = harness.set_up().await;
@@ -172,6 +185,7 @@ async fn no_secret_is_in_any_event_or_row(harness: Arc<Harness>) {
     harness
         .post_as("/v1/logout", &login.text_of("access_token"), &json!({}))
         .await;
+    let of_factor = secrets_of_a_factor(&harness, &admin).await;
 
     let mut rows = harness.texts("SELECT facts FROM outbox").await;
     assert!(rows.len() > 8);
@@ -196,6 +210,9 @@ async fn no_secret_is_in_any_event_or_row(harness: Arc<Harness>) {
         crate::harness::MASTER_KEY,
     ] {
         assert!(!kept.contains(secret), "{secret}");
+    }
+    for secret in of_factor {
+        assert!(!kept.contains(&secret), "{secret}");
     }
 }
 

@@ -16,6 +16,20 @@ pub const AUTHN_LOGIN_LOCK: &str = "authn_login_lock";
 pub const EXCESS_RATE_LIMIT_EXCEEDED: &str = "excess_rate_limit_exceeded";
 /// An operator lets something be tried again.
 pub const LOCKOUT_CLEARED: &str = "lockout_cleared";
+/// A password was right, and its user is asked for a second factor.
+pub const AUTHN_MFA_CHALLENGE: &str = "authn_mfa_challenge";
+/// A second factor was right.
+pub const AUTHN_MFA_SUCCESS: &str = "authn_mfa_success";
+/// A second factor, or the ticket that stands for the first, was refused.
+pub const AUTHN_MFA_FAIL: &str = "authn_mfa_fail";
+/// A user got a secret that is to become its second factor.
+pub const MFA_ENROLMENT_BEGUN: &str = "mfa_enrolment_begun";
+/// A user has a second factor from now on.
+pub const MFA_FACTOR_ADDED: &str = "mfa_factor_added";
+/// A user has no second factor any more.
+pub const MFA_FACTOR_REMOVED: &str = "mfa_factor_removed";
+/// A user got new recovery codes in place of the former.
+pub const MFA_RECOVERY_CODES_CREATED: &str = "mfa_recovery_codes_created";
 /// An access token was minted.
 pub const AUTHN_TOKEN_CREATED: &str = "authn_token_created";
 /// A refresh was refused.

@@ -88,6 +88,24 @@ pub fn insufficient_scope(detail: String, scope: Option<&str>) -> Problem {
     }
 }
 
+/// 401 to a token of a sign-in that is too long ago or proved too little (RFC 9470 §3). `max_age` is in seconds; `acr_values` is what
+/// a user who can should be asked for.
+pub fn insufficient_authentication(
+    code: &'static str,
+    detail: String,
+    max_age: u64,
+    acr_values: &str,
+) -> Problem {
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, code, detail);
+    let challenge = format!(
+        r#"Bearer realm="gatelog", error="insufficient_user_authentication", max_age="{max_age}", acr_values="{acr_values}""#
+    );
+    match HeaderValue::from_str(&challenge) {
+        Ok(challenge) => problem.with_challenge(&challenge),
+        Err(_) => problem,
+    }
+}
+
 /// Keys and revocations are asked for every second, so a second is when to try again.
 const RETRY_SECONDS: u32 = 1;
 

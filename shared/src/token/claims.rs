@@ -40,4 +40,7 @@ pub struct AccessClaims {
     /// How it proved it (RFC 8176).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub amr: Vec<String>,
+    /// How much that is worth (OpenID Connect Core §2, RFC 9470 §6).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
 }

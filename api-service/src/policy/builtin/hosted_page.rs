@@ -28,6 +28,13 @@ pub(super) const ROUTES: &[Row] = &[
         Service::Auth,
     ),
     (
+        "oauth-second-factor",
+        Method::POST,
+        "/oauth/second-factor",
+        Who::Anyone,
+        Service::Auth,
+    ),
+    (
         "oauth-consent",
         Method::POST,
         "/oauth/consent",

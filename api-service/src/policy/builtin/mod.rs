@@ -1,6 +1,7 @@
 //! The routes to Gatelog itself, so that a client knows one URL (DESIGN §2).
 
 mod hosted_page;
+mod second_factor;
 
 use std::sync::Arc;
 
@@ -175,6 +176,7 @@ const ADMINISTRATION: &[(&str, Method, &str)] = &[
         Method::POST,
         "/v1/admin/users/{id}/password-reset",
     ),
+    ("user-mfa-reset", Method::DELETE, "/v1/admin/users/{id}/mfa"),
     ("role-list", Method::GET, "/v1/admin/roles"),
     ("role-create", Method::POST, "/v1/admin/roles"),
     ("role-update", Method::PATCH, "/v1/admin/roles/{name}"),
@@ -236,10 +238,12 @@ pub(super) fn routes(auth: &Arc<Upstream>, collector: &Arc<Upstream>) -> Vec<Rou
     let administration =
         administration.map(|(name, method, template)| (name, method, template, who, Service::Auth));
     let pages = hosted_page::ROUTES.iter().cloned();
+    let factors = second_factor::ROUTES.iter().cloned();
     ROUTES
         .iter()
         .cloned()
         .chain(pages)
+        .chain(factors)
         .chain(administration)
         .map(route)
         .collect()

@@ -120,6 +120,7 @@ impl TestApi {
             username: Some("auditor".into()),
             auth_time: None,
             amr: Vec::new(),
+            acr: None,
         };
         let mut header = Header::new(jsonwebtoken::Algorithm::EdDSA);
         header.typ = Some("at+jwt".into());

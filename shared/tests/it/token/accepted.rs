@@ -201,6 +201,7 @@ fn access_claims() -> impl Strategy<Value = AccessClaims> {
             roles,
             username: texts.4,
             auth_time,
+            acr: amr.first().cloned(),
             amr,
         },
     )
