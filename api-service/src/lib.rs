@@ -1,6 +1,7 @@
 //! The door: verifies tokens, decides, forwards, and publishes one event for every request.
 #![doc = include_str!("../README.md")]
 
+pub mod access_log;
 mod app;
 pub mod command;
 mod door;
@@ -8,6 +9,7 @@ mod forward_auth;
 mod gate;
 pub mod inspect;
 mod listener;
+mod openapi;
 pub mod policy;
 mod proxy;
 pub mod rate_limit;
@@ -34,6 +36,7 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let client = pooled_client().map_err(StartError::failed)?;
     shared::http::metrics::start(&settings.gate.process, shutdown.clone()).await?;
+    let traces = settings.gate.process.traces.clone();
     let mut running = RunningGate::start(settings.gate, &client)?;
     let gate = running.gate();
     let serving = settings.listener.serving(&gate);
@@ -43,7 +46,7 @@ pub async fn run(
         client,
         body_max_bytes: settings.body_max_bytes,
     };
-    let router = app::router(Arc::new(door)).merge(forward_auth);
+    let router = traces.over(app::router(Arc::new(door)).merge(forward_auth));
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "the door is open");
     }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use api_service::command::Command;
 use api_service::settings::{SERVICE, Settings};
 use clap::Parser;
+use shared::http::traces::Traces;
 use shared::runtime::cli::{StartError, exit_code, listen};
 use shared::runtime::{shutdown, telemetry};
 
@@ -33,9 +34,13 @@ async fn run(arguments: Arguments) -> Result<(), StartError> {
     if let Some(command) = arguments.command {
         return command.run(config).await;
     }
-    let settings = Settings::load(config)?;
+    let mut settings = Settings::load(config)?;
     telemetry::start(&settings.gate.process.log, settings.gate.process.log_format);
     let listener = listen(settings.listen).await?;
     let shutdown = shutdown::on_signals().map_err(StartError::failed)?;
-    api_service::run(settings, listener, shutdown).await
+    let traces = Traces::of_process(SERVICE).map_err(StartError::config)?;
+    settings.gate.process.traces = traces.clone();
+    let ended = api_service::run(settings, listener, shutdown).await;
+    traces.close().await;
+    ended
 }

@@ -88,7 +88,7 @@ pub async fn run(
     };
     // A task that ends by itself has failed, and then the whole process ends, so that its supervisor starts it anew.
     let failed = tokio::select! {
-        () = serve(listener, router(app), shutdown) => None,
+        () = serve(listener, settings.process.traces.over(router(app)), shutdown) => None,
         _ = &mut intake => Some("intake ended by itself"),
         _ = &mut leading => Some("sequencing ended by itself"),
         () = spool_tasks.ended() => Some("the spool ended by itself"),

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use audit_collector::settings::{self, PREFIX, SERVICE, Settings};
 use clap::{Parser, Subcommand};
 use shared::http::client::is_ready;
+use shared::http::traces::Traces;
 use shared::runtime::cli::{StartError, exit_code, listen, own_url, say};
 use shared::runtime::{shutdown, telemetry};
 
@@ -52,11 +53,15 @@ async fn run(arguments: Arguments) -> Result<(), StartError> {
             Ok(())
         }
         None => {
-            let settings = Settings::load(config)?;
+            let mut settings = Settings::load(config)?;
             telemetry::start(&settings.process.log, settings.process.log_format);
             let listener = listen(settings.listen).await?;
             let shutdown = shutdown::on_signals().map_err(StartError::failed)?;
-            audit_collector::run(settings, listener, shutdown).await
+            let traces = Traces::of_process(SERVICE).map_err(StartError::config)?;
+            settings.process.traces = traces.clone();
+            let ended = audit_collector::run(settings, listener, shutdown).await;
+            traces.close().await;
+            ended
         }
     }
 }

@@ -7,6 +7,7 @@ use auth_service::command::Command;
 use auth_service::settings::Settings;
 use auth_service::{SERVICE, run};
 use clap::Parser;
+use shared::http::traces::Traces;
 use shared::runtime::cli::{self, StartError};
 use shared::runtime::{shutdown, telemetry};
 
@@ -40,12 +41,16 @@ async fn start(arguments: Arguments) -> Result<(), StartError> {
     {
         return command.run_without_settings().await;
     }
-    let settings = Settings::load(arguments.config.as_deref())?;
+    let mut settings = Settings::load(arguments.config.as_deref())?;
     telemetry::start(&settings.process.log, settings.process.log_format);
     if let Some(command) = arguments.command {
         return command.run(&settings, arguments.json).await;
     }
     let listener = cli::listen(settings.listen).await?;
     let shutdown = shutdown::on_signals().map_err(StartError::failed)?;
-    run(settings, listener, shutdown).await
+    let traces = Traces::of_process(SERVICE).map_err(StartError::config)?;
+    settings.process.traces = traces.clone();
+    let ended = run(settings, listener, shutdown).await;
+    traces.close().await;
+    ended
 }

@@ -135,7 +135,8 @@ pub async fn run(
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, database = %settings.database_url, "auth-service is ready");
     }
-    let serving = serve(listener, service.router(), shutdown.clone());
+    let router = service.app.process.traces.over(service.router());
+    let serving = serve(listener, router, shutdown.clone());
     let ended = tokio::select! {
         () = serving => Ok(()),
         _ = relay.join_next() => Err(StartError::failed("the relay of the outbox ended by itself")),

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use shared::http::traces::Traces;
 use shared::runtime::cli::{StartError, exit_code, say};
-use shared::runtime::{shutdown, telemetry};
+use shared::runtime::shutdown::{self, CancellationToken};
+use shared::runtime::telemetry;
 use standalone::settings::Settings;
 use standalone::{demo, start, tour};
 
@@ -35,10 +37,22 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), StartError> {
-    let settings = Settings::load(arguments.config.as_deref())?;
+    let mut settings = Settings::load(arguments.config.as_deref())?;
     telemetry::start(&settings.log, settings.log_format);
     let shutdown = shutdown::on_signals().map_err(StartError::failed)?;
-    match arguments.command {
+    settings.traces = Traces::of_process("gatelog").map_err(StartError::config)?;
+    let traces = settings.traces.clone();
+    let ended = serve(arguments.command, settings, shutdown).await;
+    traces.close().await;
+    ended
+}
+
+async fn serve(
+    command: Option<Command>,
+    settings: Settings,
+    shutdown: CancellationToken,
+) -> Result<(), StartError> {
+    match command {
         Some(Command::Demo) => demo::run(settings, shutdown).await,
         None => {
             let running = tokio::select! {

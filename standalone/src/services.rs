@@ -188,6 +188,7 @@ impl Common {
                 // One listener for the process, which is not a service's.
                 metrics_listen: None,
                 metrics: Metrics::new(),
+                traces: settings.traces.clone(),
             },
             clock: Arc::new(SystemClock),
         })
@@ -243,6 +244,7 @@ impl Common {
                 spool_dir: settings.data_dir.join("spool"),
                 spool_max_bytes: SPOOL_MAX_BYTES,
                 service_token: self.service_token.clone(),
+                access_log: api_service::access_log::AccessLog::default(),
                 process: ProcessSettings {
                     trusted_proxies: Vec::new(),
                     ..self.process.clone()

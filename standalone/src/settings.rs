@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use shared::http::traces::Traces;
 use shared::runtime::common::{LOG, LOG_FORMAT, METRICS_LISTEN};
 use shared::runtime::settings::{Reader, Setting, SettingsError};
 use shared::runtime::telemetry::{LogFilter, LogFormat};
@@ -68,6 +69,8 @@ pub struct Settings {
     pub log: LogFilter,
     /// What logs look like.
     pub log_format: LogFormat,
+    /// The traces of the process.
+    pub traces: Traces,
 }
 
 impl Settings {
@@ -95,6 +98,7 @@ impl Settings {
                 metrics_listen: metrics_listen?,
                 log: log?,
                 log_format: log_format?,
+                traces: Traces::default(),
             })
         })
     }

@@ -11,6 +11,7 @@ use shared::event::Outcome;
 use shared::http::problem::Problem;
 use shared::http::request_id::X_REQUEST_ID;
 use shared::http::serve::Flaw;
+use shared::http::traces::AnsweredRoute;
 use shared::spool::SpoolError;
 
 use super::Gate;
@@ -140,6 +141,10 @@ impl Case {
                 .for_request(&self.arrival.request_id)
                 .into_response(),
         };
+        if let Some(route) = &self.route {
+            let template = AnsweredRoute(route.template.clone());
+            response.extensions_mut().insert(template);
+        }
         let route = self.route.as_ref().map(|route| route.name.as_str());
         self.gate.answers.count(
             &self.method,

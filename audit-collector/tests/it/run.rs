@@ -38,6 +38,7 @@ fn settings(database: &TestDatabase, transport: Transport, spool: &TempDir) -> S
             log_format: LogFormat::Json,
             metrics_listen: None,
             metrics: Metrics::new(),
+            traces: shared::http::traces::Traces::default(),
         },
         clock: Arc::new(SystemClock),
     }

@@ -97,6 +97,7 @@ pub(crate) fn settings(database_url: DatabaseUrl, clock: &Arc<ManualClock>) -> S
             log_format: "text".parse().unwrap(),
             metrics_listen: None,
             metrics: Metrics::new(),
+            traces: shared::http::traces::Traces::default(),
         },
         clock: clock.clone(),
     }

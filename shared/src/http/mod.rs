@@ -8,3 +8,5 @@ pub mod metrics;
 pub mod problem;
 pub mod request_id;
 pub mod serve;
+#[cfg(feature = "otlp")]
+pub mod traces;

@@ -101,6 +101,9 @@ pub struct ProcessSettings {
     pub metrics_listen: Option<SocketAddr>,
     /// The metrics of the process.
     pub metrics: Metrics,
+    /// The traces of the process; none until [`Traces::of_process`](crate::http::traces::Traces::of_process) is asked.
+    #[cfg(feature = "otlp")]
+    pub traces: crate::http::traces::Traces,
 }
 
 impl ProcessSettings {
@@ -120,6 +123,8 @@ impl ProcessSettings {
             log_format: log_format?,
             metrics_listen: metrics_listen?,
             metrics: Metrics::new(),
+            #[cfg(feature = "otlp")]
+            traces: crate::http::traces::Traces::default(),
         })
     }
 }

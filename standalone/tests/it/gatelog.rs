@@ -26,6 +26,15 @@ impl Gatelog {
 
     /// Starts it in a folder where it may have run before.
     pub(crate) fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
+        Self::start_within(folder, arguments, &[])
+    }
+
+    /// Starts it in an empty folder with more in its environment.
+    pub(crate) fn start_with(environment: &[(&str, &str)]) -> Self {
+        Self::start_within(tempfile::tempdir().unwrap(), &[], environment)
+    }
+
+    fn start_within(folder: TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_gatelog"))
             .args(arguments)
@@ -34,6 +43,7 @@ impl Gatelog {
             .env("GATELOG_LISTEN", "127.0.0.1:0")
             .env("GATELOG_AUTH_LISTEN", "127.0.0.1:0")
             .env("GATELOG_COLLECTOR_LISTEN", "127.0.0.1:0")
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()

@@ -11,3 +11,4 @@ mod revocation;
 mod servers;
 mod system;
 mod tour;
+mod traces;

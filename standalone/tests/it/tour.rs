@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::gatelog::Gatelog;
 
 /// Pastes the tour's lines into a shell, and returns the answers in order.
-fn pasted(tour: &str) -> Vec<Value> {
+pub(crate) fn pasted(tour: &str) -> Vec<Value> {
     let commands: Vec<_> = tour.lines().filter(|line| line.starts_with("  ")).collect();
     // What stands before the first step, such as the token on a line of its own, is no command.
     let first_step = commands.iter().position(|line| line.starts_with("  # ")).unwrap();
