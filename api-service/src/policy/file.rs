@@ -53,12 +53,14 @@ pub(super) struct IssuerTable {
     pub(super) claims: Option<ClaimTable>,
 }
 
-/// `claims = { sub = "user_id", roles = "role" }`
+/// `claims = { sub = "user_id", roles = "realm_access.roles", scope = "scp", client = "azp" }`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ClaimTable {
     pub(super) sub: String,
     pub(super) roles: Option<String>,
+    pub(super) scope: Option<String>,
+    pub(super) client: Option<String>,
 }
 
 /// `[upstream.NAME]`

@@ -92,6 +92,8 @@ impl Checker<'_> {
                 Some(claims) => ClaimProfile::Mapped {
                     sub: claims.sub,
                     roles: claims.roles,
+                    scope: claims.scope,
+                    client: claims.client,
                 },
             },
             iss: table.url,

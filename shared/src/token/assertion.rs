@@ -71,7 +71,7 @@ fn verify_claims(
         }
     }
     // Whoever else it is meant for could present it here.
-    let aud = claims.list("aud")?.ok_or(Refusal::ClaimMissing("aud"))?;
+    let aud = claims.list("aud", "aud")?.ok_or(Refusal::ClaimMissing("aud"))?;
     if aud.is_empty() || !aud.iter().all(|name| audiences.contains(name)) {
         return Err(Refusal::AudienceRefused);
     }

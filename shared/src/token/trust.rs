@@ -50,12 +50,17 @@ impl IssuerRules {
 pub enum ClaimProfile {
     /// All that RFC 9068 §2.2 requires.
     AccessToken,
-    /// `iss`, `aud`, `exp` and a subject; for issuers that know no RFC 9068.
+    /// `iss`, `aud`, `exp` and a subject; for issuers that know no RFC 9068. Dots in a name lead into objects, unless a claim
+    /// has that name itself.
     Mapped {
         /// The claim that holds the subject: a string or a whole number.
         sub: String,
         /// The claim that holds the roles: a string or a list of strings.
         roles: Option<String>,
+        /// The claim that holds the scopes: a string with spaces between them or a list of strings; `scope` if not given.
+        scope: Option<String>,
+        /// The claim that holds the client; `client_id` if not given.
+        client: Option<String>,
     },
 }
 

@@ -56,6 +56,11 @@ impl Verified {
         self.scopes.iter().any(|own| own == scope)
     }
 
+    /// The claim of that name; if there is none, the one that the dots in it lead to.
+    pub fn claim(&self, path: &str) -> Option<&Value> {
+        Claims(&self.claims).at(path)
+    }
+
     /// Whom an event names for it.
     pub fn actor(&self) -> Actor {
         Actor {
@@ -209,38 +214,24 @@ fn verify_claims(
     {
         return Err(Refusal::NotYetValid);
     }
-    let (sub, roles) = match &rules.profile {
-        ClaimProfile::AccessToken => {
-            for (name, present) in [
-                ("iat", issued_at.is_some()),
-                ("jti", claims.has("jti")),
-                ("client_id", claims.has("client_id")),
-            ] {
-                if !present {
-                    return Err(Refusal::ClaimMissing(name));
-                }
-            }
-            (claims.text("sub")?, claims.list("roles")?)
-        }
-        ClaimProfile::Mapped { sub, roles } => (
-            claims.mapped_subject(sub)?,
-            roles.as_deref().map_or(Ok(None), |name| claims.list(name))?,
-        ),
-    };
+    let named = named(&claims, rules)?;
     Ok(Verified {
         iss: rules.iss.clone(),
-        sub: sub.ok_or(Refusal::ClaimMissing("sub"))?,
-        aud: claims.list("aud")?.ok_or(Refusal::ClaimMissing("aud"))?,
+        sub: named.sub.ok_or(Refusal::ClaimMissing("sub"))?,
+        aud: claims.list("aud", "aud")?.ok_or(Refusal::ClaimMissing("aud"))?,
         expires_at,
         issued_at,
         jti: claims.text("jti")?,
-        client_id: claims.text("client_id")?,
+        client_id: named.client_id,
         sid: claims.text("sid")?,
-        scopes: claims
-            .text("scope")?
-            .map(|scope| scope.split_ascii_whitespace().map(str::to_owned).collect())
-            .unwrap_or_default(),
-        roles: roles.unwrap_or_default(),
+        scopes: named
+            .scopes
+            .iter()
+            .flatten()
+            .flat_map(|scopes| scopes.split_ascii_whitespace())
+            .map(str::to_owned)
+            .collect(),
+        roles: named.roles.unwrap_or_default(),
         username: claims.text("username")?,
         kid: signed.kid.map(str::to_owned),
         algorithm: signed.algorithm,
@@ -249,10 +240,51 @@ fn verify_claims(
     })
 }
 
+/// Who a token is for and what it lets them do, wherever its issuer says so.
+struct Named {
+    sub: Option<String>,
+    client_id: Option<String>,
+    roles: Option<Vec<String>>,
+    /// Each with spaces between them, or one.
+    scopes: Option<Vec<String>>,
+}
+
+fn named(claims: &Claims<'_>, rules: &IssuerRules) -> Result<Named, Refusal> {
+    match &rules.profile {
+        ClaimProfile::AccessToken => {
+            if let Some(missing) = ["iat", "jti", "client_id"]
+                .into_iter()
+                .find(|name| !claims.has(name))
+            {
+                return Err(Refusal::ClaimMissing(missing));
+            }
+            Ok(Named {
+                sub: claims.text("sub")?,
+                client_id: claims.text("client_id")?,
+                roles: claims.list("roles", "roles")?,
+                scopes: claims.text("scope")?.map(|scope| vec![scope]),
+            })
+        }
+        ClaimProfile::Mapped {
+            sub,
+            roles,
+            scope,
+            client,
+        } => Ok(Named {
+            sub: claims.mapped_subject(sub)?,
+            client_id: claims.mapped_client(client.as_deref().unwrap_or("client_id"))?,
+            roles: roles
+                .as_deref()
+                .map_or(Ok(None), |path| claims.list(path, "roles"))?,
+            scopes: claims.list(scope.as_deref().unwrap_or("scope"), "scope")?,
+        }),
+    }
+}
+
 /// Claims of which a wrong type is an error and never taken for an absence.
 pub(super) struct Claims<'c>(pub(super) &'c Map<String, Value>);
 
-impl Claims<'_> {
+impl<'c> Claims<'c> {
     fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
@@ -266,19 +298,27 @@ impl Claims<'_> {
         }
     }
 
-    /// A text, or a list of texts none of which is empty.
-    pub(super) fn list(&self, name: &str) -> Result<Option<Vec<String>>, Refusal> {
-        let one = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        let list = match self.0.get(name) {
+    /// A text, or a list of texts none of which is empty; an error names it by `told`. A scope may be none.
+    pub(super) fn list(&self, path: &str, told: &'static str) -> Result<Option<Vec<String>>, Refusal> {
+        let one = |value: &Value| {
+            let text = value.as_str().filter(|text| !text.is_empty() || told == "scope");
+            text.map(str::to_owned)
+        };
+        let list = match self.at(path) {
             None => return Ok(None),
             Some(Value::Array(values)) => values.iter().map(one).collect::<Option<Vec<_>>>(),
             Some(value) => one(value).map(|text| vec![text]),
         };
-        list.map(Some).ok_or(Refusal::ClaimMalformed(if name == "aud" {
-            "aud"
-        } else {
-            "roles"
-        }))
+        list.map(Some).ok_or(Refusal::ClaimMalformed(told))
+    }
+
+    /// The claim of that name; if there is none, the one that the dots lead to. Names may be addresses, which have dots.
+    fn at(&self, path: &str) -> Option<&'c Value> {
+        if let Some(value) = self.0.get(path) {
+            return Some(value);
+        }
+        let (first, rest) = path.split_once('.')?;
+        Claims(self.0.get(first)?.as_object()?).at(rest)
     }
 
     /// RFC 7519 §2: a number of seconds, which may have a fraction; rounded down.
@@ -293,12 +333,20 @@ impl Claims<'_> {
     }
 
     /// Services that know no RFC 9068 often number their users.
-    fn mapped_subject(&self, name: &str) -> Result<Option<String>, Refusal> {
-        match self.0.get(name) {
+    fn mapped_subject(&self, path: &str) -> Result<Option<String>, Refusal> {
+        match self.at(path) {
             None => Ok(None),
             Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
             Some(Value::Number(number)) if number.is_i64() || number.is_u64() => Ok(Some(number.to_string())),
             Some(_) => Err(Refusal::ClaimMalformed("sub")),
+        }
+    }
+
+    fn mapped_client(&self, path: &str) -> Result<Option<String>, Refusal> {
+        match self.at(path) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
+            Some(_) => Err(Refusal::ClaimMalformed("client_id")),
         }
     }
 }

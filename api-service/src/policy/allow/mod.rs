@@ -177,7 +177,7 @@ mod tests {
 
     use super::*;
 
-    fn token(scopes: &[&str], roles: &[&str]) -> Verified {
+    pub(super) fn token(scopes: &[&str], roles: &[&str]) -> Verified {
         let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         Verified {
             iss: "i".into(),

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use shared::token::Verified;
 
 use super::{Allow, Asker};
@@ -16,7 +16,7 @@ pub(super) fn holds(term: &Allow, token: &Verified, asker: &Asker<'_>) -> bool {
         Allow::Role(role) => token.roles.contains(role),
         Allow::Sub(sub) => token.sub == *sub,
         Allow::Client(client) => token.client_id.as_ref() == Some(client),
-        Allow::Claim { path, value } => at(&token.claims, path).is_some_and(|found| is_or_has(found, value)),
+        Allow::Claim { path, value } => token.claim(path).is_some_and(|found| is_or_has(found, value)),
         // Without either time nobody can tell, and then it is too old.
         Allow::Age(max) => token
             .authenticated_at
@@ -30,15 +30,6 @@ pub(super) fn holds(term: &Allow, token: &Verified, asker: &Asker<'_>) -> bool {
 /// An IPv4 address that came in IPv6's clothes is an IPv4 address.
 pub(super) fn is_from(ip: IpAddr, net: &IpNet) -> bool {
     net.contains(&ip.to_canonical())
-}
-
-/// The claim of that name; if there is none, the one that the dots lead to. Names may be addresses, which have dots.
-fn at<'c>(claims: &'c Map<String, Value>, path: &str) -> Option<&'c Value> {
-    if let Some(value) = claims.get(path) {
-        return Some(value);
-    }
-    let (first, rest) = path.split_once('.')?;
-    at(claims.get(first)?.as_object()?, rest)
 }
 
 fn is_or_has(found: &Value, wanted: &str) -> bool {
@@ -59,10 +50,15 @@ fn is_or_has(found: &Value, wanted: &str) -> bool {
 mod tests {
     use serde_json::json;
 
+    use super::super::tests::token;
     use super::*;
 
     fn has(claims: &Value, path: &str, value: &str) -> bool {
-        at(claims.as_object().unwrap(), path).is_some_and(|found| is_or_has(found, value))
+        let token = Verified {
+            claims: claims.as_object().unwrap().clone(),
+            ..token(&[], &[])
+        };
+        token.claim(path).is_some_and(|found| is_or_has(found, value))
     }
 
     #[test]

@@ -5,8 +5,9 @@ use proptest::option;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use shared::clock::UtcMicros;
+use shared::enforcement::RevocationSet;
 use shared::event::Identity;
-use shared::token::{AccessClaims, Algorithm, AudienceRule};
+use shared::token::{AccessClaims, Algorithm, AudienceRule, ClaimProfile, Trust, verify};
 
 use super::mint::{
     GATELOG, KIDS, LEGACY, PARTNER, WORLD, claims, good, header, legacy, with, with_claim, with_header,
@@ -47,6 +48,50 @@ fn an_event_names_whom_a_good_token_names() {
     assert_eq!(facts.kid.as_deref(), Some("ed"));
     assert_eq!(facts.alg.as_deref(), Some("EdDSA"));
     assert_eq!(facts.age_s, Some(42));
+}
+
+#[test]
+fn claims_of_issuers_that_know_no_rfc_9068_are_found_where_their_profile_says() {
+    let mapped = |scope: Value| {
+        let profile = ClaimProfile::Mapped {
+            sub: "user.id".into(),
+            roles: Some("realm_access.roles".into()),
+            scope: Some("scp".into()),
+            client: Some("azp".into()),
+        };
+        let issuers = WORLD.trust.issuers().iter().cloned().map(|mut issuer| {
+            if issuer.rules.iss == PARTNER {
+                issuer.rules.profile = profile.clone();
+            }
+            issuer
+        });
+        let body = json!({
+            "iss": PARTNER, "aud": "orders", "exp": NOW + 600, "user": {"id": 17}, "azp": "shop",
+            "realm_access": {"roles": ["clerk"]}, "scp": scope, "scope": "ignored"
+        });
+        let token = WORLD.partner.sign(&with(header(), "kid", None), &body);
+        let now = UtcMicros::from_seconds(NOW);
+        verify(
+            &token,
+            &Trust::new(issuers.collect()),
+            AudienceRule::Apis,
+            &RevocationSet::default(),
+            now,
+        )
+    };
+
+    for scope in [json!("a b"), json!(["a", "b"])] {
+        let verified = mapped(scope).unwrap();
+        assert_eq!(
+            (verified.sub.as_str(), verified.client_id.as_deref()),
+            ("17", Some("shop"))
+        );
+        assert_eq!(
+            (verified.scopes, verified.roles),
+            (vec!["a".into(), "b".into()], vec!["clerk".into()])
+        );
+    }
+    assert_eq!(outcome(&mapped(json!({"a": true}))), "token_claim_malformed");
 }
 
 #[test]

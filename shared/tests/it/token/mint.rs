@@ -110,6 +110,8 @@ impl World {
             profile: ClaimProfile::Mapped {
                 sub: "user_id".to_owned(),
                 roles: Some("role".to_owned()),
+                scope: None,
+                client: None,
             },
         };
         let trusted = |rules, keys: Option<KeySet>| TrustedIssuer {
