@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
+use axum::response::IntoResponse;
 use axum::routing::get;
-use shared::http::health::{Readiness, healthz};
+use shared::http::health::Readiness;
 
 use crate::door::{Door, handler};
 
@@ -18,8 +19,27 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
         .with_state(door)
 }
 
+/// The process answers.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "readHealth",
+    tag = "operation",
+    responses((status = 200, description = "`ok`", body = String, content_type = "text/plain"))
+)]
+pub(crate) async fn healthz() -> impl IntoResponse {
+    shared::http::health::healthz().await
+}
+
 /// Ready when tokens can be decided on. The broker is no part of it: events wait in the spool.
-async fn readyz(State(door): State<Arc<Door>>) -> Readiness {
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readReadiness",
+    tag = "operation",
+    responses((status = 200, description = "Ready", body = Object), (status = 503, description = "Not ready", body = Object))
+)]
+pub(crate) async fn readyz(State(door): State<Arc<Door>>) -> Readiness {
     Readiness::of([
         ("keys", door.gate.guard.has_all_keys()),
         ("revocations", !door.gate.guard.is_blind()),

@@ -6,9 +6,12 @@ use http::header::CACHE_CONTROL;
 use serde::Serialize;
 use shared::clock::UtcMicros;
 use shared::token::Verified;
+use utoipa::ToSchema;
 
-#[derive(Serialize)]
-struct Body<'c> {
+/// Who calls, as the token says it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Me)]
+pub(crate) struct Body<'c> {
     sub: &'c str,
     username: Option<&'c str>,
     client_id: Option<&'c str>,
@@ -18,11 +21,23 @@ struct Body<'c> {
     roles: &'c [String],
     session: Option<&'c str>,
     token_id: Option<&'c str>,
+    #[schema(value_type = String, format = DateTime)]
     expires_at: UtcMicros,
 }
 
-/// The answer for `caller`.
-pub(super) fn answer(caller: &Verified) -> Response {
+/// Who the door thinks you are.
+#[utoipa::path(
+    get,
+    path = "/api/me",
+    operation_id = "readMe",
+    tag = "caller",
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The bearer of the token", body = Body<'_>),
+        (status = 401, description = "There is no token, or none that is good: `token_…`")
+    )
+)]
+pub(crate) fn answer(caller: &Verified) -> Response {
     let body = Body {
         sub: &caller.sub,
         username: caller.username.as_deref(),

@@ -2,7 +2,7 @@
 
 mod answer;
 pub(crate) mod handler;
-mod me;
+pub(crate) mod me;
 
 use std::sync::Arc;
 

@@ -17,8 +17,24 @@ use super::answer;
 use super::question::{self, Question};
 use crate::gate::{Arrival, Case, Entrance, Sender};
 
-/// Answers a question and writes its event first. A body that comes with it is not read.
-pub(super) async fn handle(State(state): State<Arc<ForwardAuth>>, request: Request) -> Response {
+/// Whether a request may pass, for a proxy that forwards it by itself.
+///
+/// Which request it is about is said by the headers that nginx, Traefik, Caddy or Envoy set; any method will do. A body that comes
+/// with the question is not read. Codes stand in `X-Gatelog-Code` too.
+#[utoipa::path(
+    get,
+    path = "/-/decide",
+    operation_id = "decide",
+    tag = "proxies",
+    responses(
+        (status = 200, description = "It may pass; identity headers tell who calls"),
+        (status = 400, description = "`question_ambiguous`, `identity_alias`, `path_refused`"),
+        (status = 401, description = "There is no token, or none that is good: `token_…`"),
+        (status = 403, description = "`insufficient_scope`, `address_blocked`, `subject_blocked`, `session_blocked`, `peer_untrusted`"),
+        (status = 404, description = "`no_route`")
+    )
+)]
+pub(crate) async fn handle(State(state): State<Arc<ForwardAuth>>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     let Some(PeerAddr(peer)) = parts.extensions.get().copied() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();

@@ -5,7 +5,7 @@
 //! from exactly the headers that they set on every request; where one is missing, or could be the client's, nothing is guessed.
 
 mod answer;
-mod handler;
+pub(crate) mod handler;
 mod question;
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const PATH: &str = "/-/decide";
 
 /// What all questions share.
 #[derive(Debug)]
-struct ForwardAuth {
+pub(crate) struct ForwardAuth {
     gate: Arc<Gate>,
     /// Who may ask.
     peers: Vec<IpNet>,

@@ -14,6 +14,7 @@ use super::{Allow, Audit, Route, Target, Upstream};
 #[derive(Clone, Copy)]
 enum Service {
     Door,
+    Description,
     Auth,
     Collector,
 }
@@ -33,6 +34,13 @@ type Row = (&'static str, Method, &'static str, Who, Service);
 
 const ROUTES: &[Row] = &[
     ("me", Method::GET, "/api/me", Who::SignedIn, Service::Door),
+    (
+        "description",
+        Method::GET,
+        "/openapi.json",
+        Who::Anyone,
+        Service::Description,
+    ),
     ("setup", Method::POST, "/v1/setup", Who::Anyone, Service::Auth),
     ("login", Method::POST, "/v1/login", Who::Anyone, Service::Auth),
     ("logout", Method::POST, "/v1/logout", Who::SignedIn, Service::Auth),
@@ -221,10 +229,11 @@ pub(super) fn routes(auth: &Arc<Upstream>, collector: &Arc<Upstream>) -> Vec<Rou
         // Every bearer may ask who it is; all else here is Gatelog's own.
         audience: match (who, service) {
             (Who::Bearer, _) | (_, Service::Door) => AudienceRule::Either,
-            (_, Service::Auth | Service::Collector) => AudienceRule::Gatelog,
+            (_, Service::Description | Service::Auth | Service::Collector) => AudienceRule::Gatelog,
         },
         target: match service {
             Service::Door => Target::Me,
+            Service::Description => Target::Description,
             Service::Auth => Target::Upstream(Arc::clone(auth)),
             Service::Collector => Target::Upstream(Arc::clone(collector)),
         },
