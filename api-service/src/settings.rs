@@ -15,6 +15,7 @@ use shared::runtime::common::{
 use shared::runtime::settings::{Reader, Setting, SettingsError};
 use shared::transport::{Transport, read_broker};
 
+use crate::access_log::AccessLog;
 pub use crate::gate::GateSettings;
 pub use crate::listener::ListenerSettings;
 use crate::policy::{self, PolicyError, Surroundings};
@@ -62,6 +63,11 @@ const DECIDE_PEERS: Setting = Setting::new(
     "",
     "networks (CIDR, separated by commas) of proxies that may ask `/-/decide`; if none, there is no such path",
 );
+const ACCESS_LOG: Setting = Setting::new(
+    "access_log",
+    "off",
+    "`json` for a line about every request on standard output, beside its event; or `off`",
+);
 
 /// Every setting, for the documentation.
 pub fn all() -> Vec<Setting> {
@@ -77,6 +83,7 @@ pub fn all() -> Vec<Setting> {
         CONNECTIONS_MAX,
         CONNECTIONS_PER_ADDRESS_MAX,
         DECIDE_PEERS,
+        ACCESS_LOG,
     ];
     let shared = [
         BROKER_URL,
@@ -132,6 +139,11 @@ impl Settings {
         let broker = read_broker(r, SERVICE);
         let (spool_dir, spool_max_bytes) = (r.value(&SPOOL_DIR), r.value(&SPOOL_MAX_BYTES));
         let service_token = read_service_token(r);
+        let access_log = r.value(&ACCESS_LOG).and_then(|format| {
+            let log = AccessLog::of(format);
+            log.map_err(|error| r.problem(format!("access_log: {error}")))
+                .ok()
+        });
         let process = ProcessSettings::read(r);
         reader.finish(|| {
             Some(Self {
@@ -149,6 +161,7 @@ impl Settings {
                     spool_max_bytes: spool_max_bytes?,
                     service_token: service_token?.0,
                     process: process?,
+                    access_log: access_log?,
                     clock: Arc::new(SystemClock),
                 },
             })

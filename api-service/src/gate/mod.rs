@@ -25,6 +25,7 @@ use shared::http::metrics::{Answers, Refusals};
 use shared::runtime::shutdown::TaskTracker;
 use shared::spool::Spool;
 
+use crate::access_log::AccessLog;
 use crate::policy::{Policy, RouteTable};
 use crate::rate_limit::{RateLimiter, RateRule};
 pub(crate) use arrival::{Arrival, Sender};
@@ -70,6 +71,8 @@ pub(crate) struct Gate {
     limiter: Arc<RateLimiter>,
     /// Answers by route.
     answers: Answers,
+    /// A line for every request, beside its event.
+    access_log: AccessLog,
     /// What never became a request.
     refusals: Refusals,
     /// Tasks that still write the event of a request whose client is gone.

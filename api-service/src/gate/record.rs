@@ -118,13 +118,9 @@ impl Record {
             response_bytes: answered.response_bytes,
             ..self.http()
         });
-        let handed_over = hand_over(
-            &self.gate.spool,
-            self.facts.clone(),
-            self.audit,
-            self.held.as_ref(),
-        )
-        .await;
+        let draft = Draft::new(self.gate.spool.clock().now(), self.facts.clone());
+        let line = self.gate.access_log.line(&draft);
+        let handed_over = hand_over(&self.gate.spool, draft, self.audit, self.held.as_ref()).await;
         self.is_written = true;
         let mut written = Written {
             gate: Arc::clone(&self.gate),
@@ -137,7 +133,24 @@ impl Record {
         };
         let result = tolerated(until_written(handed_over).await, self.audit);
         written.is_open &= result.is_ok();
+        match &result {
+            Ok(()) => self.gate.access_log.tell(line),
+            Err(_) => self.tell_unrecorded(),
+        }
         result.map(|()| written)
+    }
+
+    /// What is not recorded is answered with 503, and the access log says so.
+    fn tell_unrecorded(&self) {
+        let mut facts = self.facts.clone().because("audit_unavailable");
+        facts.outcome = Outcome::Error;
+        facts.http = Some(HttpFacts {
+            status: Some(StatusCode::SERVICE_UNAVAILABLE.as_u16()),
+            response_bytes: None,
+            ..self.http()
+        });
+        let access_log = &self.gate.access_log;
+        access_log.tell(access_log.line(&Draft::new(self.gate.spool.clock().now(), facts)));
     }
 
     fn http(&self) -> HttpFacts {
@@ -210,9 +223,11 @@ impl Drop for Written {
 
 /// Writes an event that no answer waits for. The task is waited for at shutdown.
 pub(super) fn write_later(gate: &Gate, facts: Facts, audit: Audit, held: Option<Reservation>) {
-    let spool = gate.spool.clone();
+    let (spool, access_log) = (gate.spool.clone(), gate.access_log.clone());
     gate.ends.spawn(async move {
-        let handed_over = hand_over(&spool, facts, audit, held.as_ref()).await;
+        let draft = Draft::new(spool.clock().now(), facts);
+        access_log.tell(access_log.line(&draft));
+        let handed_over = hand_over(&spool, draft, audit, held.as_ref()).await;
         if let Err(error) = until_written(handed_over).await {
             tracing::error!(%error, "the end of a request could not be recorded");
         }
@@ -221,16 +236,13 @@ pub(super) fn write_later(gate: &Gate, facts: Facts, audit: Audit, held: Option<
 
 async fn hand_over(
     spool: &Spool,
-    facts: Facts,
+    draft: Draft,
     audit: Audit,
     held: Option<&Reservation>,
 ) -> Result<Option<HandedOver>, SpoolError> {
     match audit {
         Audit::Off => Ok(None),
-        Audit::Durable | Audit::BestEffort => {
-            let draft = Draft::new(spool.clock().now(), facts);
-            spool.hand_over(draft, held).await.map(Some)
-        }
+        Audit::Durable | Audit::BestEffort => spool.hand_over(draft, held).await.map(Some),
     }
 }
 

@@ -63,12 +63,14 @@ impl RunningGate {
         let metrics = &settings.process.metrics;
         shared::guard::metrics::watch(metrics, METRICS_PREFIX, &guard);
         let limiter = RateLimiter::watched(metrics, METRICS_PREFIX);
+        settings.access_log.watch(metrics, METRICS_PREFIX);
         let gate = Arc::new(Gate {
             policy: ArcSwap::from_pointee(ActivePolicy::new(settings.policy, refresh)),
             guard,
             spool,
             trusted_proxies: settings.process.trusted_proxies.clone(),
             limiter,
+            access_log: settings.access_log,
             answers: metrics.register(METRICS_PREFIX, Answers::register),
             refusals: metrics.register(METRICS_PREFIX, Refusals::register),
             ends: TaskTracker::new(),
@@ -105,6 +107,7 @@ impl RunningGate {
         {
             tracing::error!("the events of some requests could not be written");
         }
+        self.gate.access_log.close().await;
         self.background.shutdown().await;
         self.spool_tasks.close().await;
     }

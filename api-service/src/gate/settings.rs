@@ -7,6 +7,7 @@ use shared::clock::SharedClock;
 use shared::runtime::common::ProcessSettings;
 use shared::transport::Transport;
 
+use crate::access_log::AccessLog;
 use crate::policy::Policy;
 
 /// What a gate needs, whatever door stands before it.
@@ -28,6 +29,8 @@ pub struct GateSettings {
     pub service_token: SecretString,
     /// What every process needs.
     pub process: ProcessSettings,
+    /// Where a line for every request goes, beside its event.
+    pub access_log: AccessLog,
     /// The clock.
     pub clock: SharedClock,
 }

@@ -1,6 +1,7 @@
 //! The door as its clients and operators see it: a real listener, real sockets, an in-process transport.
 #![cfg(test)]
 
+mod access_log;
 mod audit;
 mod caddy;
 mod decisions;
@@ -8,6 +9,7 @@ mod forward_auth;
 mod harness;
 mod inspect;
 mod nginx;
+mod openapi;
 mod proxying;
 mod rate_limits;
 mod refusals;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use api_service::access_log::AccessLog;
 use api_service::policy::{self, Surroundings};
 use api_service::settings::ListenerSettings;
 use api_service::settings::{GateSettings, SERVICE, Settings};
@@ -20,6 +21,7 @@ use serde_json::Value;
 use shared::clock::SystemClock;
 use shared::event::Event;
 use shared::http::client::{PooledClient, pooled_client};
+use shared::http::traces::Traces;
 use shared::runtime::common::ProcessSettings;
 use shared::runtime::metrics::Metrics;
 use shared::runtime::shutdown::CancellationToken;
@@ -222,7 +224,9 @@ fn settings_around(issuer: &Issuer, policy_file: &Path) -> Settings {
                 log_format: LogFormat::Text,
                 metrics_listen: None,
                 metrics: Metrics::new(),
+                traces: Traces::default(),
             },
+            access_log: AccessLog::default(),
             clock: Arc::new(SystemClock),
         },
     }
