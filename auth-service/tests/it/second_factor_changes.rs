@@ -283,6 +283,21 @@ async fn a_change_ends_every_other_session_and_leaves_the_own(harness: Arc<Harne
     );
 }
 
+/// As if a sign-in and an enrolment had crossed: what opens a session asks once more.
+async fn a_browser_from_before_the_factor_gets_no_tokens_even_if_it_was_missed(harness: Arc<Harness>) {
+    let own = harness.set_up().await;
+    let browser = Browser::new(&harness).await;
+    browser.sign_in(&authorize_path(OWN, &[]), "root").await;
+    enrol(&harness, &own).await;
+    harness.sql("UPDATE browser_sessions SET ended_at = NULL").await;
+    let code = answered(&browser.get(&authorize_path(OWN, &[])).await, "code").unwrap();
+
+    let refused = redeem(&harness, OWN, &code).await;
+
+    assert_eq!(refused.text_of("error"), "invalid_grant");
+    assert_eq!(harness.last_event().await["reason"], "session_ended");
+}
+
 async fn new_recovery_codes_void_the_former(harness: Arc<Harness>) {
     let factor = root_with_factor(&harness).await;
     let bearer = signed_in(&harness, &factor.app).await.text_of("access_token");
@@ -448,6 +463,7 @@ on_both_databases!(
     a_change_of_a_factor_needs_the_factor,
     no_key_and_no_client_of_others_comes_near_a_factor,
     a_change_ends_every_other_session_and_leaves_the_own,
+    a_browser_from_before_the_factor_gets_no_tokens_even_if_it_was_missed,
     new_recovery_codes_void_the_former,
     an_administrator_sees_and_resets_the_factor_of_a_user,
     a_deleted_user_leaves_no_secret,
