@@ -30,7 +30,7 @@ pub enum Command {
     },
     /// Print a fresh one-time token for the first administrator, good for 15 minutes
     SetupToken,
-    /// Make an administrator who can sign in, whatever happened to the others, and print its one-time password token
+    /// Make an administrator who can sign in, whatever happened to the others, and print the link with which it sets its password
     RecoverAdmin {
         /// The name that it signs in with; a user of that name becomes one
         username: String,

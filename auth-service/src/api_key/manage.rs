@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::{Value, json};
 use shared::clock::UtcMicros;
 use shared::enforcement::Target;
 use shared::event::{Class, Facts, Outcome, action};
@@ -111,8 +112,8 @@ pub(super) async fn create(
     secret::store::insert(&mut tx, &row, now).await?;
     let facts = by
         .facts(action::API_KEY_CREATED, &key)
-        .with_detail("scope", key.scopes.join(" "))
-        .with_detail("aud", audience)
+        .with_detail("before", Value::Null)
+        .with_detail("after", told(&key))
         .with_detail("expires_at", expires_at.to_string());
     outbox::append(&mut tx, now, facts).await?;
     app.database.commit(tx).await?;
@@ -161,7 +162,16 @@ pub(super) async fn delete(
     let key = key.filter(is_theirs).ok_or(ApiError::NotFound)?;
     client::delete(&mut tx, key_id, now).await?;
     secret::store::delete_all(&mut tx, key_id).await?;
-    outbox::append(&mut tx, now, by.facts(action::API_KEY_DELETED, &key)).await?;
+    let facts = by
+        .facts(action::API_KEY_DELETED, &key)
+        .with_detail("before", told(&key))
+        .with_detail("after", Value::Null);
+    outbox::append(&mut tx, now, facts).await?;
     enforcement::append(&mut tx, &Target::ClientId(key.id), now).await?;
     Ok(app.database.commit(tx).await?)
+}
+
+/// What an event tells of what a key may do.
+fn told(key: &Client) -> Value {
+    json!({ "scopes": key.scopes, "audiences": key.audiences })
 }

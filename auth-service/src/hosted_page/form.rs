@@ -6,6 +6,7 @@ use super::language::Language;
 use super::layout::{around, document};
 use super::words::Words;
 use crate::authorize::scope;
+use crate::password::Weakness;
 
 /// What every form carries and where it goes.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +33,9 @@ pub(crate) enum Fault {
     Refused,
     CodeMissing,
     CodeRefused,
+    /// The new password and its repetition.
+    PasswordDiffers,
+    Weak(Weakness),
     TooMany,
     TooBusy,
     Stale,
@@ -45,6 +49,8 @@ impl Fault {
             Self::Refused => words.refused,
             Self::CodeMissing => words.code_missing,
             Self::CodeRefused => words.code_refused,
+            Self::PasswordDiffers => words.password_page.differs,
+            Self::Weak(weakness) => words.password_page.weak(weakness),
             Self::TooMany => words.too_many,
             Self::TooBusy => words.too_busy,
             Self::Stale => words.stale,
@@ -55,7 +61,8 @@ impl Fault {
     const fn field(self) -> Option<&'static str> {
         match self {
             Self::UsernameMissing | Self::Refused => Some("username"),
-            Self::PasswordMissing => Some("password"),
+            Self::PasswordMissing | Self::Weak(_) => Some("password"),
+            Self::PasswordDiffers => Some("password_again"),
             Self::CodeMissing | Self::CodeRefused => Some("code"),
             Self::TooMany | Self::TooBusy | Self::Stale => None,
         }
@@ -174,7 +181,7 @@ pub(crate) fn sign_out(frame: &FormFrame<'_>, username: &str) -> String {
 }
 
 /// All faults in one place, each leading to its field.
-fn summary(words: &'static Words, faults: &[Fault]) -> Markup {
+pub(super) fn summary(words: &'static Words, faults: &[Fault]) -> Markup {
     html! {
         @if !faults.is_empty() {
             div class="summary" role="alert" {
@@ -194,7 +201,7 @@ fn summary(words: &'static Words, faults: &[Fault]) -> Markup {
     }
 }
 
-fn is_wrong(faults: &[Fault], field: &str) -> Option<&'static str> {
+pub(super) fn is_wrong(faults: &[Fault], field: &str) -> Option<&'static str> {
     faults
         .iter()
         .any(|fault| fault.field() == Some(field))
@@ -207,11 +214,11 @@ fn own_fault(faults: &[Fault], field: &str) -> Option<Fault> {
     faults.iter().find(is_own).copied()
 }
 
-fn described(faults: &[Fault], field: &str) -> Option<String> {
+pub(super) fn described(faults: &[Fault], field: &str) -> Option<String> {
     own_fault(faults, field).map(|_| format!("{field}-fault"))
 }
 
-fn hint(words: &'static Words, faults: &[Fault], field: &str) -> Markup {
+pub(super) fn hint(words: &'static Words, faults: &[Fault], field: &str) -> Markup {
     html! {
         @if let Some(fault) = own_fault(faults, field) {
             p class="wrong" id={ (field) "-fault" } { (fault.text(words)) }

@@ -29,6 +29,8 @@ pub(crate) struct FormTokenKey(hmac::Key);
 pub(crate) enum FormPurpose<'a> {
     SignIn,
     SecondFactor,
+    /// Of the user of that id.
+    Password(&'a str),
     /// Of the browser session of that id.
     Consent(&'a str),
     /// Of the browser session of that id.
@@ -40,6 +42,7 @@ impl FormPurpose<'_> {
         match self {
             Self::SignIn => ("sign-in", ""),
             Self::SecondFactor => ("second-factor", ""),
+            Self::Password(user) => ("password", user),
             Self::Consent(session) => ("consent", session),
             Self::SignOut(session) => ("sign-out", session),
         }

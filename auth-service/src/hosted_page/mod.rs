@@ -1,4 +1,4 @@
-//! The pages that people see: to sign in, to consent, to sign out. Server-made HTML that works without a script.
+//! The pages that people see: to sign in, to consent, to set a password, to sign out. Server-made HTML that works without a script.
 
 mod form;
 mod form_token;
@@ -6,6 +6,8 @@ mod handler;
 mod language;
 mod layout;
 mod notice;
+mod password;
+mod password_words;
 mod words;
 
 use axum::response::{IntoResponse, Response};
@@ -22,6 +24,7 @@ pub(crate) use form::{Asking, Fault, FormFrame, Wish, consent, second_factor, si
 pub(crate) use form_token::{FormPurpose, FormTokenKey};
 pub(crate) use language::Language;
 pub(crate) use notice::{distrusted, failed, hand_over, signed_out};
+pub(crate) use password::{choose_password, link_over, password_set};
 
 /// `/oauth/logout`.
 pub(crate) fn routes() -> OpenApiRouter<App> {

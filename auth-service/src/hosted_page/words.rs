@@ -1,6 +1,7 @@
 //! What the pages say, in every language that they speak.
 
 use super::language::Language;
+use super::password_words::{self, PasswordWords};
 
 /// Text before and after something that is filled in.
 pub(super) type Around = (&'static str, &'static str);
@@ -50,6 +51,7 @@ pub(super) struct Words {
     pub(super) unavailable: &'static str,
     pub(super) what_to_do: &'static str,
     pub(super) reference: &'static str,
+    pub(super) password_page: &'static PasswordWords,
 }
 
 impl Words {
@@ -105,6 +107,7 @@ static ENGLISH: Words = Words {
     unavailable: "Not available right now",
     what_to_do: "Go back to the application and try again. If it happens again, tell whoever runs it.",
     reference: "Reference:",
+    password_page: &password_words::ENGLISH,
 };
 
 static KOREAN: Words = Words {
@@ -151,4 +154,5 @@ static KOREAN: Words = Words {
     unavailable: "지금은 이용할 수 없습니다",
     what_to_do: "애플리케이션으로 돌아가 다시 시도하세요. 문제가 계속되면 운영자에게 알려 주세요.",
     reference: "참조 번호:",
+    password_page: &password_words::KOREAN,
 };

@@ -1,22 +1,19 @@
-//! `POST /v1/password`.
+//! `POST /v1/password` and `POST /v1/password/change`.
 
 use std::fmt;
 
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
-use shared::event::{Actor, Class, Identity, Outcome, action};
 use utoipa::ToSchema;
 
 use super::check;
+use super::replace::{By, replace};
+use super::set::set_with_token;
 use crate::app::App;
 use crate::error::ApiError;
-use crate::one_time_token::{self, Purpose};
-use crate::outbox;
-use crate::request::{JsonBody, RequestContext};
-use crate::session::{self, EndReason, Ending};
-use crate::throttle;
-use crate::user::{self, Account};
+use crate::request::{Caller, JsonBody, RequestContext};
+use crate::{sign_in, user};
 
 /// The one-time token and the password that its user chooses.
 #[derive(Deserialize, ToSchema)]
@@ -52,50 +49,73 @@ pub(super) async fn set_password(
     context: RequestContext,
     JsonBody(request): JsonBody<SetPasswordRequest>,
 ) -> Result<StatusCode, ApiError> {
-    let Some(account) = find_account(&app, &request.token).await? else {
-        return Err(one_time_token::refuse(&app, &context, Purpose::Password).await);
-    };
-    check(&app, &request.password, &account.username).await?;
-    let hash = app.hasher.hash(request.password).await?;
-    let now = app.now();
-    let mut tx = app.database.write().await?;
-    if !one_time_token::consume(&mut tx, Purpose::Password, &request.token, now).await? {
-        drop(tx);
-        return Err(one_time_token::refuse(&app, &context, Purpose::Password).await);
-    }
-    user::set_password(&mut tx, &account.id, &hash).await?;
-    throttle::forget_former_password(&mut tx, &app, &account.id, &account.username).await?;
-    let actor = Actor {
-        identity: Identity::Verified,
-        sub: Some(account.id.clone()),
-        username: Some(account.username),
-        ..Actor::default()
-    };
-    let facts = context
-        .facts(
-            Class::Auth,
-            action::AUTHN_PASSWORD_CHANGE,
-            Outcome::Success,
-            actor.clone(),
-        )
-        .with_detail("by", "one_time_token");
-    outbox::append(&mut tx, now, facts).await?;
-    let ending = Ending {
-        context: &context,
-        actor: &actor,
-        reason: EndReason::PasswordChange,
-        now,
-    };
-    session::end_all_of(&mut tx, &account.id, None, &ending).await?;
-    app.database.commit(tx).await?;
+    set_with_token(&app, &context, &request.token, request.password).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The user that a good token was made for.
-async fn find_account(app: &App, token: &str) -> Result<Option<Account>, ApiError> {
-    let mut tx = app.database.read().await?;
-    match one_time_token::find(&mut tx, Purpose::Password, token, app.now()).await? {
-        Some(Some(user_id)) => Ok(user::find(&mut tx, &user_id).await?),
-        Some(None) | None => Ok(None),
+/// The password that the caller has and the one that it chooses.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangePasswordRequest {
+    #[schema(min_length = 1, max_length = 1024)]
+    current_password: String,
+    /// At least 15 characters.
+    #[schema(min_length = 15, max_length = 1024)]
+    password: String,
+}
+
+impl fmt::Debug for ChangePasswordRequest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ChangePasswordRequest(…)")
     }
+}
+
+/// Changes the caller's own password and ends its other sessions. The present password counts like a sign-in, failures too.
+#[utoipa::path(
+    post,
+    path = "/v1/password/change",
+    operation_id = "changePassword",
+    tag = "account",
+    security(("bearer" = [])),
+    request_body = ChangePasswordRequest,
+    responses(
+        (status = 204, description = "The password is changed"),
+        (status = 401, description = "`bad_credentials`: the present password is another one"),
+        (status = 403, description = "`sign_in_required`: this is nothing for a client that acts for itself"),
+        (status = 429, description = "`too_many_attempts`")
+    )
+)]
+pub(super) async fn change_password(
+    State(app): State<App>,
+    context: RequestContext,
+    caller: Caller,
+    JsonBody(request): JsonBody<ChangePasswordRequest>,
+) -> Result<StatusCode, ApiError> {
+    let user_id = caller.signed_in(&app).await?;
+    let mut tx = app.database.read().await?;
+    let account = user::find(&mut tx, user_id)
+        .await?
+        .ok_or(ApiError::SignInRequired)?;
+    drop(tx);
+    // Asked first: a password that is refused for being weak tells nothing to who does not know the present one.
+    let proven = sign_in::password(&app, &context, &account.username, request.current_password, None).await?;
+    check(&app, &request.password, &account.username).await?;
+    let hash = app.hasher.hash(request.password).await?;
+    let mut tx = app.database.write().await?;
+    let current = user::find(&mut tx, &account.id)
+        .await?
+        .ok_or(ApiError::BadCredentials)?;
+    if current.password_hash != proven.account.password_hash || current.is_disabled {
+        return Err(ApiError::BadCredentials);
+    }
+    let actor = caller.actor();
+    let by = By {
+        context: &context,
+        actor: &actor,
+        proof: "current_password",
+        keeps: caller.0.sid.as_deref(),
+    };
+    replace(&mut tx, &app, &current, &hash, &by).await?;
+    app.database.commit(tx).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

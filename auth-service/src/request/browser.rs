@@ -72,6 +72,15 @@ impl PageForm {
         Self(url::form_urlencoded::parse(&bytes).into_owned().collect())
     }
 
+    /// The parameters of a query, which are written as a form's fields are.
+    pub(crate) fn of_query(query: &str) -> Self {
+        Self(
+            url::form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect(),
+        )
+    }
+
     /// The value of a field that stands there once.
     pub(crate) fn get(&self, name: &str) -> &str {
         let mut values = self.0.iter().filter(|(own, _)| own == name);

@@ -12,6 +12,7 @@ use super::store::{Filter, ShownUser};
 use crate::app::App;
 use crate::command::{Printer, failed};
 use crate::error::ApiError;
+use crate::password;
 use crate::request::{IfMatch, Operator, PageQuery};
 use shared::runtime::cli::StartError;
 
@@ -20,7 +21,7 @@ const COLUMNS: [&str; 7] = ["ID", "NAME", "ROLES", "DISABLED", "PASSWORD", "MFA"
 /// What can be done with users. A user is named by its id or its name.
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
-    /// Makes a user and prints the one-time token with which it sets its password
+    /// Makes a user and prints the link with which it sets its password, once, within a day
     Add {
         /// The name that it signs in with
         username: String,
@@ -83,7 +84,7 @@ pub enum UserCommand {
         /// Its id or name
         user: String,
     },
-    /// Prints a one-time token with which a user sets a new password
+    /// Prints a link with which a user sets a new password, once, within a day
     ResetPassword {
         /// Its id or name
         user: String,
@@ -135,21 +136,21 @@ impl UserCommand {
                 let token = administer::reset_password(app, &operator, &user.id)
                     .await
                     .map_err(failed)?;
-                print_token(printer, &user.id, &token);
+                print_link(app, printer, (&user.id, &token));
                 Ok(())
             }
         }
     }
 }
 
-/// Makes an administrator who can sign in, whatever happened to the others, and prints its one-time password token.
+/// Makes an administrator who can sign in, whatever happened to the others, and prints the link with which it sets its password.
 pub(crate) async fn recover_admin(app: &App, printer: Printer, username: &str) -> Result<(), StartError> {
     let username = Username::try_from(username.to_owned()).map_err(StartError::failed)?;
     let operator = Operator::command_line();
     let (id, token) = recover::recover_admin(app, &operator, &username)
         .await
         .map_err(failed)?;
-    print_token(printer, &id, &token);
+    print_link(app, printer, (&id, &token));
     Ok(())
 }
 
@@ -165,7 +166,7 @@ async fn add(
     let created = administer::create(app, operator, &username, &roles)
         .await
         .map_err(failed)?;
-    print_token(printer, &created.id, &created.password);
+    print_link(app, printer, (&created.id, &created.password));
     Ok(())
 }
 
@@ -225,9 +226,10 @@ async fn find(app: &App, user: &str) -> Result<ShownUser, StartError> {
     })
 }
 
-fn print_token(printer: Printer, id: &str, token: &PasswordToken) {
-    let row = vec![id.to_owned(), token.token.clone(), token.expires_at.to_string()];
-    printer.rows(&["ID", "PASSWORD TOKEN", "EXPIRES"], [row]);
+fn print_link(app: &App, printer: Printer, (id, token): (&str, &PasswordToken)) {
+    let link = password::link(&app.mint_rules.issuer, &token.token);
+    let row = vec![id.to_owned(), link, token.expires_at.to_string()];
+    printer.rows(&["ID", "PASSWORD LINK", "EXPIRES"], [row]);
 }
 
 fn cells(user: ShownUser) -> Vec<String> {

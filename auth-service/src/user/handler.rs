@@ -17,6 +17,7 @@ use super::administer::{self, Change, PasswordToken};
 use super::store::{Filter, InsertError, ShownUser};
 use crate::app::App;
 use crate::error::ApiError;
+use crate::password;
 use crate::request::{Administrator, IfMatch, JsonBody, PageQuery, PathId, RecentSignIn, etag};
 
 /// The user to make. Its password is nobody's business but its own.
@@ -36,11 +37,8 @@ pub(super) struct CreatedUserBody {
     #[schema(max_length = 64)]
     username: String,
     roles: BTreeSet<String>,
-    /// What the user sets its password with, once.
-    #[schema(max_length = 128)]
-    password_token: String,
-    #[schema(value_type = String, format = DateTime)]
-    expires_at: UtcMicros,
+    #[serde(flatten)]
+    password: PasswordTokenBody,
 }
 
 /// What is to change; what is absent stays.
@@ -81,9 +79,13 @@ pub(super) struct UsersBody {
     next_cursor: Option<String>,
 }
 
-/// A one-time token with which a user sets its password, shown once.
+/// What a user sets its password with, shown once.
 #[derive(Serialize, ToSchema)]
 pub(super) struct PasswordTokenBody {
+    /// The page for it, for people: to be given to the user and to nobody else.
+    #[schema(max_length = 1024)]
+    password_link: String,
+    /// The token of the link, for pages of your own.
     #[schema(max_length = 128)]
     password_token: String,
     #[schema(value_type = String, format = DateTime)]
@@ -136,9 +138,10 @@ impl From<ShownUser> for UserBody {
     }
 }
 
-impl From<PasswordToken> for PasswordTokenBody {
-    fn from(token: PasswordToken) -> Self {
+impl PasswordTokenBody {
+    fn of(app: &App, token: PasswordToken) -> Self {
         Self {
+            password_link: password::link(&app.mint_rules.issuer, &token.token),
             password_token: token.token,
             expires_at: token.expires_at,
         }
@@ -150,7 +153,7 @@ fn shown(user: ShownUser) -> Response {
     ([(ETAG, tag)], Json(UserBody::from(user))).into_response()
 }
 
-/// Makes a user without a password, and the one-time token that it sets one with.
+/// Makes a user without a password, and the link with which it sets one, once.
 #[utoipa::path(
     post,
     path = "/v1/admin/users",
@@ -174,8 +177,7 @@ pub(super) async fn create_user(
         id: created.id,
         username: request.username.as_str().to_owned(),
         roles: request.roles,
-        password_token: created.password.token,
-        expires_at: created.password.expires_at,
+        password: PasswordTokenBody::of(&app, created.password),
     };
     Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }
@@ -292,7 +294,7 @@ pub(super) async fn delete_user(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Makes a one-time token with which the user sets a new password. Nobody chooses a password for another.
+/// Makes a link with which the user sets a new password, once, within a day. Nobody chooses a password for another.
 #[utoipa::path(
     post,
     path = "/v1/admin/users/{id}/password-reset",
@@ -301,7 +303,7 @@ pub(super) async fn delete_user(
     security(("bearer" = ["admin"])),
     params(("id" = String, Path, max_length = 64)),
     responses(
-        (status = 201, description = "The token, shown once", body = PasswordTokenBody),
+        (status = 201, description = "The link, shown once", body = PasswordTokenBody),
         (status = 404, description = "`not_found`")
     )
 )]
@@ -311,7 +313,7 @@ pub(super) async fn reset_password(
     PathId(id): PathId,
 ) -> Result<Response, ApiError> {
     let token = administer::reset_password(&app, &administrator.operator, &id).await?;
-    let body = Json(PasswordTokenBody::from(token));
+    let body = Json(PasswordTokenBody::of(&app, token));
     Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], body).into_response())
 }
 

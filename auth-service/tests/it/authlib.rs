@@ -10,7 +10,7 @@ use shared::http::client::pooled_client;
 use crate::binary::post;
 use crate::databases::server;
 use crate::harness::PASSWORD;
-use crate::process::{free_port, lines, lines_with, start_with};
+use crate::process::{free_port, lines, lines_with, password_token, start_with};
 
 /// Runs the client and returns what it saw.
 fn run_client(python: &str, asked: &Value) -> Value {
@@ -53,7 +53,7 @@ async fn flow(alg: &str) -> Option<(String, Value)> {
     ];
     let (started, _) = start_with(dir, port, &settings).await;
     let [user] = lines(dir, &["user", "add", "alice"]).try_into().unwrap();
-    let body = json!({"token": user["password_token"], "password": PASSWORD});
+    let body = json!({"token": password_token(&user), "password": PASSWORD});
     post(
         &pooled_client().unwrap(),
         format!("{issuer}/v1/password"),

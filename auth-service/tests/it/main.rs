@@ -24,6 +24,7 @@ mod metrics;
 mod openapi;
 mod outbox;
 mod password;
+mod password_link;
 mod process;
 mod refresh;
 mod refresh_reuse;

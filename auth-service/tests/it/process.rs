@@ -106,3 +106,9 @@ pub(crate) fn lines_with(dir: &Path, more: &[(&str, &str)], arguments: &[&str]) 
 pub(crate) fn lines(dir: &Path, arguments: &[&str]) -> Vec<Value> {
     lines_with(dir, &[], arguments)
 }
+
+/// The token of the link that a command printed.
+pub(crate) fn password_token(printed: &Value) -> &str {
+    let link = printed["password_link"].as_str().unwrap();
+    link.split_once("/oauth/password?token=").unwrap().1
+}

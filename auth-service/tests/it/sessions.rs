@@ -149,6 +149,47 @@ async fn a_sign_out_ends_the_others_or_all(harness: Arc<Harness>) {
     );
 }
 
+async fn a_user_who_changes_its_password_keeps_the_session_that_it_asks_with_alone(harness: Arc<Harness>) {
+    let admin = harness.set_up().await;
+    harness.add_user(&admin, "alice", &["user"]).await;
+    let (mine, other) = (harness.log_in("alice").await, harness.log_in("alice").await);
+    let token = mine.text_of("access_token");
+    let change = async |current: &str, new: &str| {
+        let body = json!({"current_password": current, "password": new});
+        harness.post_as("/v1/password/change", &token, &body).await
+    };
+
+    let wrong = change("a wrong password here", "another horse battery staple").await;
+    assert_eq!(
+        (wrong.status, wrong.code().as_str()),
+        (StatusCode::UNAUTHORIZED, "bad_credentials")
+    );
+    assert_eq!(harness.last_event().await["action"], "authn_login_fail");
+    assert_eq!(change(PASSWORD, "short").await.code(), "password_refused");
+    let changed = change(PASSWORD, "another horse battery staple").await;
+
+    assert_eq!(changed.status, StatusCode::NO_CONTENT, "{}", changed.text);
+    assert!(is_alive(&harness, &mine).await && !is_alive(&harness, &other).await);
+    assert_eq!(
+        change(PASSWORD, "yet another horse battery").await.code(),
+        "bad_credentials"
+    );
+    let [event] = harness
+        .events_of("authn_password_change")
+        .await
+        .into_iter()
+        .filter(|event| event["detail"]["by"] == "current_password")
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+    assert_eq!(event["actor"]["username"], "alice");
+    let unsigned = json!({"current_password": PASSWORD, "password": PASSWORD});
+    assert_eq!(
+        harness.post("/v1/password/change", &unsigned).await.status,
+        StatusCode::UNAUTHORIZED
+    );
+}
+
 async fn beyond_a_hundred_sessions_the_one_used_least_lately_ends(harness: Arc<Harness>) {
     harness.set_up().await;
     let first = harness.log_in("root").await;
@@ -200,6 +241,7 @@ on_both_databases!(
     a_user_sees_its_own_sessions_and_nobody_else_s,
     a_user_ends_one_of_its_sessions_and_cannot_end_another_s,
     a_sign_out_ends_the_others_or_all,
+    a_user_who_changes_its_password_keeps_the_session_that_it_asks_with_alone,
     beyond_a_hundred_sessions_the_one_used_least_lately_ends,
     what_is_over_is_deleted_only_when_no_token_can_name_it_any_more,
 );

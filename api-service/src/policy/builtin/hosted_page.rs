@@ -56,6 +56,20 @@ pub(super) const ROUTES: &[Row] = &[
         Service::Auth,
     ),
     (
+        "oauth-password-page",
+        Method::GET,
+        "/oauth/password",
+        Who::Anyone,
+        Service::Auth,
+    ),
+    (
+        "oauth-password",
+        Method::POST,
+        "/oauth/password",
+        Who::Anyone,
+        Service::Auth,
+    ),
+    (
         "oauth-userinfo",
         Method::GET,
         "/oauth/userinfo",

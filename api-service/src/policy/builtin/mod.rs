@@ -66,6 +66,13 @@ const ROUTES: &[Row] = &[
         Service::Auth,
     ),
     (
+        "password-change",
+        Method::POST,
+        "/v1/password/change",
+        Who::SignedIn,
+        Service::Auth,
+    ),
+    (
         "oauth-token",
         Method::POST,
         "/oauth/token",
