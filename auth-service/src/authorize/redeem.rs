@@ -15,6 +15,7 @@ use crate::outbox;
 use crate::request::RequestContext;
 use crate::secret::sha256;
 use crate::session::{self, EndReason, Ending, NewGrant, Opened};
+use crate::throttle;
 use crate::token::{OAuthError, TokenAnswer};
 
 /// What a client presents, and who it was found to be.
@@ -133,8 +134,13 @@ impl Redemption<'_> {
 
     /// Of two who hold a code one is not the client: the session that was opened from it ends (RFC 6749 §4.1.2).
     async fn refuse_reused(&self, tx: &mut Tx<'_>, code: &Code) -> Result<Option<TokenAnswer>, ApiError> {
+        let sid = match &code.session_id {
+            Some(sid) if !session::has_ended(tx, sid).await? => sid,
+            // The alarm was raised when there was something to end.
+            _ => return self.refuse(tx, Some(code), "code_used").await,
+        };
         let actor = Actor {
-            sid: code.session_id.clone(),
+            sid: Some(sid.clone()),
             ..claimed(Some(code), self.presented.client_id)
         };
         let facts = self
@@ -147,15 +153,13 @@ impl Redemption<'_> {
             )
             .because(EndReason::CodeReuse.as_str());
         outbox::append(tx, self.now, facts).await?;
-        if let Some(sid) = &code.session_id {
-            let ending = Ending {
-                context: self.context,
-                actor: &actor,
-                reason: EndReason::CodeReuse,
-                now: self.now,
-            };
-            session::end(tx, sid, &ending).await?;
-        }
+        let ending = Ending {
+            context: self.context,
+            actor: &actor,
+            reason: EndReason::CodeReuse,
+            now: self.now,
+        };
+        session::end(tx, sid, &ending).await?;
         Ok(None)
     }
 
@@ -170,7 +174,8 @@ impl Redemption<'_> {
             .context
             .facts(Class::Auth, action::AUTHN_CODE_FAIL, Outcome::Failure, actor)
             .because(reason);
-        outbox::append(tx, self.now, facts).await?;
+        // Anybody can send what is no code, or one that is over, as fast as the network carries it.
+        throttle::record(tx, self.app, facts).await?;
         Ok(None)
     }
 }

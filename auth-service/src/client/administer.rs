@@ -1,6 +1,6 @@
 //! What administrators do with clients, over HTTP and on the command line alike.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::clock::UtcMicros;
 use shared::enforcement::Target;
 use shared::event::{Class, Outcome, action};
@@ -154,8 +154,8 @@ pub(super) async fn add_secret(
         .facts(Class::Admin, action::CLIENT_SECRET_CREATED, Outcome::Success)
         .with_detail("client_id", id)
         .with_detail("secret_id", created.id.as_str())
-        .with_detail("name", new.name.as_str())
-        .with_detail("expires_at", expires_at.to_string());
+        .with_detail("before", Value::Null)
+        .with_detail("after", told_of_secret(&new.name, expires_at));
     outbox::append(&mut tx, now, facts).await?;
     app.database.commit(tx).await?;
     Ok(created)
@@ -171,15 +171,28 @@ pub(super) async fn delete_secret(
     let now = app.now();
     let mut tx = app.database.write().await?;
     own(&mut tx, id).await?;
+    let secrets = secret::store::of(&mut tx, id).await?;
+    let before = secrets.iter().find(|secret| secret.id == secret_id);
+    let before = before.ok_or(ApiError::NotFound)?;
     if !secret::store::delete(&mut tx, id, secret_id).await? {
         return Err(ApiError::NotFound);
     }
     let facts = operator
         .facts(Class::Admin, action::CLIENT_SECRET_DELETED, Outcome::Success)
         .with_detail("client_id", id)
-        .with_detail("secret_id", secret_id);
+        .with_detail("secret_id", secret_id)
+        .with_detail(
+            "before",
+            told_of_secret(&before.name, UtcMicros::from_micros(before.expires_at)),
+        )
+        .with_detail("after", Value::Null);
     outbox::append(&mut tx, now, facts).await?;
     Ok(app.database.commit(tx).await?)
+}
+
+/// What an event tells of a secret.
+fn told_of_secret(name: &str, expires_at: UtcMicros) -> Value {
+    json!({ "name": name, "expires_at": expires_at.to_string() })
 }
 
 /// A client that is nobody's API key.

@@ -82,6 +82,12 @@ pub(crate) async fn end(tx: &mut Tx<'_>, sid: &str, ending: &Ending<'_>) -> Resu
     Ok(true)
 }
 
+/// Whether that session has ended; one that is not there has.
+pub(crate) async fn has_ended(tx: &mut Tx<'_>, sid: &str) -> Result<bool, ApiError> {
+    let session = store::find(tx, sid).await?;
+    Ok(session.is_none_or(|session| session.state.is_ended))
+}
+
 /// Ends every session of a user but that of `except`; how many there were. It does not stay signed in at
 /// the hosted pages either, from where it would be back at once. Call it last in a transaction.
 pub(crate) async fn end_all_of(

@@ -18,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-pub(crate) use end::{EndReason, Ending, end, end_all_of, end_each};
+pub(crate) use end::{EndReason, Ending, end, end_all_of, end_each, has_ended};
 pub(crate) use manage::purge;
 pub(crate) use named::{Named, named_by};
 pub(crate) use open::{NewGrant, Opened, open};

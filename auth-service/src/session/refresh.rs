@@ -73,6 +73,14 @@ pub(crate) async fn refresh(
     Err(RefreshError::Refused)
 }
 
+/// How a token came about.
+#[derive(Clone, Copy)]
+enum How {
+    Rotate,
+    /// The one just replaced came again.
+    Repeat,
+}
+
 /// One request for a refresh.
 pub(super) struct Refresh<'a> {
     pub(super) app: &'a App,
@@ -133,7 +141,7 @@ impl Refresh<'_> {
             }
             Verdict::Rotate => self.rotate(tx, &proven).await,
             Verdict::Repeat => {
-                self.answer(tx, &proven, proven.session.state.counter, "repeat")
+                self.answer(tx, &proven, proven.session.state.counter, How::Repeat)
                     .await
             }
             Verdict::Reuse(cause) => self.end_reused(tx, &proven, cause).await,
@@ -181,7 +189,7 @@ impl Refresh<'_> {
         if !store::rotate(&mut tx, &session_id, counter, client, self.now).await? {
             return Ok(None);
         }
-        self.answer(tx, proven, counter + 1, "rotate").await
+        self.answer(tx, proven, counter + 1, How::Rotate).await
     }
 
     /// The scopes asked for, or all that the session may have (RFC 6749 §6).
@@ -204,13 +212,16 @@ impl Refresh<'_> {
         mut tx: Tx<'static>,
         proven: &Proven,
         counter: u64,
-        how: &str,
+        how: How,
     ) -> Result<Option<TokenAnswer>, RefreshError> {
         let session_id = proven.token.session_id();
         let scopes = self.scopes(proven)?;
         let grant = proven.grant(&session_id, &scopes);
         let minted = mint_signed(self.app, self.context, &grant, self.now)?;
-        let event = minted.event.with_detail("refresh", how);
+        let event = match how {
+            How::Rotate => minted.event.with_detail("refresh", "rotate"),
+            How::Repeat => self.with_former_party(minted.event.with_detail("refresh", "repeat"), proven),
+        };
         outbox::append(&mut tx, self.now, event).await?;
         self.app.database.commit(tx).await?;
         let successor = proven.token.with_counter(counter);

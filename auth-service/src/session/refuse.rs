@@ -44,10 +44,10 @@ impl Refresh<'_> {
         Err(RefreshError::Refused)
     }
 
-    /// Both parties: who refreshed last is the event's `detail`, who came now its `client`.
     fn reuse_facts(&self, proven: &Proven, cause: &str) -> Facts {
         let state = &proven.session.state;
-        self.context
+        let facts = self
+            .context
             .facts(
                 Class::Auth,
                 action::AUTHN_TOKEN_REUSE,
@@ -57,8 +57,14 @@ impl Refresh<'_> {
             .because(cause)
             .with_detail("cause", cause)
             .with_detail("presented_counter", proven.token.counter)
-            .with_detail("live_counter", state.counter)
-            .with_detail("rotated_at", state.rotated_at.to_string())
+            .with_detail("live_counter", state.counter);
+        self.with_former_party(facts, proven)
+    }
+
+    /// Both parties: who refreshed last is the event's `detail`, who came now its `client`.
+    pub(super) fn with_former_party(&self, facts: Facts, proven: &Proven) -> Facts {
+        facts
+            .with_detail("rotated_at", proven.session.state.rotated_at.to_string())
             .with_detail("rotated_ip", proven.session.rotated_ip.clone())
             .with_detail("rotated_user_agent", proven.session.rotated_user_agent.clone())
     }
@@ -78,12 +84,8 @@ impl Refresh<'_> {
                 actor,
             )
             .because(reason);
-        if facts.actor == Actor::default() {
-            // Anybody can send what proves nothing, as fast as the network carries it.
-            throttle::record(&mut tx, self.app, facts).await?;
-        } else {
-            outbox::append(&mut tx, self.now, facts).await?;
-        }
+        // Anybody can send what proves nothing, or a token that is over, as fast as the network carries it.
+        throttle::record(&mut tx, self.app, facts).await?;
         self.app.database.commit(tx).await?;
         Err(RefreshError::Refused)
     }

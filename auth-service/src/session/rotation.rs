@@ -46,6 +46,8 @@ pub(super) enum Verdict {
 /// How a token that was replaced may have come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReuseCause {
+    /// The same client presents an older one while it goes on with the live one: two of its parts keep tokens of their own.
+    Concurrent,
     /// The same client presents the one before the live one: it seems never to have got the answer.
     LostResponse,
     /// Anything else, such as a stolen token.
@@ -56,6 +58,7 @@ impl ReuseCause {
     /// The stable word in events.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
+            Self::Concurrent => "concurrent",
             Self::LostResponse => "lost_response",
             Self::Replay => "replay",
         }
@@ -80,14 +83,13 @@ pub(super) fn judge(state: &State, presented: u64, is_same_client: bool, now: Ut
         return Verdict::Rotate;
     }
     let is_former = presented.checked_add(1) == Some(state.counter);
-    if is_former && now.since(state.rotated_at) <= GRACE {
-        return Verdict::Repeat;
+    let is_recent = now.since(state.rotated_at) <= GRACE;
+    match (is_former, is_recent, is_same_client) {
+        (true, true, _) => Verdict::Repeat,
+        (true, false, true) => Verdict::Reuse(ReuseCause::LostResponse),
+        (false, true, true) => Verdict::Reuse(ReuseCause::Concurrent),
+        (_, _, false) | (false, false, _) => Verdict::Reuse(ReuseCause::Replay),
     }
-    Verdict::Reuse(if is_former && is_same_client {
-        ReuseCause::LostResponse
-    } else {
-        ReuseCause::Replay
-    })
 }
 
 #[cfg(test)]
@@ -148,10 +150,11 @@ mod tests {
 
     #[test]
     fn an_older_token_is_reused_even_within_the_grace() {
-        assert_eq!(
-            judge(&state(5), 3, true, at(0)),
-            Verdict::Reuse(ReuseCause::Replay)
-        );
+        let cause = |is_same_client, seconds| judge(&state(5), 3, is_same_client, at(seconds));
+
+        assert_eq!(cause(true, 10), Verdict::Reuse(ReuseCause::Concurrent));
+        assert_eq!(cause(true, 11), Verdict::Reuse(ReuseCause::Replay));
+        assert_eq!(cause(false, 10), Verdict::Reuse(ReuseCause::Replay));
     }
 
     #[test]

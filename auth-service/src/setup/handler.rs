@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use shared::event::{Actor, Class, Identity, Outcome, action};
 use utoipa::ToSchema;
 
@@ -104,7 +105,8 @@ pub(super) async fn set_up(
         .facts(Class::Admin, action::USER_CREATED, Outcome::Success, actor)
         .with_detail("user_id", id.as_str())
         .with_detail("username", username.as_str())
-        .with_detail("roles", vec![ADMIN_ROLE.to_owned()])
+        .with_detail("before", Value::Null)
+        .with_detail("after", json!({ "roles": [ADMIN_ROLE], "disabled": false }))
         .with_detail("by", "setup_token");
     outbox::append(&mut tx, now, facts).await?;
     app.database.commit(tx).await?;

@@ -59,7 +59,8 @@ pub(super) async fn create(
         .facts(Class::Admin, action::USER_CREATED, Outcome::Success)
         .with_detail("user_id", id.as_str())
         .with_detail("username", username.as_str())
-        .with_detail("roles", roles.iter().cloned().collect::<Vec<_>>());
+        .with_detail("before", Value::Null)
+        .with_detail("after", json!({ "roles": roles, "disabled": false }));
     outbox::append(&mut tx, now, facts).await?;
     app.database.commit(tx).await?;
     Ok(Created { id, password })

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::{Value, json};
 use shared::event::{Class, Outcome, action};
 
 use super::administer::{PasswordToken, issue_token};
@@ -21,9 +22,12 @@ pub(super) async fn recover_admin(
     let now = app.now();
     let mut tx = app.database.write().await?;
     let known = store::find_by_name(&mut tx, username.as_str()).await?;
+    let before = known
+        .as_ref()
+        .map(|user| json!({ "roles": user.roles, "disabled": user.is_disabled }));
+    let mut roles: BTreeSet<String> = known.iter().flat_map(|user| user.roles.clone()).collect();
+    roles.insert(ADMIN_ROLE.to_owned());
     let id = if let Some(user) = known {
-        let mut roles: BTreeSet<String> = user.roles.into_iter().collect();
-        roles.insert(ADMIN_ROLE.to_owned());
         store::set_roles(&mut tx, &user.id, &roles).await?;
         store::revive(&mut tx, &user.id).await?;
         user.id
@@ -33,7 +37,7 @@ pub(super) async fn recover_admin(
             id: &id,
             username,
             password_hash: None,
-            roles: &BTreeSet::from([ADMIN_ROLE.to_owned()]),
+            roles: &roles,
         };
         store::insert(&mut tx, &new, now).await?;
         id
@@ -42,7 +46,9 @@ pub(super) async fn recover_admin(
     let facts = operator
         .facts(Class::Admin, action::ADMIN_RECOVERED, Outcome::Success)
         .with_detail("user_id", id.as_str())
-        .with_detail("username", username.as_str());
+        .with_detail("username", username.as_str())
+        .with_detail("before", before.unwrap_or(Value::Null))
+        .with_detail("after", json!({ "roles": roles, "disabled": false }));
     outbox::append(&mut tx, now, facts).await?;
     // Who has lost a factor could not sign in with the password alone.
     second_factor::forget(&mut tx, operator, Class::Admin, (&id, None), now).await?;

@@ -180,7 +180,10 @@ async fn of_many_that_redeem_a_code_at_once_at_most_one_gets_tokens_and_they_are
     assert_eq!(granted.len(), 1);
     assert!(!is_alive(&harness, &granted[0]).await);
     assert_eq!(harness.events_of("session_created").await.len(), 1);
-    assert_eq!(harness.events_of("authn_code_reuse").await.len(), 7);
+    let alarms = harness.events_of("authn_code_reuse").await.len();
+    let mut after = harness.events_of("authn_code_fail").await;
+    after.retain(|event| event["reason"] == "code_used");
+    assert!(alarms >= 1 && alarms + after.len() == 7, "{alarms}: {after:?}");
 }
 
 async fn a_code_is_bound_to_its_client_address_and_verifier(harness: Arc<Harness>) {

@@ -81,8 +81,48 @@ async fn two_refreshes_in_the_same_second_are_told_apart(harness: Arc<Harness>) 
     assert_eq!(refused.json()["error"], "invalid_grant");
     assert_eq!(
         harness.events_of("authn_token_reuse").await[0]["reason"],
-        "replay"
+        "concurrent"
     );
+}
+
+async fn a_repeat_names_both_parties_and_is_no_alarm(harness: Arc<Harness>) {
+    harness.set_up().await;
+    let token = harness.log_in("root").await.text_of("refresh_token");
+    let first = refresh_as(&harness, &token, "one tab").await;
+
+    let repeat = harness.refresh(&token).await;
+
+    assert_eq!(repeat.text_of("refresh_token"), first.text_of("refresh_token"));
+    let event = harness.last_event().await;
+    assert_eq!(
+        (event["action"].as_str(), event["detail"]["refresh"].as_str()),
+        (Some("authn_token_created"), Some("repeat"))
+    );
+    assert_eq!(event["client"]["ip"], "203.0.113.9");
+    assert_eq!(event["detail"]["rotated_ip"], "198.51.100.7");
+    assert_eq!(event["detail"]["rotated_user_agent"], "one tab");
+    assert!(harness.events_of("authn_token_reuse").await.is_empty());
+}
+
+async fn a_token_that_is_over_can_be_sent_often_without_becoming_many_events(harness: Arc<Harness>) {
+    harness.set_up().await;
+    let login = harness.log_in("root").await;
+    let access = login.text_of("access_token");
+    harness.post_as("/v1/logout", &access, &json!({})).await;
+
+    for _ in 0..30 {
+        harness.refresh(&login.text_of("refresh_token")).await;
+    }
+    harness.wait(Duration::from_secs(61));
+    harness.service.upkeep().await;
+
+    let events = harness.events_of("authn_token_refresh_fail").await;
+    assert!(events.len() < 30, "{}", events.len());
+    let counted: i64 = events
+        .iter()
+        .map(|event| event["detail"]["count"].as_i64().unwrap_or(1))
+        .sum();
+    assert_eq!(counted, 30);
 }
 
 async fn replays_at_once_end_the_session_once(harness: Arc<Harness>) {
@@ -170,6 +210,8 @@ on_both_databases!(
     a_replaced_token_ends_the_session_and_names_both_parties,
     the_same_client_that_comes_too_late_seems_to_have_lost_the_answer,
     two_refreshes_in_the_same_second_are_told_apart,
+    a_repeat_names_both_parties_and_is_no_alarm,
+    a_token_that_is_over_can_be_sent_often_without_becoming_many_events,
     replays_at_once_end_the_session_once,
     a_token_from_after_the_backup_is_refused_and_told_of,
     what_this_service_did_not_write_is_no_token,

@@ -165,3 +165,22 @@ fn every_member_of_a_detail_and_every_reason_is_told() {
 
     assert!(untold.is_empty(), "docs/events.md does not tell of {untold:?}");
 }
+
+#[test]
+fn every_administrative_act_tells_what_was_before_and_what_is_after() {
+    // It makes a link, and nothing of the user changes until the user does it.
+    let changes_nothing = ["password_reset_issued"];
+    let page = page();
+    let acts: Vec<_> = rows(&page)
+        .into_iter()
+        .filter(|row| row[2].split(" · ").any(|class| class == "admin"))
+        .collect();
+    assert!(acts.len() > 10, "{acts:?}");
+
+    for act in acts {
+        let action = quoted(&act[1]).next().unwrap();
+        let told: Vec<_> = quoted(&act[5]).collect();
+        let tells = told.contains(&"before") && told.contains(&"after");
+        assert!(tells || changes_nothing.contains(&action), "{act:?}");
+    }
+}
