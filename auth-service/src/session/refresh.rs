@@ -220,7 +220,7 @@ impl Refresh<'_> {
         let minted = mint_signed(self.app, self.context, &grant, self.now)?;
         let event = match how {
             How::Rotate => minted.event.with_detail("refresh", "rotate"),
-            How::Repeat => self.with_former_party(minted.event.with_detail("refresh", "repeat"), proven),
+            How::Repeat => Self::with_former_party(minted.event.with_detail("refresh", "repeat"), proven),
         };
         outbox::append(&mut tx, self.now, event).await?;
         self.app.database.commit(tx).await?;

@@ -58,11 +58,11 @@ impl Refresh<'_> {
             .with_detail("cause", cause)
             .with_detail("presented_counter", proven.token.counter)
             .with_detail("live_counter", state.counter);
-        self.with_former_party(facts, proven)
+        Self::with_former_party(facts, proven)
     }
 
     /// Both parties: who refreshed last is the event's `detail`, who came now its `client`.
-    pub(super) fn with_former_party(&self, facts: Facts, proven: &Proven) -> Facts {
+    pub(super) fn with_former_party(facts: Facts, proven: &Proven) -> Facts {
         facts
             .with_detail("rotated_at", proven.session.state.rotated_at.to_string())
             .with_detail("rotated_ip", proven.session.rotated_ip.clone())

@@ -12,6 +12,7 @@ mod client_credentials;
 mod client_harness;
 mod clients;
 mod code_flow;
+mod conformance;
 mod databases;
 mod enforcement;
 mod harness;
