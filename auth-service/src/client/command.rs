@@ -1,8 +1,10 @@
 //! `auth-service client`.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use serde_json::Value;
 
 use super::administer;
 use super::body::grant_types;
@@ -43,6 +45,16 @@ pub enum ClientCommand {
         /// Whom its tokens may be for; the first is meant if it asks for none
         #[arg(long = "audience", default_value = "gatelog")]
         audiences: Vec<String>,
+        /// A file with its public keys (JWK set), if it proves by them who it is
+        #[arg(long)]
+        jwks: Option<PathBuf>,
+    },
+    /// Changes a client: what is given takes the place of what it has, and voids its tokens if that is less
+    Update {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        change: ClientChange,
     },
     /// Lists every client
     List,
@@ -91,6 +103,65 @@ pub enum ClientCommand {
     },
 }
 
+/// What a client is to have; what is not given stays.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub struct ClientChange {
+    /// Its name, which people see
+    #[arg(long)]
+    name: Option<String>,
+    /// Whether it is yours, so that nobody is asked whether it may
+    #[arg(long)]
+    first_party: Option<bool>,
+    /// A way to get tokens
+    #[arg(long = "grant")]
+    grants: Vec<String>,
+    /// An address that browsers are sent back to
+    #[arg(long = "redirect-uri")]
+    redirect_uris: Vec<String>,
+    /// A scope that its tokens may have
+    #[arg(long = "scope")]
+    scopes: Vec<String>,
+    /// Whom its tokens may be for; the first is meant if it asks for none
+    #[arg(long = "audience")]
+    audiences: Vec<String>,
+    /// A file with its public keys (JWK set)
+    #[arg(long)]
+    jwks: Option<PathBuf>,
+}
+
+impl ClientChange {
+    async fn make(self, app: &App, id: &str) -> Result<Client, StartError> {
+        let (client, _) = administer::read(app, id).await.map_err(not_found)?;
+        let given = |texts: Vec<String>| (!texts.is_empty()).then_some(texts);
+        let grants = given(self.grants).map(|grants| grant_types(&grants)).transpose();
+        let (grants, scopes) = (
+            grants.map_err(failed)?,
+            given(self.scopes).map(|texts| scopes_of(&texts)),
+        );
+        let (scopes, jwks) = (
+            scopes.transpose()?,
+            self.jwks.as_deref().map(read_keys).transpose()?,
+        );
+        let change = |was: Registration| {
+            let registration = Registration {
+                name: self.name.unwrap_or(was.name),
+                kind: was.kind,
+                is_first_party: self.first_party.unwrap_or(was.is_first_party),
+                grant_types: grants.unwrap_or(was.grant_types),
+                redirect_uris: given(self.redirect_uris).unwrap_or(was.redirect_uris),
+                scopes: scopes.unwrap_or(was.scopes),
+                audiences: given(self.audiences).unwrap_or(was.audiences),
+                jwks: jwks.or(was.jwks),
+            };
+            (registration, None)
+        };
+        let (operator, seen) = (Operator::command_line(), (id, IfMatch(client.version)));
+        let changing = administer::update(app, &operator, seen, change);
+        changing.await.map_err(failed)
+    }
+}
+
 impl ClientCommand {
     pub(crate) async fn run(self, app: &App, printer: Printer) -> Result<(), StartError> {
         let operator = Operator::command_line();
@@ -100,6 +171,10 @@ impl ClientCommand {
                 let client = administer::create(app, &operator, registration)
                     .await
                     .map_err(failed)?;
+                printer.rows(&COLUMNS, [cells(client)]);
+            }
+            Self::Update { id, change } => {
+                let client = change.make(app, &id).await?;
                 printer.rows(&COLUMNS, [cells(client)]);
             }
             Self::List => list(app, printer).await?,
@@ -143,22 +218,35 @@ impl ClientCommand {
             redirect_uris,
             scopes,
             audiences,
+            jwks,
         } = self
         else {
             return Err(StartError::failed("this registers nothing"));
         };
-        let scopes: Result<BTreeSet<Scope>, _> = scopes.iter().map(|text| text.parse()).collect();
         Ok(Registration {
             name,
             kind: if public { Kind::Public } else { Kind::Confidential },
             is_first_party: first_party,
             grant_types: grant_types(&grants).map_err(failed)?,
             redirect_uris,
-            scopes: scopes.map_err(StartError::failed)?,
+            scopes: scopes_of(&scopes)?,
             audiences,
-            jwks: None,
+            jwks: jwks.as_deref().map(read_keys).transpose()?,
         })
     }
+}
+
+fn scopes_of(texts: &[String]) -> Result<BTreeSet<Scope>, StartError> {
+    let scopes: Result<_, _> = texts.iter().map(|text| text.parse()).collect();
+    scopes.map_err(StartError::failed)
+}
+
+/// What stands in a file of keys; whether they are usable is found where all registrations are.
+fn read_keys(path: &Path) -> Result<Value, StartError> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| StartError::failed(format!("cannot read {shown}: {error}")))?;
+    serde_json::from_str(&text).map_err(|error| StartError::failed(format!("{shown} is not JSON: {error}")))
 }
 
 async fn list(app: &App, printer: Printer) -> Result<(), StartError> {

@@ -372,3 +372,26 @@ async fn the_command_line_registers_clients_and_keys_beside_a_running_service() 
     assert_eq!(ask(&key["id"], &key["secret"]).await, StatusCode::UNAUTHORIZED);
     started.stop();
 }
+
+#[test]
+fn the_command_line_changes_of_a_client_what_is_given_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let [added] = lines(dir, &["client", "add", "Report", "--scope", "audit:read"])
+        .try_into()
+        .unwrap();
+    let id = added["id"].as_str().unwrap();
+
+    let scopes = ["--scope", "audit:read", "--scope", "introspect"];
+    let update = [&["client", "update", id, "--name", "Reports"], &scopes[..]].concat();
+    let [changed] = lines(dir, &update).try_into().unwrap();
+
+    assert_eq!(changed["name"], "Reports");
+    assert_eq!(changed["scopes"], "audit:read introspect");
+    for same in ["audiences", "grants", "kind", "disabled"] {
+        assert_eq!(changed[same], added[same], "{same}");
+    }
+    assert_eq!(lines(dir, &["client", "show", id]), [changed]);
+    let nothing = run(command(dir, &["client", "update", id]));
+    assert_eq!(nothing.status.code(), Some(2), "nothing to change is a mistake");
+}
