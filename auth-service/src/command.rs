@@ -1,5 +1,7 @@
 //! What the binary does on command, beside serving. Commands work on the database, and a running service may go on meanwhile.
 
+use std::path::Path;
+
 use clap::Subcommand;
 use serde_json::{Map, Value};
 use shared::http::client;
@@ -8,6 +10,7 @@ use shared::runtime::cli::{self, StartError};
 use crate::api_key::command::ApiKeyCommand;
 use crate::block::command::BlockCommand;
 use crate::client::command::ClientCommand;
+use crate::doctor::command::doctor;
 use crate::error::ApiError;
 use crate::role::command::RoleCommand;
 use crate::service::{Service, new_setup_token};
@@ -22,6 +25,8 @@ use crate::user::command::{UserCommand, recover_admin};
 pub enum Command {
     /// Check the settings and do nothing else
     Check,
+    /// Look at the whole deployment: what is good, what is wrong and how to mend it; changes nothing
+    Doctor,
     /// Ask a running service whether it is ready
     Healthcheck {
         /// Where it is
@@ -62,14 +67,15 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether it needs no settings, and is done with them or without.
+    /// Whether it is done with good settings only.
     pub const fn needs_settings(&self) -> bool {
-        !matches!(self, Self::Healthcheck { .. })
+        !matches!(self, Self::Doctor | Self::Healthcheck { .. })
     }
 
-    /// Asks what needs no settings.
-    pub async fn run_without_settings(&self) -> Result<(), StartError> {
+    /// Does what can be done whatever the settings are.
+    pub async fn run_without_settings(&self, config: Option<&Path>, json: bool) -> Result<(), StartError> {
         match self {
+            Self::Doctor => Box::pin(doctor(config, Printer { json })).await,
             Self::Healthcheck { url } => client::is_ready(url).await.map_err(StartError::failed),
             _ => Ok(()),
         }
@@ -80,7 +86,7 @@ impl Command {
         let printer = Printer { json };
         let open = Service::open(settings);
         match self {
-            Self::Check | Self::Healthcheck { .. } => cli::say("the settings are good"),
+            Self::Check | Self::Doctor | Self::Healthcheck { .. } => cli::say("the settings are good"),
             Self::SetupToken => match new_setup_token(settings).await? {
                 Some(token) => cli::say(&token),
                 None => return Err(StartError::failed("there is an administrator already")),

@@ -8,6 +8,7 @@ mod browser_session;
 mod client;
 pub mod command;
 mod consent;
+mod doctor;
 mod enforcement;
 mod error;
 mod health;

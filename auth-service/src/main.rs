@@ -39,7 +39,8 @@ async fn start(arguments: Arguments) -> Result<(), StartError> {
         .as_ref()
         .filter(|command| !command.needs_settings())
     {
-        return command.run_without_settings().await;
+        let config = arguments.config.as_deref();
+        return command.run_without_settings(config, arguments.json).await;
     }
     let mut settings = Settings::load(arguments.config.as_deref())?;
     telemetry::start(&settings.process.log, settings.process.log_format);

@@ -26,7 +26,7 @@ pub use shared::database::{DatabaseUrl, InvalidDatabaseUrl};
 pub const PREFIX: &str = "GATELOG_AUTH_";
 
 const LISTEN: Setting = Setting::new("listen", "127.0.0.1:8081", "the address to listen on");
-const MASTER_KEY: Setting = Setting::secret(
+pub(crate) const MASTER_KEY: Setting = Setting::secret(
     "master_key",
     "64 hexadecimal digits that protect the signing keys in the database; made at the first start with SQLite",
 );
@@ -112,8 +112,20 @@ impl Settings {
         Self::read(Reader::of_process(PREFIX, config))
     }
 
+    /// The same for who only looks: a file of a secret that does not exist is a mistake, and nothing is made.
+    pub(crate) fn look(config: Option<&Path>) -> Result<Self, SettingsError> {
+        Self::take(Reader::of_process(PREFIX, config), |_, _, _| ())
+    }
+
     /// Takes the settings from `reader`. With SQLite, files of secrets that do not exist are made.
-    pub fn read(mut reader: Reader) -> Result<Self, SettingsError> {
+    pub fn read(reader: Reader) -> Result<Self, SettingsError> {
+        Self::take(reader, provide_secret)
+    }
+
+    fn take(
+        mut reader: Reader,
+        provide_secret: impl Fn(&mut Reader, &Setting, Option<&DatabaseUrl>),
+    ) -> Result<Self, SettingsError> {
         let listen = reader.value(&LISTEN);
         let issuer = read_issuer(&mut reader);
         let database_url = reader.value::<DatabaseUrl>(&DATABASE_URL);

@@ -147,6 +147,22 @@ impl Keys {
     }
 }
 
+/// The keys as they stand in the database, opened and left as they are; or why they cannot be opened.
+pub(crate) async fn look(
+    database: &Database,
+    master_key: &MasterKey,
+    now: UtcMicros,
+) -> Result<Result<KeyRing, String>, ApiError> {
+    let Ok(seal) = Seal::new(master_key, SEALED_FOR) else {
+        return Ok(Err("no key can be derived from the master key".to_owned()));
+    };
+    let mut tx = database.read().await?;
+    let version = store::version(&mut tx).await?;
+    let stored = administer::read(&mut tx).await?;
+    let ring = KeyRing::open(stored, &seal, version, now, None);
+    Ok(ring.map_err(|error| error.to_string()))
+}
+
 /// Does what is to be done with the keys now.
 pub(crate) async fn upkeep(app: &App) -> Result<(), ApiError> {
     administer::keep(&app.database, &app.keys, app.now()).await?;

@@ -159,6 +159,11 @@ impl KeyRing {
         key.ok_or(NoSigner::NoneActive)
     }
 
+    /// Whether there is a key that verifiers know already and that will sign.
+    pub(crate) fn has_next(&self, now: UtcMicros) -> bool {
+        self.in_state(State::PrePublished, now).next().is_some()
+    }
+
     /// Every key that may have signed a living token, or will sign.
     pub(crate) fn published(&self, now: UtcMicros) -> PublishedSet {
         let keys: Vec<_> = self

@@ -13,11 +13,11 @@ use shared::clock::UtcMicros;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Username;
-use super::administer::{self, Change, PasswordToken};
+use super::administer::{self, Change};
+use super::body::{CreatedUserBody, PasswordTokenBody};
 use super::store::{Filter, InsertError, ShownUser};
 use crate::app::App;
 use crate::error::ApiError;
-use crate::password;
 use crate::request::{Administrator, IfMatch, JsonBody, PageQuery, PathId, RecentSignIn, etag};
 
 /// The user to make. Its password is nobody's business but its own.
@@ -28,17 +28,6 @@ pub(super) struct CreateUserRequest {
     username: Username,
     #[schema(value_type = Vec<crate::openapi::Name>, max_items = 64)]
     roles: BTreeSet<String>,
-}
-
-#[derive(Serialize, ToSchema)]
-pub(super) struct CreatedUserBody {
-    #[schema(max_length = 64)]
-    id: String,
-    #[schema(max_length = 64)]
-    username: String,
-    roles: BTreeSet<String>,
-    #[serde(flatten)]
-    password: PasswordTokenBody,
 }
 
 /// What is to change; what is absent stays.
@@ -77,19 +66,6 @@ pub(super) struct UsersBody {
     /// What to give as `cursor` for the next page; null on the last.
     #[schema(max_length = 512)]
     next_cursor: Option<String>,
-}
-
-/// What a user sets its password with, shown once.
-#[derive(Serialize, ToSchema)]
-pub(super) struct PasswordTokenBody {
-    /// The page for it, for people: to be given to the user and to nobody else.
-    #[schema(max_length = 1024)]
-    password_link: String,
-    /// The token of the link, for pages of your own.
-    #[schema(max_length = 128)]
-    password_token: String,
-    #[schema(value_type = String, format = DateTime)]
-    expires_at: UtcMicros,
 }
 
 /// Which users are listed.
@@ -138,16 +114,6 @@ impl From<ShownUser> for UserBody {
     }
 }
 
-impl PasswordTokenBody {
-    fn of(app: &App, token: PasswordToken) -> Self {
-        Self {
-            password_link: password::link(&app.mint_rules.issuer, &token.token),
-            password_token: token.token,
-            expires_at: token.expires_at,
-        }
-    }
-}
-
 fn shown(user: ShownUser) -> Response {
     let tag = etag(user.version);
     ([(ETAG, tag)], Json(UserBody::from(user))).into_response()
@@ -177,7 +143,7 @@ pub(super) async fn create_user(
         id: created.id,
         username: request.username.as_str().to_owned(),
         roles: request.roles,
-        password: PasswordTokenBody::of(&app, created.password),
+        password: PasswordTokenBody::of(&app.mint_rules.issuer, created.password),
     };
     Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }
@@ -313,7 +279,7 @@ pub(super) async fn reset_password(
     PathId(id): PathId,
 ) -> Result<Response, ApiError> {
     let token = administer::reset_password(&app, &administrator.operator, &id).await?;
-    let body = Json(PasswordTokenBody::of(&app, token));
+    let body = Json(PasswordTokenBody::of(&app.mint_rules.issuer, token));
     Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], body).into_response())
 }
 

@@ -1,6 +1,7 @@
 //! Users, their roles, and making them.
 
 mod administer;
+mod body;
 pub(crate) mod command;
 mod handler;
 mod name;

@@ -252,7 +252,7 @@ async fn whoever_runs_the_command_line_gets_past_a_lost_factor() {
     };
     let login = json!({"username": "alice", "password": PASSWORD});
     let set_password = async |row: &Value| {
-        let body = json!({"token": row["password_token"], "password": PASSWORD});
+        let body = json!({"token": password_token(row), "password": PASSWORD});
         assert_eq!(post("/v1/password", &body, "").await.0, StatusCode::NO_CONTENT);
     };
     let enrol = async || {

@@ -14,6 +14,7 @@ mod clients;
 mod code_flow;
 mod conformance;
 mod databases;
+mod doctor;
 mod enforcement;
 mod harness;
 mod hosted_page;

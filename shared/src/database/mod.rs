@@ -6,6 +6,7 @@
 
 mod error;
 mod hold;
+mod look;
 pub mod metrics;
 mod open;
 mod revivable;
@@ -20,6 +21,7 @@ use tokio::time::timeout;
 
 pub use error::DatabaseError;
 pub use hold::{Hold, Task};
+pub use look::Tables;
 pub use open::Schema;
 pub use revivable::RevivablePool;
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};

@@ -39,10 +39,10 @@ pub struct Schema {
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a caller waits for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long one attempt to connect may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Database {
     /// Opens the database and migrates it. Waits for a server that cannot be reached.

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 pub use control::{Announcer, Listener};
 pub use in_process::Bus;
-pub use rabbit::{Broker, BrokerUrl, InvalidBrokerUrl};
+pub use rabbit::{Broker, BrokerUrl, InvalidBrokerUrl, Part, PartState};
 
 use crate::runtime::common::{BROKER_URL, TOPOLOGY_PREFIX};
 use crate::runtime::settings::Reader;

@@ -9,14 +9,7 @@ use crate::topology::{DELIVERY_LIMIT, Topology};
 
 /// Declares everything that exists on the broker. Repeating it changes nothing.
 pub(super) async fn declare(channel: &Channel, topology: &Topology) -> Result<(), lapin::Error> {
-    let durable_exchange = ExchangeDeclareOptions {
-        durable: true,
-        ..ExchangeDeclareOptions::default()
-    };
-    let durable_queue = QueueDeclareOptions {
-        durable: true,
-        ..QueueDeclareOptions::default()
-    };
+    let (durable_exchange, durable_queue) = (durable_exchange(), durable_queue());
     let (events, dead) = (short(&topology.events_exchange()), short(&topology.dead()));
     let queue = short(&topology.collector_queue());
     for (name, kind) in [(&events, ExchangeKind::Topic), (&dead, ExchangeKind::Fanout)] {
@@ -31,6 +24,34 @@ pub(super) async fn declare(channel: &Channel, topology: &Topology) -> Result<()
         let deliveries = dead_queue.message_count();
         tracing::error!(deliveries, queue = %dead, "deliveries were given up by the broker and are not in the log");
     }
+    channel
+        .queue_declare(queue.clone(), durable_queue, collector_queue(topology))
+        .await?;
+    let bind = QueueBindOptions::default();
+    channel
+        .queue_bind(dead.clone(), dead, "".into(), bind, FieldTable::default())
+        .await?;
+    channel
+        .queue_bind(queue, events, "#".into(), bind, FieldTable::default())
+        .await
+}
+
+pub(super) fn durable_exchange() -> ExchangeDeclareOptions {
+    ExchangeDeclareOptions {
+        durable: true,
+        ..ExchangeDeclareOptions::default()
+    }
+}
+
+pub(super) fn durable_queue() -> QueueDeclareOptions {
+    QueueDeclareOptions {
+        durable: true,
+        ..QueueDeclareOptions::default()
+    }
+}
+
+/// What the collector's queue is declared with.
+pub(super) fn collector_queue(topology: &Topology) -> FieldTable {
     let mut arguments = quorum_queue();
     arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
     arguments.insert(
@@ -46,19 +67,11 @@ pub(super) async fn declare(channel: &Channel, topology: &Topology) -> Result<()
         "x-overflow".into(),
         AMQPValue::LongString("reject-publish".into()),
     );
-    channel
-        .queue_declare(queue.clone(), durable_queue, arguments)
-        .await?;
-    let bind = QueueBindOptions::default();
-    channel
-        .queue_bind(dead.clone(), dead, "".into(), bind, FieldTable::default())
-        .await?;
-    channel
-        .queue_bind(queue, events, "#".into(), bind, FieldTable::default())
-        .await
+    arguments
 }
 
-fn quorum_queue() -> FieldTable {
+/// What the queue of deliveries that were given up is declared with.
+pub(super) fn quorum_queue() -> FieldTable {
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
     arguments

@@ -5,6 +5,7 @@
 mod consume;
 mod control;
 mod declare;
+mod look;
 mod publish;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::topology::Topology;
 pub(super) use consume::RabbitConsumer;
 pub(super) use control::{RabbitAnnouncer, RabbitListener};
+pub use look::{Part, PartState};
 pub(super) use publish::RabbitPublisher;
 
 /// Without heartbeats a dead peer may take eleven minutes to notice; RabbitMQ advises 5 to 20 seconds.

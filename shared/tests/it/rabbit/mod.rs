@@ -2,6 +2,7 @@
 
 mod consume;
 mod control;
+mod look;
 mod outage;
 mod publish;
 
