@@ -75,6 +75,7 @@ pub async fn run(
     let metrics = &settings.process.metrics;
     shared::database::metrics::watch(metrics, METRICS_PREFIX, &database);
     shared::guard::metrics::watch(metrics, METRICS_PREFIX, &guard);
+    shared::spool::metrics::watch(metrics, METRICS_PREFIX, &spool);
     shared::http::metrics::start(&settings.process, shutdown.clone()).await?;
     let app = AppState {
         answers: metrics.register(METRICS_PREFIX, Answers::register),

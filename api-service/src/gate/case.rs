@@ -126,6 +126,9 @@ impl Case {
                 (outcome, Some(reason), true, response)
             }
         };
+        if let Some(reason) = reason {
+            self.gate.reasons.count(reason);
+        }
         let response_bytes = response.body().size_hint().exact().filter(|_| is_whole);
         let answered = Answered {
             outcome,

@@ -15,7 +15,7 @@ pub(crate) enum Entrance {
 
 impl Entrance {
     /// Its name in events.
-    pub(super) const fn door(self) -> Door {
+    pub(crate) const fn door(self) -> Door {
         match self {
             Self::Proxy => Door::Proxy,
             Self::ForwardAuth => Door::Decide,

@@ -9,6 +9,7 @@ mod decide;
 mod ending;
 mod entrance;
 mod meter;
+mod reasons;
 mod record;
 mod refusal;
 mod running;
@@ -33,6 +34,7 @@ pub(crate) use case::{Answer, Case};
 pub(crate) use decide::{Denied, Granted, Inquiry, decide};
 pub(crate) use entrance::Entrance;
 pub(crate) use meter::BodyMeter;
+use reasons::Reasons;
 pub(crate) use refusal::no_route;
 pub(crate) use running::RunningGate;
 pub use settings::GateSettings;
@@ -73,6 +75,8 @@ pub(crate) struct Gate {
     answers: Answers,
     /// A line for every request, beside its event.
     access_log: AccessLog,
+    /// Refusals by their code.
+    reasons: Reasons,
     /// What never became a request.
     refusals: Refusals,
     /// Tasks that still write the event of a request whose client is gone.

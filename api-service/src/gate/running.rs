@@ -13,6 +13,7 @@ use shared::runtime::shutdown::TaskTracker;
 use shared::spool::{self, SpoolError, SpoolSettings, SpoolTasks};
 use tokio::task::JoinSet;
 
+use super::reasons::Reasons;
 use super::{ActivePolicy, Gate, GateSettings};
 use crate::rate_limit::RateLimiter;
 use crate::reload::{self, Follower, KeptKeys};
@@ -62,6 +63,7 @@ impl RunningGate {
         background.spawn(follow(Arc::clone(&guard), client.clone(), feed));
         let metrics = &settings.process.metrics;
         shared::guard::metrics::watch(metrics, METRICS_PREFIX, &guard);
+        shared::spool::metrics::watch(metrics, METRICS_PREFIX, &spool);
         let limiter = RateLimiter::watched(metrics, METRICS_PREFIX);
         settings.access_log.watch(metrics, METRICS_PREFIX);
         let gate = Arc::new(Gate {
@@ -70,6 +72,7 @@ impl RunningGate {
             spool,
             trusted_proxies: settings.process.trusted_proxies.clone(),
             limiter,
+            reasons: metrics.register(METRICS_PREFIX, Reasons::register),
             access_log: settings.access_log,
             answers: metrics.register(METRICS_PREFIX, Answers::register),
             refusals: metrics.register(METRICS_PREFIX, Refusals::register),

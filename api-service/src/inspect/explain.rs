@@ -7,12 +7,13 @@ use std::net::IpAddr;
 use http::{HeaderMap, Method};
 use shared::clock::SharedClock;
 use shared::enforcement::Page;
-use shared::event::{Actor, TokenFacts};
+use shared::event::TokenFacts;
 use shared::guard::Guard;
 use shared::guard::keys::{KeyRefresh, fetch};
 use shared::http::client::PooledClient;
 use shared::token::Verified;
 
+use super::recorded::recorded;
 use super::title;
 use crate::gate::{ActivePolicy, Denied, Entrance, Granted, Inquiry, decide};
 use crate::policy::{Asker, IssuerKeys, Policy, Route, Target, normalised};
@@ -68,10 +69,13 @@ pub async fn explain(
         now,
     };
     let limiter = RateLimiter::new(RateMetrics::default());
-    match decide(&policy, &guard, &limiter, &inquiry) {
-        Ok(granted) => lines.extend(granted_lines(&granted, &asker(granted.caller.as_ref()))),
-        Err(denied) => lines.extend(denied_lines(&denied, &asker(denied.caller.as_ref()))),
+    let decision = decide(&policy, &guard, &limiter, &inquiry);
+    match &decision {
+        Ok(granted) => lines.extend(granted_lines(granted, &asker(granted.caller.as_ref()))),
+        Err(denied) => lines.extend(denied_lines(denied, &asker(denied.caller.as_ref()))),
     }
+    let event = recorded(question, inquiry.entrance, &decision, now);
+    lines.push(format!("recorded: {event}"));
     lines
 }
 
@@ -93,11 +97,7 @@ fn granted_lines(granted: &Granted, asker: &Asker<'_>) -> Vec<String> {
     let mut lines = vec!["decision: granted".to_owned()];
     lines.extend(route_lines(&granted.route, asker));
     match &granted.caller {
-        Some(caller) => lines.extend(token_lines(
-            &caller.facts(asker.now),
-            &caller.actor(),
-            Some(caller),
-        )),
+        Some(caller) => lines.extend(token_lines(&caller.facts(asker.now), Some(caller))),
         None => lines.push("token:    none is looked at".to_owned()),
     }
     lines
@@ -120,7 +120,7 @@ fn denied_lines(denied: &Denied, asker: &Asker<'_>) -> Vec<String> {
         None => lines.push("route:    none; what no route names is refused".to_owned()),
     }
     match &denied.token {
-        Some(token) => lines.extend(token_lines(token, &denied.actor, denied.caller.as_ref())),
+        Some(token) => lines.extend(token_lines(token, denied.caller.as_ref())),
         None => lines.push("token:    none was read".to_owned()),
     }
     lines
@@ -143,7 +143,7 @@ fn route_lines(route: &Route, asker: &Asker<'_>) -> Vec<String> {
         lines.push(format!("          {term}: {told}"));
     }
     lines.extend(route.rates.iter().map(|rate| format!("limit:    {rate}")));
-    lines.push(format!("audit:    {:?}", route.audit).to_lowercase());
+    lines.push(format!("audit:    {}", route.audit.as_str()));
     lines
 }
 
@@ -155,8 +155,8 @@ fn destination(route: &Route) -> String {
     }
 }
 
-/// What the event would say of the token and its bearer.
-fn token_lines(token: &TokenFacts, actor: &Actor, accepted: Option<&Verified>) -> Vec<String> {
+/// What the token says of itself, and whether it was accepted.
+fn token_lines(token: &TokenFacts, accepted: Option<&Verified>) -> Vec<String> {
     let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
     let mut lines = vec![format!(
         "token:    {}, by {} with the key {} ({})",
@@ -176,8 +176,6 @@ fn token_lines(token: &TokenFacts, actor: &Actor, accepted: Option<&Verified>) -
             caller.expires_at
         ));
     }
-    let actor = serde_json::to_string(actor).unwrap_or_default();
-    lines.push(format!("recorded: actor {actor}"));
     lines.push("          (whether it was revoked is known to running doors only)".to_owned());
     lines
 }

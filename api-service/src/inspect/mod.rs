@@ -5,6 +5,7 @@ mod check;
 mod diff;
 mod explain;
 mod import;
+mod recorded;
 
 pub use check::notes;
 pub use diff::diff;

@@ -75,6 +75,17 @@ pub enum Audit {
     Off,
 }
 
+impl Audit {
+    /// The word in policy files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Durable => "durable",
+            Self::BestEffort => "best-effort",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// An API behind the door.
 #[derive(Debug)]
 pub struct Upstream {

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::Issuer;
+use serde_json::Value;
+
+use crate::harness::{Issuer, TestDoor};
 
 const ROUTES: &str = "same_host = true\naudience = ['orders']\n[upstream.orders]\nservers = ['http://127.0.0.1:1']\n\
     [[route]]\nname='order-read'\nmatch='GET /orders/{id}'\nallow='scope:orders:read & (role:boss | age<15m)'\nto='orders'\n\
@@ -98,6 +100,55 @@ async fn a_refusal_is_explained_with_the_answer_that_the_door_would_give() {
     assert!(text.contains("404 no_route"), "{text}");
     let text = explained(&issuer, &old, ["GET", "/open"]).await;
     assert!(text.contains("none is looked at"), "{text}");
+}
+
+/// The members of `told` that are there in `event` otherwise.
+fn differences(told: &Value, event: &Value, place: &str, found: &mut Vec<String>) {
+    match told {
+        Value::Object(members) => {
+            for (name, member) in members {
+                differences(member, &event[name], &format!("{place}/{name}"), found);
+            }
+        }
+        // A second may pass between the two.
+        _ if place == "/token/age_s" || told == event => {}
+        _ => found.push(format!("{place}: {told} and {event}")),
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_to_be_recorded_is_what_the_door_records() {
+    let routes = "[[route]]\nname='order-read'\nmatch='GET /status/{id}'\nallow='scope:orders:read'\nto='orders'\naudit='best-effort'\n";
+    let door = TestDoor::start(routes).await;
+    let (good, poor) = (
+        door.issuer.token(),
+        door.issuer.mint(&door.issuer.claims().with("scope", "none")),
+    );
+    let host = door.address.to_string();
+    for (path, token) in [
+        ("/status/200", &good),
+        ("/status/200", &poor),
+        ("/nowhere", &good),
+    ] {
+        let folder = folder(token);
+        let file = folder.path().join("token").display().to_string();
+        let arguments = ["explain", "GET", path, "--host", &host, "--token", &file];
+
+        let told = run(&door.issuer, &door.policy_file(), &arguments).await;
+        let answer = door.get(path, Some(token)).await;
+        let event = door.event_of(&answer, "api_request").await.facts;
+
+        let (_, recorded) = told.text.split_once("recorded: ").unwrap();
+        let recorded: Value = serde_json::from_str(recorded.lines().next().unwrap()).unwrap();
+        let mut found = Vec::new();
+        differences(&recorded, &serde_json::to_value(&event).unwrap(), "", &mut found);
+        assert_eq!(found, Vec::<String>::new(), "{path}");
+        assert!(
+            path == "/nowhere" || told.text.contains("audit:    best-effort"),
+            "{}",
+            told.text
+        );
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 
 mod adopt;
 mod forwarder;
+pub mod metrics;
 mod room;
 mod running_hash;
 mod segment;

@@ -34,6 +34,16 @@ impl Room {
         self.bytes_max
     }
 
+    /// Bytes that are not confirmed.
+    pub(super) fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Whether the last write failed.
+    pub(super) fn is_failing(&self) -> bool {
+        self.is_failing.load(Ordering::Relaxed)
+    }
+
     /// Notes what a write left; `None` if it failed. The next write that succeeds, a heartbeat at the latest, ends that.
     /// Returns whether this is news.
     pub(super) fn note(&self, used: Option<u64>) -> bool {
@@ -44,12 +54,12 @@ impl Room {
     }
 
     pub(super) fn reserve(self: &Arc<Self>) -> Result<Reservation, SpoolError> {
-        if self.is_failing.load(Ordering::Relaxed) {
+        if self.is_failing() {
             return Err(SpoolError::Failing);
         }
         let held = self.held.fetch_add(EVENT_BYTES, Ordering::Relaxed) + EVENT_BYTES;
         let reservation = Reservation(Arc::clone(self));
-        if self.used.load(Ordering::Relaxed).saturating_add(held) > self.bytes_max {
+        if self.used().saturating_add(held) > self.bytes_max {
             return Err(SpoolError::Full);
         }
         Ok(reservation)
