@@ -8,15 +8,19 @@ use std::sync::Arc;
 
 use http::Method;
 
+use super::trust::trust_changes;
 use crate::policy::{Allow, Policy, Route, RouteTable, Witness};
 
 /// What differs, a line each; nothing if nobody gains or loses access.
 pub fn diff(old: &Policy, new: &Policy) -> Vec<String> {
     let samples: BTreeSet<Sample> = [old, new].into_iter().flat_map(samples).collect();
-    samples
-        .iter()
-        .flat_map(|sample| compare(sample, &old.table, &new.table))
-        .collect()
+    let mut lines = trust_changes(old, new);
+    lines.extend(
+        samples
+            .iter()
+            .flat_map(|sample| compare(sample, &old.table, &new.table)),
+    );
+    lines
 }
 
 /// A request that stands for all that a template matches.

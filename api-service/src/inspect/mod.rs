@@ -6,6 +6,7 @@ mod diff;
 mod explain;
 mod import;
 mod recorded;
+mod trust;
 
 pub use check::notes;
 pub use diff::diff;

@@ -195,9 +195,10 @@ impl Checker<'_> {
             host: entry.host.map(|host| host.to_ascii_lowercase()),
             method,
             template,
-            allow: allow.ok()?,
+            // What is wrong is told already; the route stands in for itself, so that one that matches alike is told as well.
+            allow: allow.unwrap_or(Allow::SignedIn),
             audience: AudienceRule::Apis,
-            target: target?,
+            target: target.unwrap_or(Target::Decided),
             forward_token: entry.forward_token,
             audit: entry.audit.unwrap_or(Audit::Durable),
             rates: Vec::new(),
@@ -359,6 +360,26 @@ mod tests {
             "route r: needs a `host`",
             "route r: `rate` per sub: `limit` is of the form",
             "route r: `rate` per address: `burst` is one at least",
+        ] {
+            assert!(said.contains(part), "{part} in\n{said}");
+        }
+    }
+
+    #[test]
+    fn a_route_with_mistakes_is_still_seen_to_match_as_another_does() {
+        let route = |name: &str, allow: &str, to: &str| {
+            format!("[[route]]\nname='{name}'\nhost='h'\nmatch='GET /x'\nallow='{allow}'\nto='{to}'\n")
+        };
+        let routes = [route("a", "scope:", "nobody"), route("b", "signed-in", "orders")];
+
+        let said = loaded(&format!("{UPSTREAM}{}", routes.concat()))
+            .unwrap_err()
+            .join("\n");
+
+        for part in [
+            "route a: `allow`",
+            "named nobody",
+            "routes a and b match the same",
         ] {
             assert!(said.contains(part), "{part} in\n{said}");
         }
