@@ -45,6 +45,19 @@ async fn whatever_is_kept_out_is_refused_for_a_reason_of_its_own_and_names_the_b
 }
 
 #[tokio::test]
+async fn a_block_whose_time_is_over_lets_in_again_by_itself() {
+    let door = TestDoor::start(ROUTE).await;
+    let token = door.issuer.token();
+    let is_let_in = async || door.get("/any", Some(&token)).await.status == 200;
+
+    door.issuer
+        .order_for(4, Target::Subject("usr_1".into()), Some("blk_7"));
+
+    eventually("the door refuses", async || !is_let_in().await).await;
+    eventually("the door lets in again", is_let_in).await;
+}
+
+#[tokio::test]
 async fn a_revocation_is_named_by_its_place_in_the_log() {
     let told = refused(Target::Sid("ses_1".into()), None).await;
 

@@ -87,10 +87,15 @@ impl Issuer {
 
     /// Refuses from now on, by a decision that has an id.
     pub(crate) fn order(&self, target: Target, decision: Option<&str>) {
+        self.order_for(600, target, decision);
+    }
+
+    /// Refuses for so many seconds.
+    pub(crate) fn order_for(&self, seconds: i64, target: Target, decision: Option<&str>) {
         let mut log = self.log.lock().unwrap();
         let cursor = i64::try_from(log.len()).unwrap() + 1;
         let now = SystemClock.now();
-        let expires_at = UtcMicros::from_seconds(now.as_seconds() + 600);
+        let expires_at = UtcMicros::from_seconds(now.as_seconds() + seconds);
         log.push(Entry {
             cursor,
             target,
