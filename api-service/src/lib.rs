@@ -10,6 +10,7 @@ mod gate;
 pub mod inspect;
 mod listener;
 mod openapi;
+mod intake;
 pub mod policy;
 mod proxy;
 pub mod rate_limit;

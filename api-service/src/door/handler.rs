@@ -13,6 +13,7 @@ use shared::http::serve::PeerAddr;
 use super::answer::{body_too_large, forward_failed};
 use super::{Door, me};
 use crate::gate::{Answer, Arrival, BodyMeter, Case, Entrance, Granted, Sender, no_route};
+use crate::intake;
 use crate::openapi;
 use crate::policy::Target;
 use crate::proxy::{self, Outgoing};
@@ -50,7 +51,10 @@ async fn serve(
     }
     match (&granted.route.target, &granted.caller) {
         (Target::Me, Some(caller)) => Answer::Whole(me::answer(caller)),
-        (Target::Me, None) => Answer::refused(shared::http::bearer::missing_token()),
+        (Target::Intake, Some(caller)) => {
+            intake::take(&door.gate.spool, caller, &parts.headers, body, meter).await
+        }
+        (Target::Me | Target::Intake, None) => Answer::refused(shared::http::bearer::missing_token()),
         (Target::Description, _) => Answer::Whole(openapi::answer()),
         (Target::Decided, _) => Answer::refused(no_route()),
         (Target::Upstream(upstream), caller) => {

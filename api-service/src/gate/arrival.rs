@@ -11,14 +11,6 @@ use shared::http::client_addr::{client_addr, client_scheme};
 use shared::http::request_id::request_id;
 use shared::http::serve::OverTls;
 
-const METHOD_BYTES_MAX: usize = 32;
-const HOST_BYTES_MAX: usize = 255;
-const PATH_BYTES_MAX: usize = 1024;
-const USER_AGENT_BYTES_MAX: usize = 512;
-
-/// The length of a W3C trace context of version 00.
-const TRACEPARENT_LENGTH: usize = 55;
-
 /// A request as it arrived; what a stranger wrote is cut to length where it goes into the event.
 #[derive(Clone, Debug)]
 pub(crate) struct Arrival {
@@ -94,16 +86,18 @@ impl Arrival {
             client: ClientFacts {
                 ip: Some(sender.client_ip.to_string()),
                 peer_ip: Some(sender.peer.to_canonical().to_string()),
-                user_agent: header(USER_AGENT).map(|agent| bounded(&agent, USER_AGENT_BYTES_MAX)),
+                user_agent: header(USER_AGENT).map(|agent| bounded(&agent, ClientFacts::USER_AGENT_BYTES_MAX)),
             },
             http: HttpFacts {
-                method: bounded(parts.method.as_str(), METHOD_BYTES_MAX),
-                host: host.as_deref().map(|host| bounded(host, HOST_BYTES_MAX)),
-                path: bounded(parts.uri.path(), PATH_BYTES_MAX),
+                method: bounded(parts.method.as_str(), HttpFacts::METHOD_BYTES_MAX),
+                host: host
+                    .as_deref()
+                    .map(|host| bounded(host, HttpFacts::HOST_BYTES_MAX)),
+                path: bounded(parts.uri.path(), HttpFacts::PATH_BYTES_MAX),
                 ..HttpFacts::default()
             },
             traceparent: traceparent
-                .filter(|text| text.len() == TRACEPARENT_LENGTH)
+                .filter(|text| text.len() == TraceFacts::TRACEPARENT_LENGTH)
                 .map(str::to_owned),
             host,
         }

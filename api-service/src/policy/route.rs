@@ -45,7 +45,7 @@ impl Route {
     pub fn identity(&self) -> IdentityHeaders {
         match &self.target {
             Target::Upstream(upstream) => upstream.identity.clone(),
-            Target::Me | Target::Description | Target::Decided => IdentityHeaders::default(),
+            Target::Me | Target::Intake | Target::Description | Target::Decided => IdentityHeaders::default(),
         }
     }
 }
@@ -55,6 +55,8 @@ impl Route {
 pub enum Target {
     /// To the door itself, which answers who the caller is.
     Me,
+    /// To the door itself, which takes what other services report.
+    Intake,
     /// To the door itself, which answers what its own end points are.
     Description,
     /// To an API.

@@ -10,6 +10,7 @@ mod harness;
 mod inspect;
 mod nginx;
 mod openapi;
+mod intake;
 mod proxying;
 mod rate_limits;
 mod refusals;

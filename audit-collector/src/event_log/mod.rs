@@ -21,6 +21,17 @@ pub struct Arrival {
     pub body: Bytes,
 }
 
+impl Arrival {
+    /// The same as a dead letter.
+    fn set_apart(&self, reason: &'static str) -> DeadLetter {
+        DeadLetter {
+            reason,
+            publisher: Some(self.event.source.service.clone()),
+            body: self.body.clone(),
+        }
+    }
+}
+
 /// A delivery that is no event, or none that may be believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
@@ -35,6 +46,9 @@ pub struct DeadLetter {
 /// The reason of a dead letter whose id is that of another event with other content.
 pub const ID_CONFLICT: &str = "id_conflict";
 
+/// The reason of a dead letter that says once more what a stored event says. It is kept because its number counts.
+pub const REPEATED: &str = "repeated";
+
 /// What became of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Appended {
@@ -42,6 +56,8 @@ pub struct Appended {
     pub stored: usize,
     /// Events that were stored before, byte for byte.
     pub duplicates: usize,
+    /// Events that a service has reported before; each is kept apart.
+    pub repeats: usize,
     /// Ids of events that were refused because another event has them.
     pub conflicts: Vec<Uuid>,
 }

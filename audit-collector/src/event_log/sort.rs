@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
+use shared::event::wire;
 use uuid::Uuid;
 
 use super::Arrival;
@@ -15,6 +16,8 @@ pub(super) struct Sorted<'a> {
     pub(super) fresh: Vec<&'a Arrival>,
     /// Stored before, or standing twice in the batch, byte for byte.
     pub(super) duplicates: usize,
+    /// Stored before under another number: a service has reported it twice.
+    pub(super) repeats: Vec<&'a Arrival>,
     /// With the id of another event.
     pub(super) conflicts: Vec<&'a Arrival>,
 }
@@ -36,11 +39,20 @@ pub(super) fn sort<'a>(arrivals: &'a [Arrival], stored: &HashMap<Uuid, Vec<u8>>)
         };
         if known == arrival.body {
             sorted.duplicates += 1;
+        } else if is_repeat(known, arrival) {
+            sorted.repeats.push(arrival);
         } else {
             sorted.conflicts.push(arrival);
         }
     }
     sorted
+}
+
+/// Whether `arrival` says what `known` says, on the word of the same reporter, and differs only in where it was taken in.
+fn is_repeat(known: &[u8], arrival: &Arrival) -> bool {
+    let event = &arrival.event;
+    event.facts.reporter.is_some()
+        && wire::decode(known).is_ok_and(|known| known.time == event.time && known.facts == event.facts)
 }
 
 /// SHA-256 over the leaf hashes of a batch, each SHA-256 over a zero byte and the body (RFC 6962 §2.1).
@@ -61,7 +73,7 @@ pub(super) fn batch_digest<'a>(bodies: impl Iterator<Item = &'a [u8]>) -> [u8; S
 mod tests {
     use bytes::Bytes;
     use shared::clock::UtcMicros;
-    use shared::event::{Class, Draft, Facts, Outcome, Source};
+    use shared::event::{Class, Draft, Facts, Outcome, Reporter, Source};
 
     use super::*;
 
@@ -107,6 +119,44 @@ mod tests {
 
         assert!(sorted.fresh.is_empty());
         assert_eq!((sorted.duplicates, sorted.conflicts.len()), (1, 1));
+    }
+
+    fn reported(seq: u64, reason: &str) -> Arrival {
+        let mut arrival = arrival("");
+        arrival.event.id = shared::event::stable_event_id(arrival.event.time, &[1; 10]);
+        arrival.event.seq = seq;
+        arrival.event.facts.reporter = Some(Reporter::default());
+        arrival.event.facts.reason = Some(reason.to_owned());
+        arrival.body = wire::encode(&arrival.event).unwrap().into();
+        arrival
+    }
+
+    #[test]
+    fn what_a_service_reports_twice_is_a_repeat_and_what_it_takes_back_is_a_conflict() {
+        let batch = [reported(1, "a"), reported(2, "a"), reported(3, "b")];
+
+        let sorted = sort(&batch, &HashMap::new());
+
+        assert_eq!((sorted.fresh.len(), sorted.duplicates), (1, 0));
+        assert_eq!(
+            (sorted.repeats[0].event.seq, sorted.conflicts[0].event.seq),
+            (2, 3)
+        );
+    }
+
+    #[test]
+    fn a_source_s_own_events_never_repeat_under_another_number() {
+        let own = |seq| {
+            let mut arrival = reported(seq, "a");
+            arrival.event.facts.reporter = None;
+            arrival.body = wire::encode(&arrival.event).unwrap().into();
+            arrival
+        };
+        let batch = [own(1), own(2)];
+
+        let sorted = sort(&batch, &HashMap::new());
+
+        assert_eq!((sorted.repeats.len(), sorted.conflicts.len()), (0, 1));
     }
 
     #[test]

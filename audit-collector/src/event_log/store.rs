@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::row::Row;
 use super::sort::{Sorted, batch_digest, sort};
-use super::{Appended, Arrival, DeadLetter, EventLog, ID_CONFLICT};
+use super::{Appended, Arrival, DeadLetter, EventLog, ID_CONFLICT, REPEATED};
 
 /// The bytes of a dead letter that are kept: as many as an event may have.
 const DEAD_LETTER_BYTES_MAX: usize = 64 * 1024;
@@ -30,7 +30,8 @@ const COLUMNS: &str = "id, class, time, batch_id, ordinal, time_suspect, service
 impl EventLog {
     /// Stores what is new of a batch, all or nothing. When this returns, it survives the loss of power.
     ///
-    /// Events that are stored already are counted; those with the id of another event become dead letters.
+    /// Events that are stored already are counted; those with the id of another event become dead letters, and so does what
+    /// a service has reported before, under its new number.
     pub async fn append(
         &self,
         arrivals: &[Arrival],
@@ -61,12 +62,12 @@ impl EventLog {
                 insert_batch(&mut tx, batch, &sorted, recorded_at).await?;
                 insert_events(&mut tx, batch, &sorted.fresh, recorded_at).await?;
             }
-            let conflicts = sorted.conflicts.iter().map(|arrival| DeadLetter {
-                reason: ID_CONFLICT,
-                publisher: Some(arrival.event.source.service.clone()),
-                body: arrival.body.clone(),
-            });
-            for letter in dead.iter().cloned().chain(conflicts) {
+            let conflicts = sorted
+                .conflicts
+                .iter()
+                .map(|arrival| arrival.set_apart(ID_CONFLICT));
+            let repeats = sorted.repeats.iter().map(|arrival| arrival.set_apart(REPEATED));
+            for letter in dead.iter().cloned().chain(conflicts).chain(repeats) {
                 insert_dead_letter(&mut tx, &letter, recorded_at).await?;
             }
             tx.commit().await?;
@@ -79,6 +80,7 @@ impl EventLog {
         Ok(Appended {
             stored: sorted.fresh.len(),
             duplicates: sorted.duplicates,
+            repeats: sorted.repeats.len(),
             conflicts: sorted.conflicts.iter().map(|arrival| arrival.event.id).collect(),
         })
     }

@@ -188,6 +188,7 @@ fn tell(batch: &Batch, appended: &Appended) {
     tracing::debug!(
         stored = appended.stored,
         duplicates = appended.duplicates,
+        repeats = appended.repeats,
         "a batch is stored"
     );
 }

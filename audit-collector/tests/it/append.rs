@@ -2,7 +2,7 @@
 
 use audit_collector::event_log::{Appended, Arrival, DeadLetter};
 use bytes::Bytes;
-use shared::event::{Class, Draft};
+use shared::event::{Class, Draft, Reporter, stable_event_id};
 
 use crate::harness::database::TestDatabase;
 use crate::harness::events::{NOW, arrival, at, event, request_facts, requests};
@@ -11,6 +11,7 @@ on_both_databases!(
     a_batch_is_stored_with_its_bytes,
     the_same_event_again_is_ignored,
     another_event_with_a_known_id_is_a_dead_letter,
+    what_a_service_reports_twice_is_one_row_and_its_number_is_kept,
     an_id_is_unique_over_all_classes,
     a_dead_letter_keeps_64_kib_and_the_size_of_all,
     a_wrong_clock_is_stored_and_marked,
@@ -103,6 +104,34 @@ async fn another_event_with_a_known_id_is_a_dead_letter(database: &TestDatabase)
         kept.iter().any(|(body,)| *body == batch[0].body),
         "the first one stays"
     );
+}
+
+async fn what_a_service_reports_twice_is_one_row_and_its_number_is_kept(database: &TestDatabase) {
+    let log = database.log().await;
+    let reported = |number| {
+        let mut facts = request_facts();
+        facts.reporter = Some(Reporter::default());
+        let first = event(NOW, facts.clone());
+        let draft = Draft {
+            id: stable_event_id(NOW, &[1; 10]),
+            time: NOW,
+            facts,
+        };
+        arrival(draft.numbered(first.source, number))
+    };
+    let again = reported(2);
+    log.append(&[reported(1)], &[], NOW).await.unwrap();
+
+    let appended = log
+        .append(std::slice::from_ref(&again), &[], at(1))
+        .await
+        .unwrap();
+
+    assert_eq!((appended.stored, appended.repeats), (0, 1));
+    assert!(appended.conflicts.is_empty());
+    assert_eq!(database.number("SELECT COUNT(*) FROM event").await, 1);
+    let letters: Vec<(String, Vec<u8>)> = database.rows("SELECT reason, body FROM dead_letter").await;
+    assert_eq!(letters, [("repeated".to_owned(), again.body.to_vec())]);
 }
 
 async fn an_id_is_unique_over_all_classes(database: &TestDatabase) {

@@ -13,9 +13,10 @@ use crate::user::{self, Account};
 use shared::database::Tx;
 
 /// Scopes that mean something to Gatelog's own end points and to nobody else.
-pub(crate) const GATELOG_SCOPES: [&str; 6] = [
+pub(crate) const GATELOG_SCOPES: [&str; 7] = [
     "admin",
     "audit:read",
+    "audit:write",
     "audit:export",
     "audit:respond",
     "rules:write",
@@ -151,11 +152,11 @@ mod tests {
 
     #[test]
     fn gatelog_s_own_scopes_go_to_gatelog_alone() {
-        let scopes = list("audit:read orders:read");
+        let scopes = list("audit:read audit:write orders:read");
 
         assert_eq!(
             scopes_for("gatelog", &scopes, None),
-            ["audit:read", "orders:read"]
+            ["audit:read", "audit:write", "orders:read"]
         );
         assert_eq!(scopes_for("orders", &scopes, None), ["orders:read"]);
     }

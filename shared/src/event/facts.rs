@@ -274,6 +274,25 @@ pub struct HttpFacts {
     pub response_bytes: Option<u64>,
 }
 
+impl HttpFacts {
+    /// Bytes of a method at most.
+    pub const METHOD_BYTES_MAX: usize = 32;
+    /// Bytes of a host at most.
+    pub const HOST_BYTES_MAX: usize = 255;
+    /// Bytes of a path at most.
+    pub const PATH_BYTES_MAX: usize = 1024;
+}
+
+impl ClientFacts {
+    /// Bytes of what a client calls itself at most.
+    pub const USER_AGENT_BYTES_MAX: usize = 512;
+}
+
+impl TraceFacts {
+    /// The length of a W3C trace context of version 00.
+    pub const TRACEPARENT_LENGTH: usize = 55;
+}
+
 /// What decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyFacts {

@@ -4,6 +4,7 @@
 mod blocks;
 mod demo;
 mod gatelog;
+mod intake;
 mod metrics;
 mod pipeline;
 mod readme;

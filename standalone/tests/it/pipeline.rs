@@ -26,7 +26,7 @@ pub(crate) fn eventually<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -
     }
 }
 
-fn events(system: &System, token: &str, query: &str) -> Vec<Value> {
+pub(crate) fn events(system: &System, token: &str, query: &str) -> Vec<Value> {
     let (status, answer) = system.get(&format!("/v1/events?{query}"), token);
     assert_eq!(status, 200, "{answer}");
     answer["events"].as_array().unwrap().clone()

@@ -241,6 +241,55 @@ impl System {
         answer
     }
 
+    /// Registers a machine with these scopes, for Gatelog and for `orders`; returns its id and its secret.
+    pub(crate) fn add_machine(&self, admin: &str, scopes: &[&str]) -> (String, String) {
+        let body = json!({
+            "name": "machine", "kind": "confidential", "grant_types": ["client_credentials"],
+            "scopes": scopes, "audiences": ["gatelog", "orders"],
+        });
+        let (status, client) = self.post_as("/v1/admin/clients", admin, &body);
+        assert_eq!(status, 201, "{client}");
+        let id = client["id"].as_str().unwrap().to_owned();
+        let (status, secret) = self.post_as(
+            &format!("/v1/admin/clients/{id}/secrets"),
+            admin,
+            &json!({"name": "test"}),
+        );
+        assert_eq!(status, 201, "{secret}");
+        (id, secret["secret"].as_str().unwrap().to_owned())
+    }
+
+    /// What a machine gets for itself, for that audience.
+    pub(crate) fn machine_token(&self, (id, secret): &(String, String), audience: &str) -> String {
+        let (status, answer) = curl(&[
+            "-u",
+            &format!("{id}:{secret}"),
+            "-d",
+            &format!("grant_type=client_credentials&resource={audience}"),
+            &format!("{}/oauth/token", self.issuer),
+        ]);
+        assert_eq!(status, 200, "{answer}");
+        answer["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// The same as [`Self::post`] with a token.
+    pub(crate) fn post_as(&self, path: &str, token: &str, body: &Value) -> (u16, Value) {
+        curl(&[
+            "-H",
+            &format!("authorization: Bearer {token}"),
+            "-H",
+            "content-type: application/json",
+            "-d",
+            &body.to_string(),
+            &format!("{}{path}", self.issuer),
+        ])
+    }
+
+    /// What a statement says of the collector's database.
+    pub(crate) fn collected(&self, statement: &str) -> String {
+        self.servers.sql(&format!("{}_collector", self.name), statement)
+    }
+
     /// `POST`s JSON by curl; returns status and body.
     pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         let url = format!("{}{path}", self.issuer);
@@ -264,11 +313,7 @@ impl System {
 
     /// The request ids of stored access events, each as often as it is stored, straight from the database.
     pub(crate) fn stored_request_ids(&self) -> Vec<String> {
-        let database = format!("{}_collector", self.name);
-        let statement =
-            "SELECT request_id FROM event WHERE action = 'api_request' AND request_id IS NOT NULL";
-        self.servers
-            .sql(&database, statement)
+        self.collected("SELECT request_id FROM event WHERE action = 'api_request' AND request_id IS NOT NULL")
             .lines()
             .map(str::to_owned)
             .collect()

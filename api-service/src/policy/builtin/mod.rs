@@ -14,6 +14,7 @@ use super::{Allow, Audit, Route, Target, Upstream};
 #[derive(Clone, Copy)]
 enum Service {
     Door,
+    Intake,
     Description,
     Auth,
     Collector,
@@ -34,6 +35,13 @@ type Row = (&'static str, Method, &'static str, Who, Service);
 
 const ROUTES: &[Row] = &[
     ("me", Method::GET, "/api/me", Who::SignedIn, Service::Door),
+    (
+        "intake",
+        Method::POST,
+        "/v1/intake",
+        Who::Scope("audit:write"),
+        Service::Intake,
+    ),
     (
         "description",
         Method::GET,
@@ -236,10 +244,11 @@ pub(super) fn routes(auth: &Arc<Upstream>, collector: &Arc<Upstream>) -> Vec<Rou
         // Every bearer may ask who it is; all else here is Gatelog's own.
         audience: match (who, service) {
             (Who::Bearer, _) | (_, Service::Door) => AudienceRule::Either,
-            (_, Service::Description | Service::Auth | Service::Collector) => AudienceRule::Gatelog,
+            (_, Service::Intake | Service::Description | Service::Auth | Service::Collector) => AudienceRule::Gatelog,
         },
         target: match service {
             Service::Door => Target::Me,
+            Service::Intake => Target::Intake,
             Service::Description => Target::Description,
             Service::Auth => Target::Upstream(Arc::clone(auth)),
             Service::Collector => Target::Upstream(Arc::clone(collector)),
