@@ -6,12 +6,13 @@
 policy_file=/usr/sbin/policy-rc.d
 policy_made=
 export python=
+python_modules='authlib cryptography fastapi httpx jwt mypy pytest requests uvicorn yaml'
 
 # Debian's own Python has Debian's packages; a python3 found first on the PATH may not.
 find_python() {
     local candidate
     for candidate in /usr/bin/python3 python3; do
-        if "$candidate" -c 'import authlib, cryptography, jwt, requests, yaml' 2>/dev/null; then
+        if "$candidate" -c "import ${python_modules// /, }" 2>/dev/null; then
             python=$candidate
             export GATELOG_TEST_PYTHON=$candidate
             return
@@ -28,7 +29,8 @@ missing_packages() {
     [[ -x /usr/sbin/nginx ]] || command -v nginx >/dev/null || echo nginx
     command -v caddy >/dev/null || echo caddy
     command -v cc >/dev/null || echo gcc libc6-dev
-    find_python || echo python3-authlib python3-cryptography python3-jwt python3-requests python3-yaml
+    find_python || echo python3-authlib python3-cryptography python3-fastapi python3-httpx python3-jwt mypy \
+        python3-pytest python3-requests python3-uvicorn python3-yaml
 }
 
 as_root() {

@@ -7,6 +7,7 @@ mod gatelog;
 mod intake;
 mod metrics;
 mod pipeline;
+mod python;
 mod readme;
 mod revocation;
 mod servers;
