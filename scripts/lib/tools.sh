@@ -65,7 +65,7 @@ require_tools() {
     if ((${#missing[@]} > 0)); then
         install_packages "${missing[@]}"
         find_python || {
-            echo "error: still no Python with authlib, cryptography, jwt, requests and yaml" >&2
+            echo "error: still no Python with $python_modules" >&2
             exit 1
         }
     fi
