@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from issuer import Issuer, running  # noqa: E402
+from issuer import Issuer, running
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ import threading
 from typing import Any
 
 import pytest
+from issuer import Issuer, Key, encoded, running, until
+
 from gatelog.key_set import KeySet, UnusableKeySet
 from gatelog.keys import RemoteKeys
-from issuer import Issuer, Key, encoded, running, until
 
 GOOD = Key("k1").jwk
 

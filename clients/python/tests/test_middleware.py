@@ -10,10 +10,11 @@ import pytest
 from fastapi import Depends, FastAPI, HTTPException, Request, WebSocket
 from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
-from gatelog import Caller, ClientCredentials, Gatelog, GatelogMiddleware, Refused, note
-from gatelog.fastapi import requires
 from issuer import Issuer, Key, running, until
 from starlette.websockets import WebSocketDisconnect
+
+from gatelog import Caller, ClientCredentials, Gatelog, GatelogMiddleware, Refused, note
+from gatelog.fastapi import requires
 
 CREDENTIALS = ClientCredentials("cli_1", "a secret of the client")
 

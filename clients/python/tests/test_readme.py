@@ -24,7 +24,7 @@ def test_the_example_lets_in_who_may_and_reports_it(issuer: Issuer, monkeypatch:
     monkeypatch.setenv("ORDERS_CLIENT_ID", "cli_1")
     monkeypatch.setenv("ORDERS_CLIENT_SECRET", "a secret of the client")
     names: dict[str, Any] = {"__name__": "example"}
-    exec(compile(example(), "README.md", "exec"), names)  # noqa: S102
+    exec(compile(example(), "README.md", "exec"), names)
 
     with TestClient(names["app"]) as client:
         granted = client.get("/orders/7", headers={"authorization": f"Bearer {issuer.token()}"})

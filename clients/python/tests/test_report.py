@@ -6,10 +6,11 @@ import time
 from typing import Any
 
 import pytest
+from issuer import Issuer, running, until
+
 from gatelog import ClientCredentials, Reporter
 from gatelog.credentials import TokenSource
 from gatelog.report import Counts
-from issuer import Issuer, running, until
 
 SECRET = "a secret of the client"
 
@@ -33,9 +34,7 @@ def test_entries_are_sent_in_order_in_batches_with_a_token_for_gatelog(issuer: I
 
     assert issuer.entries == [entry(number) for number in range(250)]
     assert [len(report) for report in issuer.reports] == [100, 100, 50]
-    assert issuer.tokens_asked == [
-        {"grant_type": ["client_credentials"], "resource": ["gatelog"], "scope": ["audit:write"]}
-    ]
+    assert issuer.tokens_asked == [{"grant_type": ["client_credentials"], "resource": ["gatelog"], "scope": ["audit:write"]}]
     assert set(issuer.authorizations) == {"Bearer machine-1"}
     assert one.counts == Counts(taken=250, refused=0, dropped=0, waiting=0)
 
@@ -95,6 +94,19 @@ def test_entries_that_the_door_refuses_are_counted(issuer: Issuer) -> None:
     one.close()
 
     assert one.counts == Counts(taken=2, refused=1, dropped=0, waiting=0)
+
+
+def test_what_is_no_json_is_refused_and_holds_up_nothing(issuer: Issuer) -> None:
+    one = reporter(issuer)
+
+    one.report({"id": float("nan")})
+    until("it is refused", lambda: one.counts.refused == 1)
+    one.report({"id": object()})
+    one.report(entry(1))
+    one.close()
+
+    assert issuer.entries == [entry(1)]
+    assert one.counts == Counts(taken=1, refused=2, dropped=0, waiting=0)
 
 
 def test_a_queue_that_is_full_drops_what_comes_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from issuer import Issuer
+
 from gatelog.key_set import KeySet
 from gatelog.refusal import Refused
 from gatelog.token import Trust, verify
 
-VECTORS = json.loads(
-    (Path(__file__).parents[3] / "shared/tests/vectors/access_tokens.json").read_text(encoding="utf-8")
-)
+VECTORS = json.loads((Path(__file__).parents[3] / "shared/tests/vectors/access_tokens.json").read_text(encoding="utf-8"))
 AUDIENCE = frozenset({VECTORS["audience"]})
 GATELOG = "http://127.0.0.1:8080"
 
@@ -36,8 +38,6 @@ def outcome(token: str, trusted: Trust) -> str:
 
 def trust_for(token: str) -> Trust:
     """Choose the trust in the issuer that a token names, since each of them is trusted by the door."""
-    import base64
-
     try:
         body = token.split(".")[1]
         named = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))["iss"]
@@ -69,8 +69,14 @@ def test_no_character_of_a_good_token_can_be_changed_left_out_or_doubled() -> No
         for at, own in enumerate(token):
             changed = [token[:at] + token[at + 1 :], token[:at]]
             changed += [token[:at] + other + token[at:] for other in (own, "=", "\n")]
-            changed += [
-                token[:at] + other + token[at + 1 :] for other in (chr(ord(own) ^ 1), "A", ".", " ", "+") if other != own
-            ]
+            changed += [token[:at] + other + token[at + 1 :] for other in (chr(ord(own) ^ 1), "A", ".", " ", "+") if other != own]
             for one in changed:
                 assert outcome(one, TRUST[GATELOG]) != "accepted", (at, one)
+
+
+def test_only_blanks_of_ascii_separate_scopes(issuer: Issuer) -> None:
+    trusted = Trust(issuer.url, AUDIENCE, KeySet.from_jwks(json.dumps({"keys": [issuer.keys[0].jwk]}).encode()))
+
+    caller = verify(issuer.token(scope=" a  b\u00a0admin\u2003admin\x1cadmin\x0badmin\tc\n"), trusted, time.time())
+
+    assert caller.scopes == ("a", "b\u00a0admin\u2003admin\x1cadmin\x0badmin", "c")

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from http import HTTPStatus
 from typing import Any, Optional
 
-from .entry import Observed, entry_of
+from .entry import Observed, add_detail, entry_of
 from .gatelog import Gatelog
 from .refusal import Refused
 from .token import Caller
@@ -35,7 +35,8 @@ _POLICY_VIOLATION = 1008
 
 
 class GatelogMiddleware:
-    """Lets in who has a good token, and everyone to the paths in ``public``, at which no token is looked at.
+    """
+    Lets in who has a good token, and everyone to the paths in ``public``, at which no token is looked at.
 
     Paths are compared to the letter, so that a misspelt one is closed rather than open. What a token must be good for is
     said where the request is served: see `requires` in ``gatelog.fastapi``, or `Caller.require`.
@@ -111,9 +112,7 @@ def caller_of(scope: Scope) -> Caller:
 
 def note(scope: Scope, name: str, value: Any) -> None:
     """Have something said of the request in its report: a text, a number or a truth value, and no secret."""
-    if not isinstance(value, (str, int, float, bool)):
-        raise TypeError("a note is a text, a number or a truth value")
-    _observed(scope).detail[name] = value
+    add_detail(_observed(scope), name, value)
 
 
 def _observed(scope: Scope) -> Observed:
@@ -165,6 +164,7 @@ class _Answer:
             return
         self.begun = True
         observed = self._observed
+        observed.answered_at = time.time()
         observed.duration_us = int((time.perf_counter() - self._started) * 1_000_000)
         if message["type"] == "http.response.start":
             observed.status = message["status"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ _HOST_BYTES_MAX = 255
 _METHOD_BYTES_MAX = 32
 _PATH_BYTES_MAX = 1024
 _AGENT_BYTES_MAX = 512
+
+_DETAILS_MAX = 16
+_DETAIL_NAME_BYTES_MAX = 64
 
 
 @dataclass
@@ -35,11 +39,24 @@ class Observed:
     status: Optional[int] = None
     #: Why it was refused or failed, if so.
     reason: Optional[str] = None
-    #: From its head to the answer's.
+    #: When its answer was known, in seconds since 1970, and how long that had taken.
+    answered_at: Optional[float] = None
     duration_us: Optional[int] = None
     response_bytes: int = 0
     #: What the service wants to have said of it: texts, numbers and truth values.
     detail: dict[str, Any] = field(default_factory=dict)
+
+
+def add_detail(observed: Observed, name: str, value: Any) -> None:
+    """Add what the intake takes: a text, a number of JSON or a truth value under a short name, 16 of them at most."""
+    is_number = isinstance(value, (int, float)) and math.isfinite(value) and abs(value) < 2**63
+    if not isinstance(value, str) and not is_number:
+        raise ValueError("a note is a text, a number or a truth value")
+    if not 0 < len(name.encode("utf-8")) <= _DETAIL_NAME_BYTES_MAX:
+        raise ValueError("the name of a note has 1 to 64 bytes")
+    if name not in observed.detail and len(observed.detail) >= _DETAILS_MAX:
+        raise ValueError("a request has 16 notes at most")
+    observed.detail[name] = value
 
 
 def entry_of(observed: Observed, now: float) -> dict[str, Any]:
@@ -47,7 +64,7 @@ def entry_of(observed: Observed, now: float) -> dict[str, Any]:
     client = {"ip": observed.client_ip, "user_agent": _cut(observed.user_agent, _AGENT_BYTES_MAX)}
     entry: dict[str, Any] = {
         "id": uuid.uuid4().hex,
-        "time": datetime.fromtimestamp(now, timezone.utc).isoformat(timespec="microseconds"),
+        "time": datetime.fromtimestamp(observed.answered_at or now, timezone.utc).isoformat(timespec="microseconds"),
         "outcome": _outcome(observed),
         "reason": observed.reason,
         "actor": _actor(observed.caller),
@@ -70,7 +87,7 @@ def entry_of(observed: Observed, now: float) -> dict[str, Any]:
 
 
 def _outcome(observed: Observed) -> str:
-    """A refusal is the request's fault, an error is ours; what the service itself refuses counts as refused."""
+    """Tell a refusal, the request's fault, from an error, which is ours; what the service itself refuses counts as refused."""
     status = observed.status
     if status is None or status >= 500:
         return "error"

@@ -12,7 +12,8 @@ from .token import Caller
 
 
 def requires(*, scope: Optional[str] = None, role: Optional[str] = None) -> Callable[[HTTPConnection], Awaitable[Caller]]:
-    """Make a dependency that gives the `Caller`, if its token has all of these scopes (separated by spaces) and the role.
+    """
+    Make a dependency that gives the `Caller`, if its token has all of these scopes (separated by spaces) and the role.
 
     ``caller: Caller = Depends(requires(scope="orders:read"))``; without an argument whoever is let in will do.
     """

@@ -19,7 +19,8 @@ INTAKE_SCOPE = "audit:write"
 
 
 class Gatelog:
-    """Verifies the tokens of requests and reports what became of them.
+    """
+    Verifies the tokens of requests and reports what became of them.
 
     ``issuer`` is the address of Gatelog's door, which is also the ``iss`` of its tokens, to the letter. ``audience`` is what
     tokens for this service are minted for. With ``credentials`` every request is reported; the client needs the scope
@@ -62,7 +63,7 @@ class Gatelog:
         self._keys.start()
 
     def wait_for_keys(self, seconds: float) -> None:
-        """Block until keys are known, if they never were, for so many seconds at most."""
+        """Block until keys are known, or until so many seconds after the beginning."""
         self._keys.wait(seconds)
 
     @property

@@ -77,7 +77,8 @@ class KeySet:
 
     @classmethod
     def from_jwks(cls, document: bytes) -> KeySet:
-        """Read a JSON Web Key Set and keep the keys that may verify signatures.
+        """
+        Read a JSON Web Key Set and keep the keys that may verify signatures.
 
         Left out, as long as one remains: symmetric and unknown kinds, keys without or with a repeated ``kid``, for
         encryption, of another curve than Ed25519 and P-256, RSA that is weak, with an ``alg`` that is not their kind's, or

@@ -24,7 +24,8 @@ _BACKOFF = (0.2, 30.0)
 
 
 class RemoteKeys:
-    """The keys at one address, which comes from settings and never from a token.
+    """
+    The keys at one address, which comes from settings and never from a token.
 
     They are fetched by a thread of their own, so that no request waits for an issuer that hangs; those known stay in force
     while it is away.
@@ -38,6 +39,7 @@ class RemoteKeys:
         self._wanted = threading.Event()
         self._starting = threading.Lock()
         self._owner: Optional[int] = None
+        self._started_at = 0.0
 
     def current(self) -> Optional[KeySet]:
         """Return the keys as they are known now, or ``None`` if they never were."""
@@ -50,13 +52,13 @@ class RemoteKeys:
             return
         with self._starting:
             if self._owner != os.getpid():
-                self._owner = os.getpid()
+                self._owner, self._started_at = os.getpid(), time.monotonic()
                 threading.Thread(target=self._run, name="gatelog-keys", daemon=True).start()
 
     def wait(self, seconds: float) -> None:
-        """Wait for the first keys, if there are none yet."""
+        """Wait for the first keys, until so many seconds after the beginning: later nobody waits for an issuer that is away."""
         self.start()
-        self._known.wait(seconds)
+        self._known.wait(max(0.0, self._started_at + seconds - time.monotonic()))
 
     def want(self) -> None:
         """Say that a token named an unknown key, which may be a new one. Nobody waits for the answer."""

@@ -34,7 +34,8 @@ _OURS = frozenset({"keys_unavailable", "revocations_unknown"})
 
 
 class Refused(Exception):
-    """A request that is not let in. The texts never quote the token.
+    """
+    A request that is not let in. The texts never quote the token.
 
     ``code`` is stable and for programs; ``status`` is the HTTP status; ``scope`` is what would do, if scopes decide.
     """

@@ -1,4 +1,5 @@
-"""Reports what this service did to the door's intake, in the background.
+"""
+Reports what this service did to the door's intake, in the background.
 
 What is reported is queued within a bound and sent in batches by a thread of its own. A request is never held up by it and
 never fails of it; what could not be kept is counted. Nothing here is on a disk: a process that is killed takes its queue with
@@ -106,23 +107,28 @@ class Reporter:
             with self._changed:
                 self._wait_for_a_batch()
                 batch = self._next_batch()
-                if not batch:
-                    # Closed and empty.
+                if not batch and self._deadline is not None:
                     self._thread = None
                     return
+            if not batch:
+                continue
             self._send_until_decided(batch)
 
     def _wait_for_a_batch(self) -> None:
         self._changed.wait_for(lambda: self._queue or self._deadline is not None)
-        self._changed.wait_for(
-            lambda: len(self._queue) >= _BATCH_MAX or self._deadline is not None, timeout=self._linger
-        )
+        self._changed.wait_for(lambda: len(self._queue) >= _BATCH_MAX or self._deadline is not None, timeout=self._linger)
 
     def _next_batch(self) -> list[str]:
         batch: list[str] = []
         size = 0
         while self._queue and len(batch) < _BATCH_MAX:
-            entry = json.dumps(self._queue[0], separators=(",", ":"))
+            try:
+                entry = json.dumps(self._queue[0], separators=(",", ":"), allow_nan=False)
+            except (TypeError, ValueError, RecursionError) as error:
+                _log.error("an entry is no JSON: %s", type(error).__name__)
+                self._queue.popleft()
+                self._refused += 1
+                continue
             if batch and size + len(entry) > _BATCH_BYTES_MAX:
                 break
             self._queue.popleft()

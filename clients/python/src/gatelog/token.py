@@ -1,4 +1,5 @@
-"""The one decision whether a token is accepted: the door's, for one issuer.
+"""
+The one decision whether a token is accepted: the door's, for one issuer.
 
 Pure: keys and the time are arguments. Only the signature itself is checked by a library; libraries' own checks of claims
 have defaults that are unsafe here (unknown ``crit``, ``typ``, times of another type).
@@ -7,6 +8,7 @@ have defaults that are unsafe here (unknown ``crit``, ``typ``, times of another 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Optional, TypeVar
@@ -25,6 +27,9 @@ LEEWAY_SECONDS = 5
 GATELOG_AUDIENCE = "gatelog"
 
 _Value = TypeVar("_Value")
+
+#: ASCII's alone, as at the door: with Unicode's one scope would be two.
+_BLANKS = re.compile(r"[ \t\n\f\r]+")
 
 _ALGORITHMS = frozenset({"EdDSA", "ES256", "RS256"})
 
@@ -62,7 +67,8 @@ class Caller:
 
 
 def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> Optional[str]:
-    """Take the request's bearer token, if it has any ``Authorization`` at all.
+    """
+    Take the request's bearer token, if it has any ``Authorization`` at all.
 
     Several ``Authorization`` headers are malformed: another reader might look at another one.
     """
@@ -79,7 +85,8 @@ def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> Optional[str]:
 
 
 def verify(token: str, trust: Trust, now: float) -> Caller:
-    """Accept a token or refuse it.
+    """
+    Accept a token or refuse it.
 
     Accepted is only a compact JWS of type ``at+jwt`` from the issuer, signed with the one algorithm of a key of its, with
     every claim of RFC 9068 and each of its type, for one of the audiences, within its window at ``now`` give or take five
@@ -160,7 +167,7 @@ def _caller(claims: dict[str, Any], now: float) -> tuple[Caller, set[str]]:
         client_id=_required("client_id", client_id),
         jti=_required("jti", jti),
         expires_at=expires_at,
-        scopes=tuple((scope or "").split()),
+        scopes=tuple(filter(None, _BLANKS.split(scope or ""))),
         roles=tuple(roles or ()),
         sid=sid,
         username=username,
