@@ -86,7 +86,8 @@ impl Arrival {
             client: ClientFacts {
                 ip: Some(sender.client_ip.to_string()),
                 peer_ip: Some(sender.peer.to_canonical().to_string()),
-                user_agent: header(USER_AGENT).map(|agent| bounded(&agent, ClientFacts::USER_AGENT_BYTES_MAX)),
+                user_agent: header(USER_AGENT)
+                    .map(|agent| bounded(&agent, ClientFacts::USER_AGENT_BYTES_MAX)),
             },
             http: HttpFacts {
                 method: bounded(parts.method.as_str(), HttpFacts::METHOD_BYTES_MAX),

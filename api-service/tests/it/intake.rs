@@ -65,6 +65,7 @@ async fn a_report_is_an_event_of_its_own_and_says_whose_word_it_is() {
 
     assert_eq!(answer.status, StatusCode::ACCEPTED);
     assert_eq!(answer.json(), json!({"taken": 1, "refused": []}));
+    assert!(answer.header("ratelimit-policy").contains("client 100/s"));
     let own = door.event_of(&answer, action::API_REQUEST).await;
     assert_eq!(own.facts.policy.unwrap().route.as_deref(), Some("intake"));
     assert_eq!(

@@ -48,7 +48,7 @@ fn a_report_is_found_by_search_once_however_often_and_wherever_it_is_told() {
     assert_eq!(event["reporter"]["client_id"], machine.0);
     assert_eq!(events(&system, &root, "sid=ses_carol").len(), 1);
     assert_eq!(
-        events(&system, &root, "request_id=carol-1&route=/orders/{id}").len(),
+        events(&system, &root, "request_id=carol-1&route=/orders/%7Bid%7D").len(),
         1
     );
     eventually("each report is a request to the door as well", || {

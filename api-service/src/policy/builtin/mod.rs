@@ -9,6 +9,10 @@ use http::Method;
 use shared::token::AudienceRule;
 
 use super::{Allow, Audit, Route, Target, Upstream};
+use crate::rate_limit::{Per, Quota, RateRule};
+
+/// How often one client may report: a hundred entries at a time, more than one door takes in otherwise.
+const REPORTS: &str = "100/s";
 
 /// A service of Gatelog.
 #[derive(Clone, Copy)]
@@ -255,8 +259,14 @@ pub(super) fn routes(auth: &Arc<Upstream>, collector: &Arc<Upstream>) -> Vec<Rou
         },
         forward_token: true,
         audit: Audit::Durable,
-        // The services bound by themselves what costs them something.
-        rates: Vec::new(),
+        rates: match service {
+            Service::Intake => Quota::parse(REPORTS, None)
+                .map(|quota| RateRule::on(name, Per::Client, quota))
+                .into_iter()
+                .collect(),
+            // The services bound by themselves what costs them something.
+            Service::Door | Service::Auth | Service::Collector => Vec::new(),
+        },
     };
     let who = Who::Scope("admin");
     let administration = ADMINISTRATION.iter().cloned();
