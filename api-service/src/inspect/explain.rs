@@ -89,7 +89,9 @@ fn entrance(policy: &ActivePolicy, question: &Question) -> Entrance {
     });
     match route.map(|route| &route.target) {
         Some(Target::Decided) => Entrance::ForwardAuth,
-        Some(Target::Me | Target::Intake | Target::Description | Target::Upstream(_)) | None => Entrance::Proxy,
+        Some(Target::Me | Target::Intake | Target::Description | Target::Upstream(_)) | None => {
+            Entrance::Proxy
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use shared::event::Reporter;
 use shared::http::problem::Problem;
 use shared::spool::{Spool, SpoolError};
 use shared::token::Verified;
+use utoipa::ToSchema;
 
 use super::batch::Batch;
 use super::entry::EntryFault;
@@ -26,7 +27,7 @@ const BODY_BYTES_MAX: usize = 256 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What became of a report.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Taken {
     /// How many entries are kept.
     taken: usize,
@@ -34,7 +35,7 @@ struct Taken {
     refused: Vec<RefusedEntry>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct RefusedEntry {
     index: usize,
     code: &'static str,
@@ -42,6 +43,19 @@ struct RefusedEntry {
 }
 
 /// Takes a report of `caller`: every good entry of it, before the answer leaves, or none.
+#[utoipa::path(
+    post,
+    path = "/v1/intake",
+    operation_id = "report",
+    tag = "services",
+    security(("bearer" = ["audit:write"])),
+    request_body(content = Object, description = "One entry or a list of up to 100 (`api-service/README.md`)"),
+    responses(
+        (status = 202, description = "What was taken, and why the rest was not", body = Taken),
+        (status = 422, description = "No entry is good: `report_refused`"),
+        (status = 503, description = "Reports cannot be kept at the moment; to send the same again is right in any case")
+    )
+)]
 pub(crate) async fn take(
     spool: &Spool,
     caller: &Verified,

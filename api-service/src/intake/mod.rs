@@ -6,7 +6,7 @@
 
 mod batch;
 mod entry;
-mod handler;
+pub(crate) mod handler;
 mod refusal;
 
 pub(crate) use handler::take;

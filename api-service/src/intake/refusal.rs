@@ -21,11 +21,17 @@ pub(super) enum BatchFault {
 
 impl BatchFault {
     pub(super) fn problem(self) -> Problem {
-        let refused = |code, detail: String| Problem::new(StatusCode::BAD_REQUEST, code, detail);
         match self {
-            Self::Malformed => refused("body_malformed", "the body is not JSON".into()),
-            Self::Empty => refused("report_empty", "a report has at least one entry".into()),
-            Self::TooMany => refused(
+            Self::Malformed => {
+                Problem::new(StatusCode::BAD_REQUEST, "body_malformed", "the body is not JSON")
+            }
+            Self::Empty => Problem::new(
+                StatusCode::BAD_REQUEST,
+                "report_empty",
+                "a report has at least one entry",
+            ),
+            Self::TooMany => Problem::new(
+                StatusCode::BAD_REQUEST,
                 "report_too_long",
                 format!("a report has {ENTRIES_MAX} entries at most"),
             ),

@@ -21,6 +21,7 @@ use utoipa::{OpenApi, ToSchema};
     ),
     paths(
         crate::door::me::answer,
+        crate::intake::handler::take,
         crate::forward_auth::handler::handle,
         crate::app::healthz,
         crate::app::readyz,
@@ -29,6 +30,7 @@ use utoipa::{OpenApi, ToSchema};
     components(schemas(Problem)),
     tags(
         (name = "caller", description = "For whoever has a token"),
+        (name = "services", description = "For services that report what they did"),
         (name = "proxies", description = "For proxies that the settings name (`decide_peers`)"),
         (name = "operation", description = "For operators and machines")
     )

@@ -248,7 +248,9 @@ pub(super) fn routes(auth: &Arc<Upstream>, collector: &Arc<Upstream>) -> Vec<Rou
         // Every bearer may ask who it is; all else here is Gatelog's own.
         audience: match (who, service) {
             (Who::Bearer, _) | (_, Service::Door) => AudienceRule::Either,
-            (_, Service::Intake | Service::Description | Service::Auth | Service::Collector) => AudienceRule::Gatelog,
+            (_, Service::Intake | Service::Description | Service::Auth | Service::Collector) => {
+                AudienceRule::Gatelog
+            }
         },
         target: match service {
             Service::Door => Target::Me,
@@ -265,7 +267,7 @@ pub(super) fn routes(auth: &Arc<Upstream>, collector: &Arc<Upstream>) -> Vec<Rou
                 .into_iter()
                 .collect(),
             // The services bound by themselves what costs them something.
-            Service::Door | Service::Auth | Service::Collector => Vec::new(),
+            Service::Door | Service::Description | Service::Auth | Service::Collector => Vec::new(),
         },
     };
     let who = Who::Scope("admin");
