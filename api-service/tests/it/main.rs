@@ -6,6 +6,7 @@ mod audit;
 mod caddy;
 mod decisions;
 mod forward_auth;
+mod fuzz_seeds;
 mod harness;
 mod inspect;
 mod intake;

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod event;
+mod fuzz_seeds;
 mod layering;
 mod rabbit;
 mod serve;
