@@ -72,9 +72,10 @@ impl Authentication {
     }
 
     /// The user as it is now; `None` if what was proved does not hold any more: it was disabled, got another password, or has a
-    /// second factor that was not shown.
+    /// second factor that was not shown. Whoever changes that waits until the transaction ends, and sees what it made.
     pub(crate) async fn current_account(&self, tx: &mut Tx<'_>) -> Result<Option<Account>, DatabaseError> {
         let proven = &self.account;
+        user::lock(tx, &proven.id).await?;
         let current = match user::find(tx, &proven.id).await? {
             Some(current) if !current.is_disabled && current.password_hash == proven.password_hash => current,
             _ => return Ok(None),

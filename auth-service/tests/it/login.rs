@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use shared::clock::Clock as _;
 use shared::enforcement::RevocationSet;
 use shared::token::{AudienceRule, IssuerRules, KeySet, Trust, TrustedIssuer, verify};
+use tokio::task::JoinHandle;
 
 use crate::databases::on_both_databases;
-use crate::harness::{Harness, PASSWORD, json_request, unverified_claims};
+use crate::harness::{Harness, Outside, PASSWORD, json_request, unverified_claims};
 
 /// The body without what differs from request to request.
 fn plain(text: &str) -> Value {
@@ -203,6 +204,46 @@ async fn whoever_fails_to_sign_in_costs_the_same_work(harness: Arc<Harness>) {
     }
 }
 
+/// Disables the user outside and holds the commit back while it signs in.
+async fn a_sign_in_waits_for_a_change_of_its_user_and_obeys_it(harness: Arc<Harness>) {
+    const SESSIONS: &str = "SELECT COUNT(*) FROM sessions";
+    harness.set_up().await;
+    let before = harness.number(SESSIONS).await;
+    macro_rules! delayed_commit {
+        ($tx:expr) => {{
+            let mut tx = $tx;
+            let disable = sqlx::query("UPDATE users SET disabled = TRUE WHERE username = 'root'");
+            disable.execute(&mut *tx).await.unwrap();
+            let log_in = {
+                let harness = Arc::clone(&harness);
+                let body = json!({"username": "root", "password": PASSWORD});
+                tokio::spawn(async move { harness.post("/v1/login", &body).await.status })
+            };
+            until_it_waits(&harness, &log_in).await;
+            tx.commit().await.unwrap();
+            assert_eq!(log_in.await.unwrap(), StatusCode::UNAUTHORIZED);
+        }};
+    }
+
+    match &harness.outside {
+        Outside::Sqlite(pool) => delayed_commit!(pool.begin_with("BEGIN IMMEDIATE").await.unwrap()),
+        Outside::Postgres(pool) => delayed_commit!(pool.begin().await.unwrap()),
+    }
+
+    assert_eq!(harness.number(SESSIONS).await, before);
+}
+
+/// Until the sign-in waits for a lock, or is over because it did not. SQLite has one lock, and shows nobody who waits for it.
+async fn until_it_waits(harness: &Harness, log_in: &JoinHandle<StatusCode>) {
+    const WAITING: &str = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    while matches!(harness.outside, Outside::Postgres(_)) && !log_in.is_finished() {
+        if harness.number(WAITING).await > 0 {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
 const ROWS: &str = "SELECT COUNT(*) FROM throttle_buckets";
 
 /// How many passwords were hashed so far.
@@ -221,4 +262,5 @@ on_both_databases!(
     another_audience_must_be_known_and_carries_no_scope,
     the_client_is_who_trusted_proxies_say_and_bounded,
     whoever_fails_to_sign_in_costs_the_same_work,
+    a_sign_in_waits_for_a_change_of_its_user_and_obeys_it,
 );
