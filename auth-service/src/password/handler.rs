@@ -12,7 +12,7 @@ use super::replace::{By, replace};
 use super::set::set_with_token;
 use crate::app::App;
 use crate::error::ApiError;
-use crate::request::{Caller, JsonBody, RequestContext};
+use crate::request::{JsonBody, RecentSignIn, RequestContext};
 use crate::{sign_in, user};
 
 /// The one-time token and the password that its user chooses.
@@ -70,7 +70,8 @@ impl fmt::Debug for ChangePasswordRequest {
     }
 }
 
-/// Changes the caller's own password and ends its other sessions. The present password counts like a sign-in, failures too.
+/// Changes the caller's own password and ends its other sessions. Needs a sign-in of the last five minutes, with the second factor if
+/// there is one. The present password counts like a sign-in, failures too.
 #[utoipa::path(
     post,
     path = "/v1/password/change",
@@ -80,28 +81,28 @@ impl fmt::Debug for ChangePasswordRequest {
     request_body = ChangePasswordRequest,
     responses(
         (status = 204, description = "The password is changed"),
-        (status = 401, description = "`bad_credentials`: the present password is another one"),
+        (status = 401, description = "`bad_credentials`: the present password is another one; `reauthentication_required`"),
         (status = 403, description = "`sign_in_required`: this is nothing for a client that acts for itself"),
         (status = 429, description = "`too_many_attempts`")
     )
 )]
 pub(super) async fn change_password(
     State(app): State<App>,
-    context: RequestContext,
-    caller: Caller,
+    recent: RecentSignIn,
     JsonBody(request): JsonBody<ChangePasswordRequest>,
 ) -> Result<StatusCode, ApiError> {
-    let user_id = caller.signed_in(&app).await?;
+    let (caller, context) = (&recent.caller, recent.operator.context());
     let mut tx = app.database.read().await?;
-    let account = user::find(&mut tx, user_id)
+    let account = user::find(&mut tx, &caller.0.sub)
         .await?
         .ok_or(ApiError::SignInRequired)?;
     drop(tx);
     // Asked first: a password that is refused for being weak tells nothing to who does not know the present one.
-    let proven = sign_in::password(&app, &context, &account.username, request.current_password, None).await?;
+    let proven = sign_in::password(&app, context, &account.username, request.current_password, None).await?;
     check(&app, &request.password, &account.username).await?;
     let hash = app.hasher.hash(request.password).await?;
     let mut tx = app.database.write().await?;
+    user::lock(&mut tx, &account.id).await?;
     let current = user::find(&mut tx, &account.id)
         .await?
         .ok_or(ApiError::BadCredentials)?;
@@ -110,7 +111,7 @@ pub(super) async fn change_password(
     }
     let actor = caller.actor();
     let by = By {
-        context: &context,
+        context,
         actor: &actor,
         proof: "current_password",
         keeps: caller.0.sid.as_deref(),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::browser::{Browser, FOREIGN, OWN, answered, authorize_path, redeem};
 use crate::client_harness::{TestClient, token_of};
 use crate::databases::on_both_databases;
-use crate::harness::{Answer, Harness, Outside, unverified_claims};
+use crate::harness::{Answer, Harness, Outside, PASSWORD, unverified_claims};
 use crate::second_factor_harness::{
     Authenticator, begin, confirm, delete_as, enrol, first_half, root_with_factor, sign_in, signed_in, texts,
     ticket,
@@ -18,9 +18,11 @@ use crate::users::change;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// Every request that changes a factor of the caller.
+/// Every request that changes what the caller signs in with.
 async fn changes(harness: &Harness, bearer: &str) -> Vec<Answer> {
+    let password = json!({"current_password": PASSWORD, "password": "short"});
     vec![
+        harness.post_as("/v1/password/change", bearer, &password).await,
         begin(harness, bearer).await,
         delete_as(harness, "/v1/mfa/totp", bearer).await,
         harness
@@ -185,8 +187,9 @@ async fn a_change_of_a_factor_needs_the_factor(harness: Arc<Harness>) {
         assert_eq!(refused.code(), "reauthentication_required");
     }
     let bearer = signed_in(&harness, &factor.app).await.text_of("access_token");
-    let [enrolled, removed, renewed] = changes(&harness, &bearer).await.try_into().unwrap();
+    let [password, enrolled, removed, renewed] = changes(&harness, &bearer).await.try_into().unwrap();
 
+    assert_eq!(password.code(), "password_refused", "{}", password.text);
     assert_eq!(enrolled.code(), "mfa_enrolled");
     assert_eq!(removed.status, StatusCode::NO_CONTENT);
     assert_eq!(renewed.code(), "mfa_not_enrolled");
