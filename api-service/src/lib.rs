@@ -9,6 +9,7 @@ mod forward_auth;
 mod gate;
 pub mod inspect;
 mod intake;
+pub mod layer;
 mod listener;
 mod openapi;
 pub mod policy;

@@ -18,7 +18,7 @@ use shared::transport::{Transport, read_broker};
 use crate::access_log::AccessLog;
 pub use crate::gate::GateSettings;
 pub use crate::listener::ListenerSettings;
-use crate::policy::{self, PolicyError, Surroundings};
+use crate::policy::{self, Policy, PolicyError, Surroundings};
 
 /// The service's name: in its events, and of its user on the broker.
 pub const SERVICE: &str = "api-service";
@@ -130,21 +130,13 @@ impl Settings {
         let surroundings = Surroundings {
             issuer: r.value(&ISSUER).unwrap_or_default(),
             auth_url: r.value(&AUTH_URL).unwrap_or_default(),
-            collector_url: r.value(&COLLECTOR_URL).unwrap_or_default(),
+            collector_url: r.value(&COLLECTOR_URL),
         };
         let policy_file: Option<Option<PathBuf>> = r.optional(&POLICY_FILE);
         let policy = policy::load(policy_file.flatten().as_deref(), &surroundings);
         let policy = policy
             .map_err(|PolicyError(problems)| problems.into_iter().for_each(|problem| r.problem(problem)));
-        let broker = read_broker(r, SERVICE);
-        let (spool_dir, spool_max_bytes) = (r.value(&SPOOL_DIR), r.value(&SPOOL_MAX_BYTES));
-        let service_token = read_service_token(r);
-        let access_log = r.value(&ACCESS_LOG).and_then(|format| {
-            let log = AccessLog::of(format);
-            log.map_err(|error| r.problem(format!("access_log: {error}")))
-                .ok()
-        });
-        let process = ProcessSettings::read(r);
+        let gate = read_gate(r, SERVICE, surroundings.auth_url, policy.ok());
         reader.finish(|| {
             Some(Self {
                 listen: listen?,
@@ -152,21 +144,40 @@ impl Settings {
                 body_max_bytes: body_max_bytes?,
                 listener: listener?,
                 decide_peers: decide_peers?,
-                gate: GateSettings {
-                    service: SERVICE,
-                    auth_url: surroundings.auth_url,
-                    policy: policy.ok()?,
-                    transport: Transport::Rabbit(broker?),
-                    spool_dir: spool_dir?,
-                    spool_max_bytes: spool_max_bytes?,
-                    service_token: service_token?.0,
-                    process: process?,
-                    access_log: access_log?,
-                    clock: Arc::new(SystemClock),
-                },
+                gate: gate?,
             })
         })
     }
+}
+
+/// Reads what the gate of `service` needs beside its policy.
+pub(crate) fn read_gate(
+    r: &mut Reader,
+    service: &'static str,
+    auth_url: String,
+    policy: Option<Policy>,
+) -> Option<GateSettings> {
+    let broker = read_broker(r, service);
+    let (spool_dir, spool_max_bytes) = (r.value(&SPOOL_DIR), r.value(&SPOOL_MAX_BYTES));
+    let service_token = read_service_token(r);
+    let access_log = r.value(&ACCESS_LOG).and_then(|format| {
+        let log = AccessLog::of(format);
+        log.map_err(|error| r.problem(format!("access_log: {error}")))
+            .ok()
+    });
+    let process = ProcessSettings::read(r);
+    Some(GateSettings {
+        service,
+        auth_url,
+        policy: policy?,
+        transport: Transport::Rabbit(broker?),
+        spool_dir: spool_dir?,
+        spool_max_bytes: spool_max_bytes?,
+        service_token: service_token?.0,
+        process: process?,
+        access_log: access_log?,
+        clock: Arc::new(SystemClock),
+    })
 }
 
 fn read_listener(r: &mut Reader) -> Option<ListenerSettings> {

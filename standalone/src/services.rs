@@ -227,7 +227,7 @@ impl Common {
         let surroundings = api_service::policy::Surroundings {
             issuer: addresses.door.clone(),
             auth_url: addresses.auth.clone(),
-            collector_url: addresses.collector.clone(),
+            collector_url: Some(addresses.collector.clone()),
         };
         let policy = api_service::policy::load(settings.policy_file.as_deref(), &surroundings);
         Ok(api_service::settings::Settings {

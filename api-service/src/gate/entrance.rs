@@ -11,13 +11,17 @@ pub(crate) enum Entrance {
     Proxy,
     /// Another proxy asks, and forwards by itself what is let in.
     ForwardAuth,
+    /// The service that is asked has the gate within itself.
+    Layer,
 }
 
 impl Entrance {
     /// Its name in events.
     pub(crate) const fn door(self) -> Door {
         match self {
-            Self::Proxy => Door::Proxy,
+            // The enumeration of version 1 is closed, and what a layer does is what a proxy does: it passes the request on and sees
+            // its answer. Where, `source.service` says.
+            Self::Proxy | Self::Layer => Door::Proxy,
             Self::ForwardAuth => Door::Decide,
         }
     }
@@ -27,7 +31,7 @@ impl Entrance {
         match self {
             Self::Proxy => !matches!(route.target, Target::Decided),
             // Gatelog's own routes answer on every host that no route names, and what another proxy serves there is not they.
-            Self::ForwardAuth => !route.is_own(),
+            Self::ForwardAuth | Self::Layer => !route.is_own(),
         }
     }
 }

@@ -39,6 +39,9 @@ pub(crate) use refusal::no_route;
 pub(crate) use running::RunningGate;
 pub use settings::GateSettings;
 
+/// Answers up to this many bytes are collected before they are passed on, so that one event tells all of them.
+pub(crate) const COLLECT_BYTES_MAX: u64 = 16 * 1024;
+
 /// The policy that is in force, and who asks for the keys of its issuers.
 #[derive(Debug)]
 pub(crate) struct ActivePolicy {

@@ -24,8 +24,16 @@ pub struct Surroundings {
     pub issuer: String,
     /// Where auth-service is reached.
     pub auth_url: String,
-    /// Where audit-collector is reached.
-    pub collector_url: String,
+    /// Where audit-collector is reached. None in a service of your own, which has none of Gatelog's routes and whose routes need
+    /// no host.
+    pub collector_url: Option<String>,
+}
+
+impl Surroundings {
+    /// Whether it is for the origin of Gatelog's own paths, beside which every API has a host of its own.
+    const fn is_origin(&self) -> bool {
+        self.collector_url.is_some()
+    }
 }
 
 /// All that is wrong with a policy.
@@ -87,24 +95,18 @@ pub(super) struct Checker<'s> {
 impl Checker<'_> {
     fn policy(&mut self, file: PolicyFile) -> Option<Checked> {
         let issuers = self.issuers(file.audience, file.issuer);
-        let auth = self.upstream("auth-service", UpstreamTable::of(&self.surroundings.auth_url));
-        let auth = Arc::new(auth.with_own_cookies());
-        let collector = self.upstream(
-            "audit-collector",
-            UpstreamTable::of(&self.surroundings.collector_url),
-        );
         let mut upstreams = BTreeMap::new();
         for (name, table) in file.upstream {
             let upstream = self.upstream(&name, table);
             upstreams.insert(name, Arc::new(upstream));
         }
-        if file.same_host && !file.route.is_empty() {
+        if file.same_host && !file.route.is_empty() && self.surroundings.is_origin() {
             self.warnings
                 .push("APIs share the issuer's host; use a host of their own in production".to_owned());
         }
         let refusals = rate::refusals(file.refusal_rate.as_ref());
         let refusals = refusals.map_err(|error| self.problem(format!("`refusal_rate`: {error}")));
-        let mut routes = builtin::routes(&auth, &Arc::new(collector));
+        let mut routes = self.own_routes();
         let mut names: HashSet<String> = routes.iter().map(|route| route.name.clone()).collect();
         for entry in file.route {
             if !names.insert(entry.name.clone()) {
@@ -129,6 +131,17 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    /// Gatelog's own, where its origin is.
+    fn own_routes(&mut self) -> Vec<Route> {
+        let surroundings = self.surroundings;
+        let Some(collector_url) = &surroundings.collector_url else {
+            return Vec::new();
+        };
+        let auth = self.upstream("auth-service", UpstreamTable::of(&surroundings.auth_url));
+        let collector = self.upstream("audit-collector", UpstreamTable::of(collector_url));
+        builtin::routes(&Arc::new(auth.with_own_cookies()), &Arc::new(collector))
     }
 
     fn upstream(&mut self, name: &str, table: UpstreamTable) -> Upstream {
@@ -184,7 +197,7 @@ impl Checker<'_> {
             ));
         }
         let target = self.target(&at, &entry, upstreams);
-        if entry.host.is_none() && !same_host {
+        if entry.host.is_none() && !same_host && self.surroundings.is_origin() {
             self.problem(format!(
                 "{at}: needs a `host` of its own (or `same_host = true` for development)"
             ));
@@ -272,7 +285,7 @@ mod tests {
         let surroundings = Surroundings {
             issuer: "http://127.0.0.1:8080".into(),
             auth_url: "http://127.0.0.1:8081".into(),
-            collector_url: "http://127.0.0.1:8082".into(),
+            collector_url: Some("http://127.0.0.1:8082".into()),
         };
         load(Some(file.path()), &surroundings).map_err(|PolicyError(problems)| problems)
     }

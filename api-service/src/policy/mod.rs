@@ -63,7 +63,7 @@ pub(crate) mod tests {
         let surroundings = Surroundings {
             issuer: "https://gate.example".into(),
             auth_url: "http://127.0.0.1:1".into(),
-            collector_url: "http://127.0.0.1:1".into(),
+            collector_url: Some("http://127.0.0.1:1".into()),
         };
         load(Some(&file), &surroundings).unwrap()
     }

@@ -15,13 +15,10 @@ use shared::http::client::PooledClient;
 
 use super::headers;
 use super::{ForwardError, Outgoing, Streaming};
-use crate::gate::BodyMeter;
+use crate::gate::{BodyMeter, COLLECT_BYTES_MAX};
 
 /// How long an upstream may take to begin its answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Answers up to this many bytes are collected before they are passed on, so that one event tells all of them.
-const COLLECT_BYTES_MAX: u64 = 16 * 1024;
 
 /// Sends the request on and returns the answer as the client may see it.
 pub(crate) async fn forward(

@@ -10,6 +10,7 @@ mod fuzz_seeds;
 mod harness;
 mod inspect;
 mod intake;
+mod layer;
 mod nginx;
 mod openapi;
 mod proxying;

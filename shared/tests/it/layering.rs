@@ -34,6 +34,7 @@ const LAYERS: [(&str, &[&str], &[&str]); 8] = [
             "api-service/src/door/",
             "api-service/src/forward_auth/",
             "api-service/src/gate/",
+            "api-service/src/layer/",
             "api-service/src/proxy/",
             "audit-collector/src/access/",
             "auth-service/src/request/",

@@ -31,8 +31,9 @@ impl Collector {
             loop {
                 let deliveries = consumer.receive(100, Duration::ZERO).await.unwrap();
                 for delivery in &deliveries {
-                    assert_eq!(delivery.publisher.as_deref(), Some("api-service"));
-                    events.lock().unwrap().push(wire::decode(&delivery.body).unwrap());
+                    let event = wire::decode(&delivery.body).unwrap();
+                    assert_eq!(delivery.publisher.as_deref(), Some(event.source.service.as_str()));
+                    events.lock().unwrap().push(event);
                 }
                 consumer
                     .acknowledge(deliveries.into_iter().map(|delivery| delivery.receipt).collect())

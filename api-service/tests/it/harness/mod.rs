@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api_service::access_log::AccessLog;
-use api_service::policy::{self, Surroundings};
+use api_service::policy::{self, Policy, Surroundings};
 use api_service::settings::ListenerSettings;
 use api_service::settings::{GateSettings, SERVICE, Settings};
 use axum::body::Body;
@@ -201,7 +201,7 @@ fn settings_around(issuer: &Issuer, policy_file: &Path) -> Settings {
     let surroundings = Surroundings {
         issuer: issuer.url.clone(),
         auth_url: issuer.url.clone(),
-        collector_url: issuer.url.clone(),
+        collector_url: Some(issuer.url.clone()),
     };
     Settings {
         listen: "127.0.0.1:0".parse().unwrap(),
@@ -209,26 +209,31 @@ fn settings_around(issuer: &Issuer, policy_file: &Path) -> Settings {
         body_max_bytes: 1024,
         listener: ListenerSettings::default(),
         decide_peers: vec![],
-        gate: GateSettings {
-            service: SERVICE,
-            auth_url: issuer.url.clone(),
-            policy: policy::load(Some(policy_file), &surroundings).unwrap(),
-            transport: Transport::InProcess(Bus::new()),
-            spool_dir: PathBuf::new(),
-            spool_max_bytes: 0,
-            service_token: "0123456789abcdef0123456789abcdef".to_owned().into(),
-            process: ProcessSettings {
-                instance: "test".parse().unwrap(),
-                trusted_proxies: vec![],
-                log: "info".parse().unwrap(),
-                log_format: LogFormat::Text,
-                metrics_listen: None,
-                metrics: Metrics::new(),
-                traces: Traces::default(),
-            },
-            access_log: AccessLog::default(),
-            clock: Arc::new(SystemClock),
+        gate: gate_settings(issuer, policy::load(Some(policy_file), &surroundings).unwrap()),
+    }
+}
+
+/// What a gate needs, without a transport and a spool of its own.
+pub(crate) fn gate_settings(issuer: &Issuer, policy: Policy) -> GateSettings {
+    GateSettings {
+        service: SERVICE,
+        auth_url: issuer.url.clone(),
+        policy,
+        transport: Transport::InProcess(Bus::new()),
+        spool_dir: PathBuf::new(),
+        spool_max_bytes: 0,
+        service_token: "0123456789abcdef0123456789abcdef".to_owned().into(),
+        process: ProcessSettings {
+            instance: "test".parse().unwrap(),
+            trusted_proxies: vec![],
+            log: "info".parse().unwrap(),
+            log_format: LogFormat::Text,
+            metrics_listen: None,
+            metrics: Metrics::new(),
+            traces: Traces::default(),
         },
+        access_log: AccessLog::default(),
+        clock: Arc::new(SystemClock),
     }
 }
 
