@@ -5,24 +5,25 @@ use std::sync::Arc;
 use axum::extract::{Extension, State};
 use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
-use axum::response::Response;
-use axum::routing::get;
+use axum::response::{IntoResponse, Response};
 use axum::{Router, middleware};
 use ipnet::IpNet;
 use shared::clock::SharedClock;
 use shared::guard::Guard;
 use shared::guard::keys::KeyRefresh;
-use shared::http::health::{Readiness, healthz};
+use shared::http::health::Readiness;
 use shared::http::metrics::Answers;
 use shared::http::problem::Problem;
 use shared::spool::Spool;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::access::{RequestFacts, note_request};
 use crate::error::ApiError;
 use crate::event_log::EventLog;
-use crate::{search, statistics};
+use crate::{openapi, search, statistics};
 
 /// What requests share.
 #[derive(Clone, Debug)]
@@ -45,23 +46,55 @@ pub struct AppState {
     pub clock: SharedClock,
 }
 
+/// What readers of the log ask.
+fn log() -> OpenApiRouter<AppState> {
+    search::routes().merge(statistics::routes())
+}
+
+/// What operators ask; no read of the log.
+fn operation() -> OpenApiRouter<AppState> {
+    OpenApiRouter::default()
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+        .merge(openapi::routes())
+}
+
+/// Every end point with its description.
+pub(crate) fn end_points() -> OpenApiRouter<AppState> {
+    log().merge(operation())
+}
+
 /// Every route of the service.
 pub fn router(app: AppState) -> Router {
-    let api = search::routes()
-        .merge(statistics::routes())
+    let api = Router::from(log())
         .fallback(no_such_path)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::map_response(not_stored))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn_with_state(app.clone(), note_request));
-    Router::new()
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .merge(api)
-        .with_state(app)
+    Router::from(operation()).merge(api).with_state(app)
 }
 
-/// `GET /readyz`
+/// The process answers.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "readHealth",
+    tag = "operation",
+    responses((status = 200, description = "`ok`", body = String, content_type = "text/plain"))
+)]
+async fn healthz() -> impl IntoResponse {
+    shared::http::health::healthz().await
+}
+
+/// Ready when the database and the consumer are, and tokens can be decided on.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readReadiness",
+    tag = "operation",
+    responses((status = 200, description = "Ready", body = Object), (status = 503, description = "Not ready", body = Object))
+)]
 async fn readyz(State(app): State<AppState>) -> Readiness {
     Readiness::of([
         ("database", app.log.database().answers().await),

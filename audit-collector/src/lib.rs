@@ -5,6 +5,7 @@ pub mod app;
 mod error;
 pub mod event_log;
 pub mod ingest;
+mod openapi;
 pub mod schema;
 pub mod search;
 pub mod sequencing;

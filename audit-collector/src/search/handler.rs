@@ -10,9 +10,37 @@ use crate::access::Auditor;
 use crate::app::AppState;
 use crate::error::ApiError;
 
-/// `GET /v1/events`
+/// Events, the newest first.
 ///
-/// The read is recorded before it is answered: what cannot be recorded is not told.
+/// Every parameter that is given must hold. The read is recorded before it is answered: what cannot be recorded is not told.
+#[utoipa::path(
+    get,
+    path = "/v1/events",
+    operation_id = "listEvents",
+    tag = "log",
+    security(("bearer" = ["audit:read"])),
+    params(
+        ("from" = Option<String>, Query, description = "The first moment (RFC 3339)"),
+        ("to" = Option<String>, Query, description = "The first moment after"),
+        ("user" = Option<String>, Query, description = "A name or a subject"),
+        ("sub" = Option<String>, Query, description = "A subject"),
+        ("sid" = Option<String>, Query, description = "A session"),
+        ("jti" = Option<String>, Query, description = "A token"),
+        ("ip" = Option<String>, Query, description = "The client's address"),
+        ("route" = Option<String>, Query, description = "A route by its name or, with a slash at its beginning, by its template"),
+        ("path" = Option<String>, Query, description = "A path as it was asked for"),
+        ("outcome" = Option<String>, Query, description = "`granted`, `denied`, `success`, `failure` or `error`"),
+        ("class" = Option<String>, Query, description = "`access`, `auth`, `admin`, `system` or `alert`"),
+        ("action" = Option<String>, Query, description = "Such as `api_request`"),
+        ("reason" = Option<String>, Query, description = "Such as `token_expired`"),
+        ("request_id" = Option<String>, Query, description = "A request"),
+        ("service" = Option<String>, Query, description = "Who reports it"),
+        ("status" = Option<u16>, Query, description = "An HTTP status"),
+        ("limit" = Option<u16>, Query, description = "Events of a page at most"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+    ),
+    responses((status = 200, description = "`events`, and `next_cursor`, which is null on the last page", body = Object))
+)]
 pub(super) async fn list_events(
     State(app): State<AppState>,
     auditor: Auditor,
@@ -28,7 +56,16 @@ pub(super) async fn list_events(
     Ok(Json(page))
 }
 
-/// `GET /v1/events/{id}`
+/// One event.
+#[utoipa::path(
+    get,
+    path = "/v1/events/{id}",
+    operation_id = "readEvent",
+    tag = "log",
+    security(("bearer" = ["audit:read"])),
+    params(("id" = String, Path, description = "A UUID")),
+    responses((status = 200, description = "The event", body = Object), (status = 404, description = "`event_not_found`"))
+)]
 pub(super) async fn read_event(
     State(app): State<AppState>,
     auditor: Auditor,

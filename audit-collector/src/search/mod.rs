@@ -7,8 +7,8 @@ mod handler;
 mod statement;
 mod store;
 
-use axum::Router;
-use axum::routing::get;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::AppState;
 pub use body::{Content, EventBody, EventPage, Numbered};
@@ -17,8 +17,8 @@ pub use filter::{Filter, InvalidParameter, Period, Search};
 pub(crate) use statement::{Statement, Value, bound};
 
 /// The routes of this capability.
-pub(crate) fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/v1/events", get(handler::list_events))
-        .route("/v1/events/{id}", get(handler::read_event))
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::default()
+        .routes(routes!(handler::list_events))
+        .routes(routes!(handler::read_event))
 }

@@ -9,7 +9,19 @@ use crate::access::Auditor;
 use crate::app::AppState;
 use crate::search::Period;
 
-/// `GET /v1/stats/summary?from=&to=`
+/// What a period's events add up to.
+#[utoipa::path(
+    get,
+    path = "/v1/stats/summary",
+    operation_id = "readSummary",
+    tag = "log",
+    security(("bearer" = ["audit:read"])),
+    params(
+        ("from" = Option<String>, Query, description = "The first moment (RFC 3339)"),
+        ("to" = Option<String>, Query, description = "The first moment after")
+    ),
+    responses((status = 200, description = "Counts by class, outcome, reason, action, user, address and route", body = Object))
+)]
 pub(super) async fn read_summary(
     State(app): State<AppState>,
     auditor: Auditor,

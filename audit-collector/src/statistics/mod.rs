@@ -4,13 +4,13 @@ mod handler;
 mod store;
 mod summary;
 
-use axum::Router;
-use axum::routing::get;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::AppState;
 pub use summary::{Count, Summary};
 
 /// The routes of this capability.
-pub(crate) fn routes() -> Router<AppState> {
-    Router::new().route("/v1/stats/summary", get(handler::read_summary))
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::default().routes(routes!(handler::read_summary))
 }

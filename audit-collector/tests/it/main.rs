@@ -7,6 +7,7 @@ mod harness;
 mod access;
 mod append;
 mod hostile;
+mod openapi;
 mod outage;
 mod rabbit;
 mod run;
