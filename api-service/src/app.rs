@@ -44,4 +44,5 @@ pub(crate) async fn readyz(State(door): State<Arc<Door>>) -> Readiness {
         ("keys", door.gate.guard.has_all_keys()),
         ("revocations", !door.gate.guard.is_blind()),
     ])
+    .noting("keys_fresh", !door.gate.guard.has_stale_keys())
 }

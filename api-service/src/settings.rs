@@ -69,6 +69,11 @@ const ACCESS_LOG: Setting = Setting::new(
     "`json` for a line about every request on standard output, beside its event; or `off`",
 );
 
+const KEYS_DIR: Setting = Setting::without_default(
+    "keys_dir",
+    "the folder for copies of the key sets of issuers, for a start while one is away; none are kept if not given",
+);
+
 /// Every setting, for the documentation.
 pub fn all() -> Vec<Setting> {
     let own = [
@@ -77,6 +82,7 @@ pub fn all() -> Vec<Setting> {
         AUTH_URL,
         COLLECTOR_URL,
         POLICY_FILE,
+        KEYS_DIR,
         BODY_MAX_BYTES,
         TLS_CERT_FILE,
         TLS_KEY_FILE,
@@ -159,6 +165,7 @@ pub(crate) fn read_gate(
 ) -> Option<GateSettings> {
     let broker = read_broker(r, service);
     let (spool_dir, spool_max_bytes) = (r.value(&SPOOL_DIR), r.value(&SPOOL_MAX_BYTES));
+    let keys_dir = r.optional(&KEYS_DIR);
     let service_token = read_service_token(r);
     let access_log = r.value(&ACCESS_LOG).and_then(|format| {
         let log = AccessLog::of(format);
@@ -173,6 +180,7 @@ pub(crate) fn read_gate(
         transport: Transport::Rabbit(broker?),
         spool_dir: spool_dir?,
         spool_max_bytes: spool_max_bytes?,
+        keys_dir: keys_dir?,
         service_token: service_token?.0,
         process: process?,
         access_log: access_log?,

@@ -10,7 +10,6 @@ use axum::{Router, middleware};
 use ipnet::IpNet;
 use shared::clock::SharedClock;
 use shared::guard::Guard;
-use shared::guard::keys::KeyRefresh;
 use shared::http::health::Readiness;
 use shared::http::metrics::Answers;
 use shared::http::problem::Problem;
@@ -32,8 +31,6 @@ pub struct AppState {
     pub log: EventLog,
     /// Who decides on tokens.
     pub guard: Arc<Guard>,
-    /// Asks for new keys when a token names an unknown one.
-    pub key_refresh: KeyRefresh,
     /// Answers by route.
     pub answers: Answers,
     /// Where reads are recorded.

@@ -18,7 +18,7 @@ use axum::http::Uri;
 use shared::database::Database;
 use shared::guard::Guard;
 use shared::guard::feed::{FeedSource, follow};
-use shared::guard::keys::{KeyRefresh, keep_fresh};
+use shared::guard::keys::{KeyOrigin, keep_fresh};
 use shared::http::client::pooled_client;
 use shared::http::metrics::Answers;
 use shared::http::serve::serve;
@@ -52,7 +52,7 @@ pub async fn run(
     let consumer = settings.transport.consumer(settings.prefetch);
     let consuming = consumer.watch_connected();
     let mut helpers = JoinSet::new();
-    let (guard, key_refresh) = guard(&settings, &mut helpers)?;
+    let guard = guard(&settings, &mut helpers)?;
     let (spool, mut spool_tasks) = spool::open(
         &spool_settings(&settings),
         &settings.transport,
@@ -82,7 +82,6 @@ pub async fn run(
         answers: metrics.register(METRICS_PREFIX, Answers::register),
         log,
         guard,
-        key_refresh,
         spool,
         trusted_proxies: settings.process.trusted_proxies.clone().into(),
         consuming,
@@ -108,32 +107,29 @@ pub async fn run(
 }
 
 /// The guard, and the tasks that keep its keys and revocations fresh.
-fn guard(settings: &Settings, helpers: &mut JoinSet<()>) -> Result<(Arc<Guard>, KeyRefresh), StartError> {
-    let trust = Trust::new(vec![TrustedIssuer {
-        rules: IssuerRules::gatelog(&settings.issuer, Vec::new()),
-        keys: None,
-    }]);
+fn guard(settings: &Settings, helpers: &mut JoinSet<()>) -> Result<Arc<Guard>, StartError> {
+    let trust = Trust::new(vec![TrustedIssuer::without_keys(IssuerRules::gatelog(
+        &settings.issuer,
+        Vec::new(),
+    ))]);
     let guard = Arc::new(Guard::new(trust, settings.clock.clone()));
-    let refresh = KeyRefresh::for_issuers([settings.issuer.as_str()]);
     let client = pooled_client().map_err(StartError::failed)?;
     let base = settings.auth_url.trim_end_matches('/');
     let jwks: Uri = format!("{base}/.well-known/jwks.json")
         .parse()
         .map_err(|error| StartError::config(format!("auth_url cannot be used: {error}")))?;
-    helpers.spawn(keep_fresh(
-        Arc::clone(&guard),
-        refresh.clone(),
-        client.clone(),
-        settings.issuer.clone(),
+    let origin = KeyOrigin {
+        iss: settings.issuer.clone(),
         jwks,
-    ));
+    };
+    helpers.spawn(keep_fresh(Arc::clone(&guard), client.clone(), origin, None));
     let source = FeedSource {
         auth_url: settings.auth_url.clone(),
         service_token: settings.service_token.clone(),
         listener: settings.transport.listener(),
     };
     helpers.spawn(follow(Arc::clone(&guard), client, source));
-    Ok((guard, refresh))
+    Ok(guard)
 }
 
 fn spool_settings(settings: &Settings) -> SpoolSettings {

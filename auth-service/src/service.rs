@@ -182,8 +182,8 @@ async fn open_database(settings: &Settings) -> Result<Database, StartError> {
 /// Trust in this service's own tokens alone.
 fn trust(settings: &Settings, keys: &KeyRing) -> Result<Trust, StartError> {
     let keys = KeySet::from_jwks(&keys.published(settings.clock.now()).jwks).map_err(StartError::failed)?;
-    Ok(Trust::new(vec![TrustedIssuer {
-        rules: IssuerRules::gatelog(&settings.issuer, settings.audiences.clone()),
-        keys: Some(keys.into()),
-    }]))
+    Ok(Trust::new(vec![TrustedIssuer::with_keys(
+        IssuerRules::gatelog(&settings.issuer, settings.audiences.clone()),
+        keys,
+    )]))
 }

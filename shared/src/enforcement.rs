@@ -100,14 +100,28 @@ pub struct Subject<'a> {
 
 /// Everything that is revoked and not yet expired.
 ///
-/// Exact, not probabilistic: a wrong refusal is as much a fault as a wrong pass.
+/// Exact, not probabilistic: a wrong refusal is as much a fault as a wrong pass. By kind, so that what a token names is looked
+/// up as it stands.
 #[derive(Clone, Debug, Default)]
 pub struct RevocationSet {
-    revoked: HashMap<Target, Revocation>,
+    jtis: Revocations,
+    sids: Revocations,
+    subs: Revocations,
+    clients: Revocations,
+    kids: Revocations,
+    blocked_subjects: Revocations,
+    blocked_sessions: Revocations,
+    blocked_tokens: Revocations,
+    networks: HashMap<IpNet, Revocation>,
     /// The lengths of the networks that are blocked, so that an address is looked up once for each.
     lengths: BTreeSet<u8>,
     cursor: i64,
+    /// When the first of all expires.
+    first_expiry: Option<UtcMicros>,
 }
+
+/// What is revoked of one kind, by its name.
+type Revocations = HashMap<String, Revocation>;
 
 /// Why a token is refused, and by which decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,6 +162,11 @@ impl Revocation {
             None => format!("enf_{}", self.cursor),
         }
     }
+
+    /// The decision, if it is a block that is in force at `now`.
+    fn block_at(&self, now: UtcMicros) -> Option<String> {
+        (!self.lifted && self.expires_at > now).then(|| self.decision())
+    }
 }
 
 impl Target {
@@ -166,37 +185,46 @@ impl RevocationSet {
         self.cursor
     }
 
+    /// Whether it stays as it is if `page` is applied and what has expired before `now` is forgotten.
+    pub fn is_unchanged_by(&self, page: &Page, now: UtcMicros) -> bool {
+        let nothing_expires = self.first_expiry.is_none_or(|first| first > now);
+        page.entries.is_empty() && page.cursor <= self.cursor && nothing_expires
+    }
+
     /// Adds a page of the log. Applying one twice changes nothing.
     pub fn apply(&mut self, page: Page) {
         for entry in page.entries {
-            let revocation = Revocation {
-                not_before: entry.not_before,
-                expires_at: entry.expires_at,
-                cursor: entry.cursor,
-                lifted: entry.lifted,
-                decision: entry.decision.map(Arc::from),
-            };
-            if let Target::Address(net) = &entry.target {
-                self.lengths.insert(net.prefix_len());
-            }
-            let is_block = entry.target.is_block();
-            match self.revoked.entry(entry.target) {
-                Place::Vacant(place) => {
-                    place.insert(revocation);
-                }
-                Place::Occupied(mut known) if is_block => {
-                    if known.get().cursor < revocation.cursor {
-                        known.insert(revocation);
-                    }
-                }
-                Place::Occupied(known) => {
-                    let known = known.into_mut();
-                    known.not_before = known.not_before.max(revocation.not_before);
-                    known.expires_at = known.expires_at.max(revocation.expires_at);
-                }
-            }
+            self.add(entry);
         }
         self.cursor = self.cursor.max(page.cursor);
+    }
+
+    fn add(&mut self, entry: Entry) {
+        let is_block = entry.target.is_block();
+        let revocation = Revocation {
+            not_before: entry.not_before,
+            expires_at: entry.expires_at,
+            cursor: entry.cursor,
+            lifted: entry.lifted,
+            decision: entry.decision.map(Arc::from),
+        };
+        let first = self.first_expiry.unwrap_or(entry.expires_at);
+        self.first_expiry = Some(first.min(entry.expires_at));
+        let (names, name) = match entry.target {
+            Target::Jti(jti) => (&mut self.jtis, jti),
+            Target::Sid(sid) => (&mut self.sids, sid),
+            Target::Sub(sub) => (&mut self.subs, sub),
+            Target::ClientId(client) => (&mut self.clients, client),
+            Target::Kid(kid) => (&mut self.kids, kid),
+            Target::Subject(sub) => (&mut self.blocked_subjects, sub),
+            Target::Session(sid) => (&mut self.blocked_sessions, sid),
+            Target::Token(jti) => (&mut self.blocked_tokens, jti),
+            Target::Address(net) => {
+                self.lengths.insert(net.prefix_len());
+                return put(self.networks.entry(net), revocation, is_block);
+            }
+        };
+        put(names.entry(name), revocation, is_block);
     }
 
     /// Takes what was announced; whether it followed on what is known. If not, its entries are in force all the same, but what
@@ -217,7 +245,31 @@ impl RevocationSet {
 
     /// Forgets what has expired before `now`.
     pub fn forget_expired(&mut self, now: UtcMicros) {
-        self.revoked.retain(|_, revocation| revocation.expires_at > now);
+        if self.first_expiry.is_none_or(|first| first > now) {
+            return;
+        }
+        self.first_expiry = None;
+        let mut is_kept = |revocation: &Revocation| {
+            let is_kept = revocation.expires_at > now;
+            if is_kept {
+                let first = self.first_expiry.unwrap_or(revocation.expires_at);
+                self.first_expiry = Some(first.min(revocation.expires_at));
+            }
+            is_kept
+        };
+        for names in [
+            &mut self.jtis,
+            &mut self.sids,
+            &mut self.subs,
+            &mut self.clients,
+            &mut self.kids,
+            &mut self.blocked_subjects,
+            &mut self.blocked_sessions,
+            &mut self.blocked_tokens,
+        ] {
+            names.retain(|_, revocation| is_kept(revocation));
+        }
+        self.networks.retain(|_, revocation| is_kept(revocation));
     }
 
     /// The decision by which requests from `ip` are refused at `now`, if they are.
@@ -225,7 +277,7 @@ impl RevocationSet {
         let ip = ip.to_canonical();
         self.lengths.iter().find_map(|length| {
             let net = IpNet::new(ip, *length).ok()?;
-            self.block(&Target::Address(net.trunc()), now)
+            self.networks.get(&net.trunc())?.block_at(now)
         })
     }
 
@@ -234,9 +286,6 @@ impl RevocationSet {
     /// A subject's or client's revocation spares tokens issued in a later second: `iat` has whole seconds, so
     /// that one issued in the same second is refused, which is the safe side.
     pub fn ban(&self, subject: &Subject<'_>, now: UtcMicros) -> Option<Ban> {
-        if self.revoked.is_empty() {
-            return None;
-        }
         let revoked = self.revocation(subject).map(|decision| Ban {
             cause: BanCause::Revoked,
             decision,
@@ -246,42 +295,56 @@ impl RevocationSet {
                 (
                     BanCause::SubjectBlocked,
                     Some(subject.sub),
-                    Target::Subject as Named,
+                    &self.blocked_subjects,
                 ),
-                (BanCause::SessionBlocked, subject.sid, Target::Session),
-                (BanCause::TokenBlocked, subject.jti, Target::Token),
+                (BanCause::SessionBlocked, subject.sid, &self.blocked_sessions),
+                (BanCause::TokenBlocked, subject.jti, &self.blocked_tokens),
             ];
-            named.into_iter().find_map(|(cause, name, target)| {
-                let decision = self.block(&target(name?.to_owned()), now)?;
+            named.into_iter().find_map(|(cause, name, names)| {
+                let decision = names.get(name?)?.block_at(now)?;
                 Some(Ban { cause, decision })
             })
         })
     }
 
-    fn block(&self, target: &Target, now: UtcMicros) -> Option<String> {
-        let block = self.revoked.get(target)?;
-        (!block.lifted && block.expires_at > now).then(|| block.decision())
-    }
-
     fn revocation(&self, subject: &Subject<'_>) -> Option<String> {
-        let named = |name: Option<&str>, target: Named| self.revoked.get(&target(name?.to_owned()));
         let is_older = |revocation: &&Revocation| match subject.issued_at {
             Some(issued_at) => issued_at.as_seconds() <= revocation.not_before.as_seconds(),
             None => true,
         };
-        named(subject.jti, Target::Jti)
-            .or_else(|| named(subject.sid, Target::Sid))
-            .or_else(|| named(subject.kid, Target::Kid))
-            .or_else(|| named(Some(subject.sub), Target::Sub).filter(is_older))
-            .or_else(|| named(subject.client_id, Target::ClientId).filter(is_older))
+        named(&self.jtis, subject.jti)
+            .or_else(|| named(&self.sids, subject.sid))
+            .or_else(|| named(&self.kids, subject.kid))
+            .or_else(|| named(&self.subs, Some(subject.sub)).filter(is_older))
+            .or_else(|| named(&self.clients, subject.client_id).filter(is_older))
             .map(Revocation::decision)
     }
 }
 
-/// Makes a target of a name.
-type Named = fn(String) -> Target;
+fn named<'s>(names: &'s Revocations, name: Option<&str>) -> Option<&'s Revocation> {
+    names.get(name?)
+}
 
-/// How long a verifier may be without word from the feed before it refuses (`blind_max`, DESIGN §3).
+/// Adds to what is known of a target: of a block the later counts, a revocation is final.
+fn put<K>(place: Place<'_, K, Revocation>, revocation: Revocation, is_block: bool) {
+    match place {
+        Place::Vacant(place) => {
+            place.insert(revocation);
+        }
+        Place::Occupied(mut known) if is_block => {
+            if known.get().cursor < revocation.cursor {
+                known.insert(revocation);
+            }
+        }
+        Place::Occupied(known) => {
+            let known = known.into_mut();
+            known.not_before = known.not_before.max(revocation.not_before);
+            known.expires_at = known.expires_at.max(revocation.expires_at);
+        }
+    }
+}
+
+/// How long a verifier may be without word from the feed before it refuses, unless set otherwise (`blind_max`, DESIGN §3).
 pub const BLIND_MAX: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
@@ -468,6 +531,27 @@ mod tests {
             }
         ));
         assert_eq!(set.cursor(), 7);
+    }
+
+    #[test]
+    fn a_set_changes_by_what_is_new_and_by_what_expires_and_by_nothing_else() {
+        let at = UtcMicros::from_seconds;
+        let set = set_of(vec![
+            entry(1, Target::Jti("t".into()), 100),
+            entry(2, Target::Sid("s".into()), 200),
+        ]);
+        let quiet = |cursor| Page {
+            cursor,
+            ..Page::default()
+        };
+
+        assert!(set.is_unchanged_by(&quiet(2), at(699)));
+        assert!(!set.is_unchanged_by(&quiet(3), at(699)));
+        assert!(!set.is_unchanged_by(&quiet(2), at(700)));
+        let mut later = set.clone();
+        later.forget_expired(at(700));
+        assert!(later.is_unchanged_by(&quiet(2), at(799)));
+        assert!(!later.is_unchanged_by(&quiet(2), at(800)));
     }
 
     #[test]

@@ -243,6 +243,7 @@ impl Common {
                 transport: self.transport.clone(),
                 spool_dir: settings.data_dir.join("spool"),
                 spool_max_bytes: SPOOL_MAX_BYTES,
+                keys_dir: Some(settings.data_dir.join("keys")),
                 service_token: self.service_token.clone(),
                 access_log: api_service::access_log::AccessLog::default(),
                 process: ProcessSettings {

@@ -28,7 +28,7 @@ pub(crate) async fn handle(State(door): State<Arc<Door>>, request: Request) -> R
     let arrival = Arrival::of(&parts, sender);
     let meter = BodyMeter::new(door.body_max_bytes);
     let mut case = Case::open(&door.gate, Entrance::Proxy, arrival, &parts);
-    let answer = match case.judge(&parts) {
+    let answer = match case.judge(&parts).await {
         Ok(granted) => serve(&door, case.arrival(), &granted, (parts, body), &meter).await,
         Err(problem) => Answer::Refused(problem),
     };
@@ -62,7 +62,7 @@ async fn serve(
                 upstream,
                 path: &granted.path,
                 forward_token: granted.route.forward_token,
-                caller: caller.as_ref(),
+                caller: caller.as_deref(),
                 client_ip: arrival.client_ip,
                 scheme: arrival.scheme,
                 host: arrival.host.as_deref(),

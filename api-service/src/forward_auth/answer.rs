@@ -19,7 +19,7 @@ pub(super) fn granted(granted: &Granted, asked: &HeaderMap) -> Answer {
         return refused(identity_alias(alias));
     }
     let mut response = (StatusCode::OK, [(CACHE_CONTROL, "no-store")]).into_response();
-    for (name, value) in identity.told(granted.caller.as_ref()) {
+    for (name, value) in identity.told(granted.caller.as_deref()) {
         // What no header can hold is not told at all.
         let value = HeaderValue::try_from(value.unwrap_or_default());
         let value = value.unwrap_or(HeaderValue::from_static(""));

@@ -64,7 +64,7 @@ async fn decide(state: &ForwardAuth, peer: IpAddr, question: &Question) -> Respo
         Arrival::of(head, sender),
         head,
     );
-    let answer = match case.judge(head) {
+    let answer = match case.judge(head).await {
         Ok(granted) => answer::granted(&granted, &head.headers),
         Err(problem) => answer::refused(*problem),
     };

@@ -76,7 +76,7 @@ impl Case {
     }
 
     /// Decides on the request by its head. If it is let in, room for its event is held.
-    pub(crate) fn judge(&mut self, parts: &Parts) -> Result<Granted, Box<Problem>> {
+    pub(crate) async fn judge(&mut self, parts: &Parts) -> Result<Granted, Box<Problem>> {
         let inquiry = Inquiry {
             entrance: self.entrance,
             method: &parts.method,
@@ -86,14 +86,11 @@ impl Case {
             ip: self.arrival.client_ip,
         };
         // What could be read in two ways is decided on in neither.
-        let decision = match parts.extensions.get::<Flaw>() {
-            Some(flaw) => Err(Denied::of_flaw(*flaw)),
-            None => decide(
-                &self.gate.policy.load(),
-                &self.gate.guard,
-                &self.gate.limiter,
-                &inquiry,
-            ),
+        let decision = if let Some(flaw) = parts.extensions.get::<Flaw>() {
+            Err(Denied::of_flaw(*flaw))
+        } else {
+            let policy = self.gate.policy.load_full();
+            decide(&policy, &self.gate.guard, &self.gate.limiter, &inquiry).await
         };
         match decision {
             Ok(mut granted) => match self.note_granted(&mut granted) {
@@ -168,6 +165,7 @@ impl Case {
         if let Some(caller) = &granted.caller {
             let now = self.gate.guard.clock().now();
             self.record.note_caller(caller.actor(), Some(caller.facts(now)));
+            self.record.note_doubts(caller);
         }
         self.record.hold_room()
     }
@@ -175,6 +173,9 @@ impl Case {
     fn note_denied(&mut self, denied: Denied) {
         self.note_route(denied.route.as_ref());
         self.record.note_caller(denied.actor, denied.token);
+        if let Some(caller) = &denied.caller {
+            self.record.note_doubts(caller);
+        }
         if let Some(decision) = denied.decision {
             self.record.note_decision(decision);
         }

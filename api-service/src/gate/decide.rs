@@ -6,11 +6,11 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, StatusCode};
 use shared::clock::UtcMicros;
 use shared::event::{Actor, Outcome, TokenFacts};
-use shared::guard::Guard;
+use shared::guard::{Admitted, Guard, IfBlind};
 use shared::http::bearer::{self, MalformedAuthorization, bearer_token};
 use shared::http::problem::Problem;
 use shared::http::serve::Flaw;
-use shared::token::{Refusal, Rejection, Verified};
+use shared::token::{Refusal, Rejection};
 
 use super::ActivePolicy;
 use super::entrance::Entrance;
@@ -26,7 +26,7 @@ pub(crate) struct Granted {
     /// Its path in the one spelling that was decided on.
     pub(crate) path: String,
     /// Who calls; `None` on a public route, where no token is looked at.
-    pub(crate) caller: Option<Verified>,
+    pub(crate) caller: Option<Admitted>,
     /// How it stands with the limits on the route.
     pub(crate) standings: Vec<Standing>,
 }
@@ -39,7 +39,7 @@ pub(crate) struct Denied {
     pub(crate) token: Option<TokenFacts>,
     pub(crate) actor: Actor,
     /// Who calls, if the token was accepted and the rule refused.
-    pub(crate) caller: Option<Verified>,
+    pub(crate) caller: Option<Admitted>,
     /// The decision of the enforcement log that refuses it, if one does.
     pub(crate) decision: Option<String>,
 }
@@ -111,8 +111,8 @@ pub(crate) struct Inquiry<'a> {
     pub(crate) ip: IpAddr,
 }
 
-/// Decides on a request by its head alone. Boxed, because a refusal carries a good deal of what it saw.
-pub(crate) fn decide(
+/// Decides on a request by its head alone; waits a moment for the issuer of a token whose key is not known here. Boxed, because a refusal carries a good deal of what it saw.
+pub(crate) async fn decide(
     policy: &ActivePolicy,
     guard: &Guard,
     limiter: &RateLimiter,
@@ -148,7 +148,7 @@ pub(crate) fn decide(
     limiter
         .has_spent_refusals(&policy.refusals, inquiry.ip, counted_at)
         .map_err(|exceeded| Denied::unseen(Some(route), Cause::RateLimited(exceeded)))?;
-    let caller = authenticate(policy, guard, inquiry, route).inspect_err(|denied| {
+    let caller = authenticate(guard, inquiry, route).await.inspect_err(|denied| {
         if denied.cause.is_unauthenticated() {
             limiter.count_refusal(&policy.refusals, inquiry.ip, counted_at);
         }
@@ -157,7 +157,7 @@ pub(crate) fn decide(
         Ok(standings) => standings,
         Err(exceeded) => return Err(Denied::known(route, caller, now, Cause::RateLimited(exceeded))),
     };
-    if !route.allow.permits(&asker(Some(&caller))) {
+    if !route.allow.permits(&asker(Some(&*caller))) {
         let scope_hint = route.allow.scope_hint();
         return Err(Denied::known(route, caller, now, Cause::Rule { scope_hint }));
     }
@@ -170,17 +170,18 @@ pub(crate) fn decide(
 }
 
 /// Who calls, by the one token that the request has.
-fn authenticate(
-    policy: &ActivePolicy,
+async fn authenticate(
     guard: &Guard,
     inquiry: &Inquiry<'_>,
     route: &Arc<Route>,
-) -> Result<Verified, Box<Denied>> {
+) -> Result<Admitted, Box<Denied>> {
     let token = bearer_token(inquiry.headers)
         .map_err(|error| Denied::unseen(Some(route), Cause::Authorization(error)))?
         .ok_or_else(|| Denied::unseen(Some(route), Cause::NoToken))?;
-    guard.admit(token, route.audience).map_err(|rejection| {
-        want_key(policy, &rejection);
+    let admitted = guard
+        .admit_patiently(token, route.audience, IfBlind::Refuse)
+        .await;
+    admitted.map_err(|rejection| {
         let Rejection {
             refusal,
             token,
@@ -198,13 +199,6 @@ fn authenticate(
     })
 }
 
-/// An unknown key may be a new one. Which issuer is asked, and how often, is not the token's to say.
-fn want_key(policy: &ActivePolicy, rejection: &Rejection) {
-    if let (Refusal::KeyUnknown, Some(iss)) = (rejection.refusal, &rejection.token.iss) {
-        policy.refresh.want(iss);
-    }
-}
-
 impl Denied {
     /// Refused before anything is known of who asks.
     fn unseen(route: Option<&Arc<Route>>, cause: Cause) -> Box<Self> {
@@ -219,7 +213,7 @@ impl Denied {
     }
 
     /// Refused although its token is good.
-    fn known(route: &Arc<Route>, caller: Verified, now: UtcMicros, cause: Cause) -> Box<Self> {
+    fn known(route: &Arc<Route>, caller: Admitted, now: UtcMicros, cause: Cause) -> Box<Self> {
         Box::new(Self {
             route: Some(Arc::clone(route)),
             cause,

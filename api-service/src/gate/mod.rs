@@ -21,7 +21,6 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use shared::guard::Guard;
-use shared::guard::keys::KeyRefresh;
 use shared::http::metrics::{Answers, Refusals};
 use shared::runtime::shutdown::TaskTracker;
 use shared::spool::Spool;
@@ -42,11 +41,10 @@ pub use settings::GateSettings;
 /// Answers up to this many bytes are collected before they are passed on, so that one event tells all of them.
 pub(crate) const COLLECT_BYTES_MAX: u64 = 16 * 1024;
 
-/// The policy that is in force, and who asks for the keys of its issuers.
+/// The policy that is in force.
 #[derive(Debug)]
 pub(crate) struct ActivePolicy {
     pub(crate) table: RouteTable,
-    pub(crate) refresh: KeyRefresh,
     /// How often an address may be refused for want of a good token.
     pub(crate) refusals: RateRule,
     /// The hash of its file.
@@ -54,10 +52,9 @@ pub(crate) struct ActivePolicy {
 }
 
 impl ActivePolicy {
-    pub(crate) fn new(policy: Policy, refresh: KeyRefresh) -> Self {
+    pub(crate) fn new(policy: Policy) -> Self {
         Self {
             table: policy.table,
-            refresh,
             refusals: policy.refusals,
             hash: policy.hash,
         }

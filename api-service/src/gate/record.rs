@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use http::StatusCode;
+use serde_json::Value;
 use shared::event::{Actor, Class, Door, Draft, Facts, HttpFacts, Outcome, PolicyFacts, TokenFacts, action};
+use shared::guard::Admitted;
 use shared::http::serve::Flaw;
 use shared::runtime::shutdown::TaskTrackerToken;
 use shared::spool::{HandedOver, Reservation, Spool, SpoolError};
@@ -84,12 +86,27 @@ impl Record {
 
     /// Notes by which decision of the enforcement log the request is refused.
     pub(super) fn note_decision(&mut self, decision: String) {
-        self.facts.detail.insert("decision".to_owned(), decision.into());
+        self.note_detail("decision", decision);
     }
 
     /// Notes which limit the request is over.
     pub(super) fn note_limit(&mut self, name: &str) {
-        self.facts.detail.insert("limit".to_owned(), name.into());
+        self.note_detail("limit", name);
+    }
+
+    /// Notes by what less than certain knowledge the caller was let in: keys that could not be fetched again, revocations that
+    /// were not heard of.
+    pub(super) fn note_doubts(&mut self, caller: &Admitted) {
+        if let Some(age) = caller.stale_keys_age {
+            self.note_detail("keys_age_s", age.as_secs());
+        }
+        if caller.is_blind {
+            self.note_detail("revocation", "blind");
+        }
+    }
+
+    fn note_detail(&mut self, name: &str, value: impl Into<Value>) {
+        self.facts.detail.insert(name.to_owned(), value.into());
     }
 
     /// Notes why the request could be read in two ways.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use shared::guard::Guard;
 use shared::guard::feed::{FeedSource, follow};
+use shared::guard::keys::KeyCopies;
 use shared::http::client::PooledClient;
 use shared::http::metrics::{Answers, Refusals};
 use shared::runtime::cli::StartError;
@@ -57,9 +58,11 @@ impl RunningGate {
             listener: settings.transport.listener(),
         };
         let mut background = JoinSet::new();
-        let keys = KeptKeys::begin(&guard, client, &settings.policy.issuers);
-        let refresh = keys.refresh();
-        let follower = Follower::new(&settings.policy, keys, client.clone());
+        let copies = settings.keys_dir.as_deref().map(KeyCopies::in_folder).transpose();
+        let copies =
+            copies.map_err(|error| StartError::config(format!("keys_dir cannot be used: {error}")))?;
+        let keys = KeptKeys::begin(&guard, client, copies, &settings.policy.issuers);
+        let follower = Follower::new(&settings.policy, keys);
         background.spawn(follow(Arc::clone(&guard), client.clone(), feed));
         let metrics = &settings.process.metrics;
         shared::guard::metrics::watch(metrics, METRICS_PREFIX, &guard);
@@ -67,7 +70,7 @@ impl RunningGate {
         let limiter = RateLimiter::watched(metrics, METRICS_PREFIX);
         settings.access_log.watch(metrics, METRICS_PREFIX);
         let gate = Arc::new(Gate {
-            policy: ArcSwap::from_pointee(ActivePolicy::new(settings.policy, refresh)),
+            policy: ArcSwap::from_pointee(ActivePolicy::new(settings.policy)),
             guard,
             spool,
             trusted_proxies: settings.process.trusted_proxies.clone(),

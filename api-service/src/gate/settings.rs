@@ -25,6 +25,8 @@ pub struct GateSettings {
     pub spool_dir: PathBuf,
     /// Bytes of events that may wait there.
     pub spool_max_bytes: u64,
+    /// The folder for copies of the key sets of issuers; none are kept without it.
+    pub keys_dir: Option<PathBuf>,
     /// The secret that services show each other.
     pub service_token: SecretString,
     /// What every process needs.

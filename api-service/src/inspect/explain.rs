@@ -9,7 +9,7 @@ use shared::clock::SharedClock;
 use shared::enforcement::Page;
 use shared::event::TokenFacts;
 use shared::guard::Guard;
-use shared::guard::keys::{KeyRefresh, fetch};
+use shared::guard::keys::fetch;
 use shared::http::client::PooledClient;
 use shared::token::Verified;
 
@@ -47,14 +47,14 @@ pub async fn explain(
     for issuer in &policy.issuers {
         if let IssuerKeys::Fetched(jwks) = &issuer.keys {
             match fetch(client, jwks).await {
-                Ok(keys) => guard.set_keys(&issuer.rules.iss, keys),
+                Ok(fetched) => guard.set_keys(&issuer.rules.iss, fetched.keys),
                 Err(error) => lines.push(format!("keys:     {jwks}: {error}")),
             }
         }
     }
     let now = guard.clock().now();
     guard.hear(&Page::default(), now);
-    let policy = ActivePolicy::new(policy, KeyRefresh::default());
+    let policy = ActivePolicy::new(policy);
     let inquiry = Inquiry {
         entrance: entrance(&policy, question),
         method: &question.method,
@@ -69,10 +69,10 @@ pub async fn explain(
         now,
     };
     let limiter = RateLimiter::new(RateMetrics::default());
-    let decision = decide(&policy, &guard, &limiter, &inquiry);
+    let decision = decide(&policy, &guard, &limiter, &inquiry).await;
     match &decision {
-        Ok(granted) => lines.extend(granted_lines(granted, &asker(granted.caller.as_ref()))),
-        Err(denied) => lines.extend(denied_lines(denied, &asker(denied.caller.as_ref()))),
+        Ok(granted) => lines.extend(granted_lines(granted, &asker(granted.caller.as_deref()))),
+        Err(denied) => lines.extend(denied_lines(denied, &asker(denied.caller.as_deref()))),
     }
     let event = recorded(question, inquiry.entrance, &decision, now);
     lines.push(format!("recorded: {event}"));
@@ -122,7 +122,7 @@ fn denied_lines(denied: &Denied, asker: &Asker<'_>) -> Vec<String> {
         None => lines.push("route:    none; what no route names is refused".to_owned()),
     }
     match &denied.token {
-        Some(token) => lines.extend(token_lines(token, denied.caller.as_ref())),
+        Some(token) => lines.extend(token_lines(token, denied.caller.as_deref())),
         None => lines.push("token:    none was read".to_owned()),
     }
     lines

@@ -1,22 +1,22 @@
 //! Who calls, for handlers behind the gate.
 
 use std::ops::Deref;
-use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::StatusCode;
 use http::request::Parts;
+use shared::guard::Admitted;
 use shared::http::bearer::missing_token;
 use shared::http::problem::Problem;
 use shared::token::Verified;
 
 /// Who calls, by a token that was verified. A handler takes `Option<Caller>` where a public route leads to it.
 #[derive(Clone, Debug)]
-pub struct Caller(Arc<Verified>);
+pub struct Caller(Admitted);
 
 impl Caller {
-    pub(super) fn new(verified: Verified) -> Self {
-        Self(Arc::new(verified))
+    pub(super) const fn new(admitted: Admitted) -> Self {
+        Self(admitted)
     }
 }
 

@@ -70,7 +70,7 @@ where
     let arrival = Arrival::of(&parts, sender);
     let mut case = Case::open(gate, Entrance::Layer, arrival, &parts);
     let meter = BodyMeter::new(u64::MAX);
-    let answer = match case.judge(&parts) {
+    let answer = match case.judge(&parts).await {
         Ok(granted) => serve(inner, granted, parts, body, &meter).await,
         Err(problem) => Answer::Refused(problem),
     };

@@ -49,6 +49,8 @@ pub(super) struct IssuerTable {
     pub(super) typ: Option<Vec<String>>,
     /// Seconds that its clock may differ; 5 if not given, 60 at most.
     pub(super) leeway_seconds: Option<u64>,
+    /// Seconds for which its keys are used when they cannot be fetched again; a day if not given.
+    pub(super) max_stale_seconds: Option<u64>,
     /// What the claims are called, for issuers that know no RFC 9068.
     pub(super) claims: Option<ClaimTable>,
 }

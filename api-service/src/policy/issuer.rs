@@ -1,17 +1,23 @@
 //! An issuer as the policy trusts it, and how it is read from the file.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
-use shared::token::{Algorithm, ClaimProfile, GATELOG_AUDIENCE, IssuerRules, KeySet, TOKEN_TYPE};
+use shared::token::{
+    Algorithm, ClaimProfile, GATELOG_AUDIENCE, IssuerRules, KEYS_AGE_MAX, KeySet, TOKEN_TYPE,
+};
 
 use super::file::IssuerTable;
 use super::load::Checker;
 
 /// More leeway than a minute defeats short lifetimes.
 const LEEWAY_SECONDS_MAX: u64 = 60;
+
+/// Less than a round of refreshes would be no help in an outage, more than a week would keep keys that were withdrawn long ago.
+const MAX_STALE_SECONDS: RangeInclusive<u64> = 3_600..=7 * 24 * 3_600;
 
 /// An issuer and where its keys come from.
 #[derive(Clone, Debug)]
@@ -80,6 +86,14 @@ impl Checker<'_> {
         if leeway > LEEWAY_SECONDS_MAX {
             self.problem(format!("{at}: `leeway_seconds` is {LEEWAY_SECONDS_MAX} at most"));
         }
+        let max_stale = table.max_stale_seconds.unwrap_or(KEYS_AGE_MAX.as_secs());
+        if !MAX_STALE_SECONDS.contains(&max_stale) {
+            self.problem(format!(
+                "{at}: `max_stale_seconds` is {} to {}",
+                MAX_STALE_SECONDS.start(),
+                MAX_STALE_SECONDS.end()
+            ));
+        }
         let keys = self.issuer_keys(&at, &table);
         let algorithms = self.algorithms(&at, &table);
         let rules = IssuerRules {
@@ -96,6 +110,7 @@ impl Checker<'_> {
                     client: claims.client,
                 },
             },
+            keys_age_max: Duration::from_secs(max_stale),
             iss: table.url,
             audience: table.audience,
         };

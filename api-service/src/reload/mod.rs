@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use shared::clock::UtcMicros;
 use shared::event::{Class, Draft, Facts, Outcome, action};
-use shared::http::client::PooledClient;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -65,13 +64,12 @@ pub(crate) struct Follower {
     /// What the file held when it was last read, good or not.
     seen: Option<String>,
     keys: KeptKeys,
-    client: PooledClient,
     signal: Option<Signal>,
 }
 
 impl Follower {
     /// Follows the source of `policy`, whose keys are kept by `keys`.
-    pub(crate) fn new(policy: &Policy, keys: KeptKeys, client: PooledClient) -> Self {
+    pub(crate) fn new(policy: &Policy, keys: KeptKeys) -> Self {
         let signal = signal(SignalKind::hangup())
             .inspect_err(|error| tracing::warn!(%error, "SIGHUP will not reload the policy"))
             .ok();
@@ -80,7 +78,6 @@ impl Follower {
             issuers: policy.issuers.clone(),
             seen: Some(policy.hash.clone()),
             keys,
-            client,
             signal,
         }
     }
@@ -110,9 +107,9 @@ impl Follower {
             .map(|issuer| issuer.rules.iss.clone())
             .collect();
         gate.guard.set_trust(&trust(&policy.issuers), &unchanged);
-        self.keys.replace(&gate.guard, &self.client, &policy.issuers);
+        self.keys.replace(&policy.issuers);
         self.issuers.clone_from(&policy.issuers);
-        let active = ActivePolicy::new(policy, self.keys.refresh());
+        let active = ActivePolicy::new(policy);
         let facts = Facts::new(Class::System, action::POLICY_CHANGED, Outcome::Success)
             .with_detail("before", gate.policy.load().hash.as_str())
             .with_detail("after", active.hash.as_str())

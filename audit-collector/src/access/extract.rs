@@ -3,9 +3,10 @@
 use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
 use shared::event::{Actor, TokenFacts};
+use shared::guard::IfBlind;
 use shared::http::bearer::bearer_token;
 use shared::http::problem::Problem;
-use shared::token::{AudienceRule, Refusal};
+use shared::token::AudienceRule;
 
 use super::{Auditor, RequestFacts};
 use crate::app::AppState;
@@ -27,7 +28,7 @@ impl FromRequestParts<AppState> for Auditor {
             return Err(ApiError::NotRecorded.problem());
         };
         let request = request.on_route(parts.extensions.get::<MatchedPath>());
-        match admit(parts, app) {
+        match admit(parts, app).await {
             Ok((actor, token)) => Ok(Self {
                 actor,
                 token,
@@ -45,7 +46,7 @@ impl FromRequestParts<AppState> for Auditor {
     }
 }
 
-fn admit(parts: &Parts, app: &AppState) -> Result<(Actor, Option<TokenFacts>), Box<Refused>> {
+async fn admit(parts: &Parts, app: &AppState) -> Result<(Actor, Option<TokenFacts>), Box<Refused>> {
     let nobody = |error| {
         Box::new(Refused {
             error,
@@ -57,22 +58,21 @@ fn admit(parts: &Parts, app: &AppState) -> Result<(Actor, Option<TokenFacts>), B
         .map_err(|error| nobody(error.into()))?
         .ok_or_else(|| nobody(ApiError::TokenMissing))?;
     let now = app.clock.now();
-    match app.guard.admit(token, AudienceRule::Gatelog) {
+    let admitted = app
+        .guard
+        .admit_patiently(token, AudienceRule::Gatelog, IfBlind::Refuse)
+        .await;
+    match admitted {
         Ok(verified) if verified.has_scope(AUDIT_READ) => Ok((verified.actor(), Some(verified.facts(now)))),
         Ok(verified) => Err(Box::new(Refused {
             error: ApiError::ScopeMissing,
             actor: verified.actor(),
             token: Some(verified.facts(now)),
         })),
-        Err(rejection) => {
-            if let (Refusal::KeyUnknown, Some(iss)) = (rejection.refusal, &rejection.token.iss) {
-                app.key_refresh.want(iss);
-            }
-            Err(Box::new(Refused {
-                error: ApiError::Token(rejection.refusal),
-                actor: rejection.actor,
-                token: Some(rejection.token),
-            }))
-        }
+        Err(rejection) => Err(Box::new(Refused {
+            error: ApiError::Token(rejection.refusal),
+            actor: rejection.actor,
+            token: Some(rejection.token),
+        })),
     }
 }

@@ -3,8 +3,9 @@
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use shared::event::Actor;
+use shared::guard::Admitted;
 use shared::http::bearer::bearer_token;
-use shared::token::{AudienceRule, Verified};
+use shared::token::AudienceRule;
 
 use crate::app::App;
 use crate::error::ApiError;
@@ -13,7 +14,7 @@ use crate::{client, enforcement};
 
 /// Whoever presents a token for the audience `gatelog`.
 #[derive(Clone, Debug)]
-pub(crate) struct Caller(pub(crate) Verified);
+pub(crate) struct Caller(pub(crate) Admitted);
 
 impl Caller {
     /// Whom events name.

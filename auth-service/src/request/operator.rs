@@ -70,7 +70,7 @@ impl FromRequestParts<App> for Administrator {
         caller.require_scope(ADMIN_SCOPE)?;
         Ok(Self {
             operator: Operator::of(context, &caller),
-            sid: caller.0.sid,
+            sid: caller.0.sid.clone(),
         })
     }
 }

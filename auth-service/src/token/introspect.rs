@@ -57,7 +57,7 @@ pub(super) async fn introspect(app: &App, client: &Client, token: &str) -> Resul
     enforcement::catch_up(&app.database, &app.guard, now).await?;
     match app.guard.admit(token, AudienceRule::Either) {
         Ok(verified) if verified.aud.iter().any(|aud| client.audiences.contains(aud)) => {
-            Ok(of_access(verified))
+            Ok(of_access(&verified))
         }
         Err(rejection) if rejection.refusal.is_ours() => {
             Err(OAuthError::Failed(ApiError::TokenRefused(rejection.refusal)))
@@ -66,20 +66,20 @@ pub(super) async fn introspect(app: &App, client: &Client, token: &str) -> Resul
     }
 }
 
-fn of_access(verified: Verified) -> Introspection {
+fn of_access(verified: &Verified) -> Introspection {
     Introspection {
         active: true,
         scope: Some(verified.scopes.join(" ")),
-        client_id: verified.client_id,
-        username: verified.username,
+        client_id: verified.client_id.clone(),
+        username: verified.username.clone(),
         token_type: Some("Bearer"),
         exp: Some(verified.expires_at.as_seconds()),
         iat: verified.issued_at.map(UtcMicros::as_seconds),
-        sub: Some(verified.sub),
-        aud: verified.aud,
-        iss: Some(verified.iss),
-        jti: verified.jti,
-        sid: verified.sid,
+        sub: Some(verified.sub.clone()),
+        aud: verified.aud.clone(),
+        iss: Some(verified.iss.clone()),
+        jti: verified.jti.clone(),
+        sid: verified.sid.clone(),
     }
 }
 

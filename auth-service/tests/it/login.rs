@@ -29,10 +29,10 @@ async fn a_token_is_accepted_by_the_verifier_of_all_services(harness: Arc<Harnes
     assert_eq!(answer.json()["token_type"], "Bearer");
     assert_eq!(answer.json()["expires_in"], 600);
     let keys = KeySet::from_jwks(harness.get("/.well-known/jwks.json").await.text.as_bytes()).unwrap();
-    let trust = Trust::new(vec![TrustedIssuer {
-        rules: IssuerRules::gatelog("https://gate.example", vec![]),
-        keys: Some(keys.into()),
-    }]);
+    let trust = Trust::new(vec![TrustedIssuer::with_keys(
+        IssuerRules::gatelog("https://gate.example", vec![]),
+        keys,
+    )]);
     let token = answer.text_of("access_token");
     let verified = verify(
         &token,

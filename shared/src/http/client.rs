@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderValue};
-use http::{Request, StatusCode, Uri};
+use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Limited};
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector};
 use hyper_util::client::legacy::Client;
@@ -80,8 +80,19 @@ fn tls_config() -> Result<rustls::ClientConfig, rustls::Error> {
     }
 }
 
-/// `GET`s `uri` and returns the body of a 200 answer.
+/// `GET`s `uri` and returns the body of a 200 answer. Redirects are not followed.
 pub async fn get(client: &PooledClient, uri: &Uri, bearer: Option<&str>) -> Result<Bytes, CallError> {
+    let (_, body) = get_with_head(client, uri, bearer, ANSWER_BYTES_MAX).await?;
+    Ok(body)
+}
+
+/// As [`get`], with the answer's headers, and of `bytes_max` bytes at most.
+pub async fn get_with_head(
+    client: &PooledClient,
+    uri: &Uri,
+    bearer: Option<&str>,
+    bytes_max: usize,
+) -> Result<(HeaderMap, Bytes), CallError> {
     let mut request = Request::get(uri.clone())
         .body(Body::empty())
         .map_err(|_| CallError::Unbuildable)?;
@@ -96,9 +107,10 @@ pub async fn get(client: &PooledClient, uri: &Uri, bearer: Option<&str>) -> Resu
         if answer.status() != StatusCode::OK {
             return Err(CallError::Status(answer.status()));
         }
-        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
-        body.map(http_body_util::Collected::to_bytes)
-            .map_err(|_| CallError::Unreadable)
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, bytes_max).collect().await;
+        let body = body.map_err(|_| CallError::Unreadable)?;
+        Ok((head.headers, body.to_bytes()))
     };
     tokio::time::timeout(CALL_TIMEOUT, call)
         .await

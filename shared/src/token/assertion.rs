@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use super::claim_values::Claims;
 use super::unverified::Unverified;
-use super::verify::{Claims, has_type};
+use super::verify::has_type;
 use super::{Algorithm, KeySet, Refusal};
 use crate::clock::UtcMicros;
 

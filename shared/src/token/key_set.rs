@@ -13,7 +13,7 @@ use super::Algorithm;
 use super::rsa_strength::is_strong_modulus;
 
 /// The largest key set read, in bytes; a generous bound on a few dozen keys.
-const JWKS_BYTES_MAX: usize = 256 * 1024;
+pub const KEY_SET_BYTES_MAX: usize = 256 * 1024;
 
 /// The most keys read from one set.
 const KEYS_MAX: usize = 64;
@@ -29,6 +29,8 @@ const KID_LENGTH_MAX: usize = 256;
 pub(super) struct VerifyingKey {
     pub(super) algorithm: Algorithm,
     pub(super) key: DecodingKey,
+    /// It as it was published; `None` for a secret.
+    jwk: Option<Jwk>,
 }
 
 /// One issuer's keys.
@@ -70,7 +72,7 @@ impl KeySet {
         struct Document {
             keys: Vec<Value>,
         }
-        if bytes.len() > JWKS_BYTES_MAX {
+        if bytes.len() > KEY_SET_BYTES_MAX {
             return Err(JwksError::TooLarge);
         }
         let document: Document = serde_json::from_slice(bytes)?;
@@ -106,6 +108,7 @@ impl KeySet {
         let key = VerifyingKey {
             algorithm: Algorithm::Hs256,
             key: DecodingKey::from_secret(secret),
+            jwk: None,
         };
         Ok(Self {
             by_kid: HashMap::new(),
@@ -116,6 +119,21 @@ impl KeySet {
     /// Whether it has a key of that id.
     pub fn knows(&self, kid: &str) -> bool {
         self.by_kid.contains_key(kid)
+    }
+
+    /// Whether it has the same keys under the same ids. Sets with a secret are never the same.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let are_public = self.unnamed.is_none() && other.unnamed.is_none();
+        are_public
+            && self.by_kid.len() == other.by_kid.len()
+            && self.by_kid.keys().all(|kid| self.shares(kid, other))
+    }
+
+    /// Whether the key of that id is a published one, and the same in both.
+    pub(super) fn shares(&self, kid: &str, other: &Self) -> bool {
+        let (own, others) = (self.by_kid.get(kid), other.by_kid.get(kid));
+        let published = own.and_then(|key| key.jwk.as_ref());
+        published.is_some() && published == others.and_then(|key| key.jwk.as_ref())
     }
 
     /// The key for a token that names `kid`, and the key's own id: without a `kid`, only a set with a single key can
@@ -165,7 +183,8 @@ fn usable_key(value: Value) -> Option<(String, VerifyingKey)> {
         return None;
     }
     let key = DecodingKey::from_jwk(&jwk).ok()?;
-    Some((kid, VerifyingKey { algorithm, key }))
+    let jwk = Some(jwk);
+    Some((kid, VerifyingKey { algorithm, key, jwk }))
 }
 
 fn is_strong_rsa(n: &str) -> bool {
@@ -251,7 +270,7 @@ mod tests {
 
         assert!(matches!(jwks(&many), Err(JwksError::TooLarge)));
         assert!(matches!(
-            KeySet::from_jwks(&vec![b' '; JWKS_BYTES_MAX + 1]),
+            KeySet::from_jwks(&vec![b' '; KEY_SET_BYTES_MAX + 1]),
             Err(JwksError::TooLarge)
         ));
     }

@@ -2,6 +2,7 @@
 
 mod algorithm;
 mod assertion;
+mod claim_values;
 mod claims;
 mod compact;
 mod json;
@@ -10,12 +11,17 @@ mod refusal;
 mod rsa_strength;
 mod trust;
 mod unverified;
+mod verified;
 mod verify;
 
 pub use algorithm::Algorithm;
 pub use assertion::{Assertion, unverified_subject, verify_assertion};
 pub use claims::{AccessClaims, TOKEN_TYPE};
-pub use key_set::{JwksError, KeySet, SecretTooShort};
-pub use refusal::{Refusal, Rejection};
-pub use trust::{AudienceRule, ClaimProfile, GATELOG_AUDIENCE, IssuerRules, Trust, TrustedIssuer};
-pub use verify::{TOKEN_BYTES_MAX, Verified, verify};
+pub use key_set::{JwksError, KEY_SET_BYTES_MAX, KeySet, SecretTooShort};
+pub use refusal::{Objection, Refusal, Rejection};
+pub use trust::{
+    AudienceRule, ClaimProfile, GATELOG_AUDIENCE, HeardKeys, IssuerRules, KEYS_AGE_MAX, KnownKeys, Trust,
+    TrustedIssuer,
+};
+pub use verified::Verified;
+pub use verify::{Authentic, TOKEN_BYTES_MAX, verify};

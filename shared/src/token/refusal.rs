@@ -110,6 +110,24 @@ impl Refusal {
     }
 }
 
+/// Why a token is refused that was found authentic, and by which decision of the enforcement log, if by one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Objection {
+    /// Why.
+    pub refusal: Refusal,
+    /// The decision.
+    pub decision: Option<String>,
+}
+
+impl From<Refusal> for Objection {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            refusal,
+            decision: None,
+        }
+    }
+}
+
 /// A refused token: why, and what it said of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {

@@ -4,12 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Algorithm, KeySet, TOKEN_TYPE};
+use crate::clock::UtcMicros;
 
 /// The audience of Gatelog's own end points; never that of an API behind the door.
 pub const GATELOG_AUDIENCE: &str = "gatelog";
 
 /// How far clocks may differ, in every comparison of times.
 const LEEWAY: Duration = Duration::from_secs(5);
+
+/// For how long keys are used that could not be fetched again, unless the issuer's rules say otherwise.
+pub const KEYS_AGE_MAX: Duration = Duration::from_hours(24);
 
 /// What is accepted from one issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +32,8 @@ pub struct IssuerRules {
     pub leeway: Duration,
     /// Which claims are required and what they are called.
     pub profile: ClaimProfile,
+    /// How old its fetched keys may be; older ones are no keys.
+    pub keys_age_max: Duration,
 }
 
 impl IssuerRules {
@@ -41,6 +47,7 @@ impl IssuerRules {
             types: vec![TOKEN_TYPE.to_owned()],
             leeway: LEEWAY,
             profile: ClaimProfile::AccessToken,
+            keys_age_max: KEYS_AGE_MAX,
         }
     }
 }
@@ -68,9 +75,83 @@ pub enum ClaimProfile {
 #[derive(Clone, Debug)]
 pub struct TrustedIssuer {
     /// What is accepted from it.
-    pub rules: IssuerRules,
+    pub rules: Arc<IssuerRules>,
     /// Its keys; `None` while they could not be fetched.
-    pub keys: Option<Arc<KeySet>>,
+    pub keys: Option<KnownKeys>,
+}
+
+/// An issuer's keys and since when they are known to be so.
+#[derive(Clone, Debug)]
+pub struct KnownKeys {
+    set: Arc<KeySet>,
+    /// `None` for keys that are ours to know, such as a secret of the settings: these do not age.
+    heard: Option<HeardKeys>,
+}
+
+/// When keys were heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeardKeys {
+    /// When the issuer was asked for them.
+    pub at: UtcMicros,
+    /// When it should have been asked again; from then on they are stale, and used all the same for a while.
+    pub fresh_until: UtcMicros,
+}
+
+impl TrustedIssuer {
+    /// An issuer whose keys are not known yet.
+    pub fn without_keys(rules: IssuerRules) -> Self {
+        Self {
+            rules: Arc::new(rules),
+            keys: None,
+        }
+    }
+
+    /// An issuer whose keys are ours to know.
+    pub fn with_keys(rules: IssuerRules, set: impl Into<Arc<KeySet>>) -> Self {
+        Self {
+            rules: Arc::new(rules),
+            keys: Some(KnownKeys {
+                set: set.into(),
+                heard: None,
+            }),
+        }
+    }
+
+    /// The keys that may be used at `now`.
+    pub(super) fn keys_at(&self, now: UtcMicros) -> Option<&Arc<KeySet>> {
+        let known = self.keys.as_ref()?;
+        let is_too_old = known
+            .heard
+            .is_some_and(|heard| now.since(heard.at) > self.rules.keys_age_max);
+        (!is_too_old).then_some(&known.set)
+    }
+
+    /// The keys, however old.
+    pub(super) fn known_keys(&self) -> Option<&Arc<KeySet>> {
+        self.keys.as_ref().map(|known| &known.set)
+    }
+
+    /// Whether there are keys that may be used at `now`.
+    pub fn has_keys(&self, now: UtcMicros) -> bool {
+        self.keys_at(now).is_some()
+    }
+
+    /// How old its keys are at `now`, if they are known by hearing.
+    pub fn keys_age(&self, now: UtcMicros) -> Option<Duration> {
+        let heard = self.keys.as_ref()?.heard?;
+        Some(now.since(heard.at))
+    }
+
+    /// How old its keys are at `now`, if they should have been asked for again and were not.
+    pub fn stale_keys_age(&self, now: UtcMicros) -> Option<Duration> {
+        let heard = self.keys.as_ref()?.heard?;
+        (now > heard.fresh_until).then(|| now.since(heard.at))
+    }
+
+    /// Whether it has a key of that id, however old.
+    pub fn knows_key(&self, kid: &str) -> bool {
+        self.keys.as_ref().is_some_and(|known| known.set.knows(kid))
+    }
 }
 
 /// Everyone who is trusted.
@@ -95,6 +176,15 @@ impl Trust {
         &self.issuers
     }
 
+    /// Whether `iss` has the very same key set in both.
+    pub fn has_same_keys(&self, other: &Self, iss: &str) -> bool {
+        let keys = |trust: &Self| trust.issuer(iss).and_then(TrustedIssuer::known_keys).cloned();
+        match (keys(self), keys(other)) {
+            (Some(own), Some(others)) => Arc::ptr_eq(&own, &others),
+            (own, others) => own.is_none() && others.is_none(),
+        }
+    }
+
     /// The same trust with the keys that `former` has for the issuers in `names`, where this one has none.
     #[must_use]
     pub fn with_keys_of(&self, former: &Self, names: &[String]) -> Self {
@@ -109,16 +199,21 @@ impl Trust {
         changed
     }
 
-    /// The same trust with other keys for `iss`.
+    /// The same trust with other keys for `iss`, known by hearing or ours to know. A set that is as it was stays the same one.
     #[must_use]
-    pub fn with_keys(&self, iss: &str, keys: &Arc<KeySet>) -> Self {
+    pub fn with_keys(&self, iss: &str, keys: &Arc<KeySet>, heard: Option<HeardKeys>) -> Self {
         let mut changed = self.clone();
         for issuer in changed
             .issuers
             .iter_mut()
             .filter(|issuer| issuer.rules.iss == iss)
         {
-            issuer.keys = Some(Arc::clone(keys));
+            let former = issuer.keys.take().map(|known| known.set);
+            let set = former.filter(|former| former.is_same(keys));
+            issuer.keys = Some(KnownKeys {
+                set: set.unwrap_or_else(|| Arc::clone(keys)),
+                heard,
+            });
         }
         changed
     }

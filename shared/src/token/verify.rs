@@ -3,101 +3,20 @@
 //! Pure: keys, revocations and the time are arguments. Only the signature itself is checked by the library, whose
 //! own claim checks have defaults that are unsafe for a verifier (unknown `crit`, `typ`, 60 s of leeway).
 
-use serde_json::{Map, Value};
+use std::sync::Arc;
 
-use super::trust::{AudienceRule, ClaimProfile, IssuerRules, Trust};
+use serde_json::Value;
+
+use super::claim_values::{Claims, named};
+use super::trust::{AudienceRule, IssuerRules, Trust, TrustedIssuer};
 use super::unverified::Unverified;
-use super::{Algorithm, Refusal, Rejection};
+use super::{Algorithm, KeySet, Objection, Refusal, Rejection, Verified};
 use crate::clock::UtcMicros;
-use crate::enforcement::{RevocationSet, Subject};
+use crate::enforcement::RevocationSet;
 use crate::event::{Actor, Identity, TokenFacts};
 
 /// The longest token looked at, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
-
-/// A token that was accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verified {
-    /// The issuer.
-    pub iss: String,
-    /// The subject.
-    pub sub: String,
-    /// Its audiences.
-    pub aud: Vec<String>,
-    /// From when on it is refused.
-    pub expires_at: UtcMicros,
-    /// When it was minted.
-    pub issued_at: Option<UtcMicros>,
-    /// Its own id.
-    pub jti: Option<String>,
-    /// The client it was minted for.
-    pub client_id: Option<String>,
-    /// Its session.
-    pub sid: Option<String>,
-    /// Its scopes.
-    pub scopes: Vec<String>,
-    /// The subject's roles.
-    pub roles: Vec<String>,
-    /// The name that the subject signs in with.
-    pub username: Option<String>,
-    /// The key that signed it.
-    pub kid: Option<String>,
-    /// The algorithm it was signed with.
-    pub algorithm: Algorithm,
-    /// When the subject proved who it is (`auth_time`).
-    pub authenticated_at: Option<UtcMicros>,
-    /// Every claim as it stands in the token.
-    pub claims: Map<String, Value>,
-}
-
-impl Verified {
-    /// Whether it has that scope.
-    pub fn has_scope(&self, scope: &str) -> bool {
-        self.scopes.iter().any(|own| own == scope)
-    }
-
-    /// The claim of that name; if there is none, the one that the dots in it lead to.
-    pub fn claim(&self, path: &str) -> Option<&Value> {
-        Claims(&self.claims).at(path)
-    }
-
-    /// Whom an event names for it.
-    pub fn actor(&self) -> Actor {
-        Actor {
-            identity: Identity::Verified,
-            sub: Some(self.sub.clone()),
-            username: self.username.clone(),
-            client_id: self.client_id.clone(),
-            roles: self.roles.clone(),
-            sid: self.sid.clone(),
-            jti: self.jti.clone(),
-        }
-    }
-
-    /// What an event says of it.
-    pub fn facts(&self, now: UtcMicros) -> TokenFacts {
-        TokenFacts {
-            iss: Some(self.iss.clone()),
-            kid: self.kid.clone(),
-            alg: Some(self.algorithm.to_string()),
-            age_s: self
-                .issued_at
-                .map(|issued_at| now.as_seconds() - issued_at.as_seconds()),
-        }
-    }
-
-    /// What a revocation can name of it.
-    pub fn revocable(&self) -> Subject<'_> {
-        Subject {
-            jti: self.jti.as_deref(),
-            sid: self.sid.as_deref(),
-            sub: &self.sub,
-            client_id: self.client_id.as_deref(),
-            kid: self.kid.as_deref(),
-            issued_at: self.issued_at,
-        }
-    }
-}
 
 /// Accepts or refuses `token`.
 ///
@@ -113,46 +32,163 @@ pub fn verify(
     revoked: &RevocationSet,
     now: UtcMicros,
 ) -> Result<Verified, Box<Rejection>> {
-    let unverified = Unverified::parse(token).map_err(|refusal| {
-        Box::new(Rejection {
-            refusal,
-            token: TokenFacts::default(),
-            actor: Actor::default(),
-            decision: None,
-        })
-    })?;
-    let reject = |refusal, identity, decision| {
-        Box::new(Rejection {
-            refusal,
-            token: unverified.facts(now),
-            actor: unverified.actor(identity),
-            decision,
-        })
-    };
-    let signed =
-        verify_signed(&unverified, trust).map_err(|refusal| reject(refusal, Identity::Claimed, None))?;
-    let verified = verify_claims(&unverified, &signed, now)
-        .map_err(|refusal| reject(refusal, Identity::Verified, None))?;
-    if !audience.accepts(signed.rules, &verified.aud) {
-        return Err(reject(Refusal::AudienceRefused, Identity::Verified, None));
+    let authentic = Authentic::of(token, trust, now)?;
+    match authentic.accept(audience, revoked, now) {
+        Ok(()) => Ok(authentic.verified),
+        Err(objection) => Err(authentic.rejection(objection, now)),
     }
-    if signed.rules.is_gatelog
-        && let Some(ban) = revoked.ban(&verified.revocable(), now)
-    {
-        return Err(reject(ban.cause.into(), Identity::Verified, Some(ban.decision)));
+}
+
+/// A token whose signature and claims were found good: the part of [`verify`] that holds for as long as its issuer's rules and
+/// keys do, and so the part that may be remembered. Whether it is accepted is to be asked each time.
+#[derive(Clone, Debug)]
+pub struct Authentic {
+    verified: Verified,
+    not_before: Option<UtcMicros>,
+    rules: Arc<IssuerRules>,
+    keys: Arc<KeySet>,
+}
+
+impl Authentic {
+    /// Takes a token apart and verifies what does not depend on who asks and when.
+    pub fn of(token: &str, trust: &Trust, now: UtcMicros) -> Result<Self, Box<Rejection>> {
+        let unverified = Unverified::parse(token)
+            .map_err(|refusal| reject(refusal.into(), TokenFacts::default(), Actor::default()))?;
+        let decided = verify_signed(&unverified, trust, now)
+            .map_err(|refusal| (refusal, Identity::Claimed))
+            .and_then(|signed| {
+                verify_claims(&unverified, &signed).map_err(|refusal| (refusal, Identity::Verified))
+            });
+        decided.map_err(|(refusal, identity)| {
+            reject(refusal.into(), unverified.facts(now), unverified.actor(identity))
+        })
     }
-    Ok(verified)
+
+    /// What it says.
+    pub const fn verified(&self) -> &Verified {
+        &self.verified
+    }
+
+    /// Whether its issuer is trusted by the same rules and with the same keys as when it was verified.
+    pub fn is_backed_by(&self, trust: &Trust, now: UtcMicros) -> bool {
+        trust.issuer(&self.verified.iss).is_some_and(|issuer| {
+            let keys = issuer.keys_at(now);
+            Arc::ptr_eq(&issuer.rules, &self.rules) && keys.is_some_and(|keys| Arc::ptr_eq(keys, &self.keys))
+        })
+    }
+
+    /// Whether its time is over for good.
+    pub fn is_over(&self, now: UtcMicros) -> bool {
+        now >= self.verified.expires_at.plus(self.rules.leeway)
+    }
+
+    /// Accepts or refuses it for an audience at a moment.
+    pub fn accept(
+        &self,
+        audience: AudienceRule,
+        revoked: &RevocationSet,
+        now: UtcMicros,
+    ) -> Result<(), Objection> {
+        self.accept_by(&self.rules, audience, revoked, now)
+    }
+
+    /// Why it would not be accepted any more that was accepted before, by what is trusted now. That its issuer's keys are too old
+    /// at the moment is no reason: they may still be so.
+    pub fn objection(
+        &self,
+        trust: &Trust,
+        audience: AudienceRule,
+        revoked: &RevocationSet,
+        now: UtcMicros,
+    ) -> Option<Objection> {
+        let Some(issuer) = trust.issuer(&self.verified.iss) else {
+            return Some(Refusal::IssuerUnknown.into());
+        };
+        if let Some(keys) = issuer.known_keys() {
+            let is_same = Arc::ptr_eq(keys, &self.keys);
+            let is_shared = || {
+                let kid = self.verified.kid.as_deref();
+                kid.is_some_and(|kid| self.keys.shares(kid, keys))
+            };
+            if !is_same && !is_shared() {
+                return Some(Refusal::KeyUnknown.into());
+            }
+        }
+        if !issuer.rules.algorithms.contains(&self.verified.algorithm) {
+            return Some(Refusal::AlgorithmRefused.into());
+        }
+        self.accept_by(&issuer.rules, audience, revoked, now).err()
+    }
+
+    fn accept_by(
+        &self,
+        rules: &IssuerRules,
+        audience: AudienceRule,
+        revoked: &RevocationSet,
+        now: UtcMicros,
+    ) -> Result<(), Objection> {
+        let verified = &self.verified;
+        if now >= verified.expires_at.plus(rules.leeway) {
+            return Err(Refusal::Expired.into());
+        }
+        let starts = [verified.issued_at, self.not_before];
+        if starts
+            .into_iter()
+            .flatten()
+            .any(|start| now.plus(rules.leeway) < start)
+        {
+            return Err(Refusal::NotYetValid.into());
+        }
+        if !audience.accepts(rules, &verified.aud) {
+            return Err(Refusal::AudienceRefused.into());
+        }
+        let ban = rules
+            .is_gatelog
+            .then(|| revoked.ban(&verified.revocable(), now))
+            .flatten();
+        match ban {
+            Some(ban) => Err(Objection {
+                refusal: ban.cause.into(),
+                decision: Some(ban.decision),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// What is told of it when it is refused, by a signature that held.
+    pub fn rejection(&self, objection: Objection, now: UtcMicros) -> Box<Rejection> {
+        // Roles that count for nothing are not repeated.
+        let actor = Actor {
+            roles: Vec::new(),
+            ..self.verified.actor()
+        };
+        reject(objection, self.verified.facts(now), actor)
+    }
+}
+
+fn reject(objection: Objection, token: TokenFacts, actor: Actor) -> Box<Rejection> {
+    Box::new(Rejection {
+        refusal: objection.refusal,
+        token,
+        actor,
+        decision: objection.decision,
+    })
 }
 
 /// Who signed a token, and with what.
 struct Signed<'r> {
-    rules: &'r IssuerRules,
+    issuer: &'r TrustedIssuer,
+    keys: &'r Arc<KeySet>,
     kid: Option<&'r str>,
     algorithm: Algorithm,
 }
 
 /// Everything up to the signature: issuer, type, algorithm, key.
-fn verify_signed<'r>(unverified: &'r Unverified<'_>, trust: &'r Trust) -> Result<Signed<'r>, Refusal> {
+fn verify_signed<'r>(
+    unverified: &'r Unverified<'_>,
+    trust: &'r Trust,
+    now: UtcMicros,
+) -> Result<Signed<'r>, Refusal> {
     let unverified_iss = unverified
         .claims
         .get("iss")
@@ -170,10 +206,11 @@ fn verify_signed<'r>(unverified: &'r Unverified<'_>, trust: &'r Trust) -> Result
         return Err(Refusal::TypeRefused);
     }
     let algorithm = unverified.jws.algorithm(&rules.algorithms)?;
-    let keys = issuer.keys.as_ref().ok_or(Refusal::KeysUnavailable)?;
+    let keys = issuer.keys_at(now).ok_or(Refusal::KeysUnavailable)?;
     let kid = unverified.jws.verify(keys, algorithm)?;
     Ok(Signed {
-        rules,
+        issuer,
+        keys,
         kid,
         algorithm,
     })
@@ -194,28 +231,14 @@ pub(super) fn has_type(accepted: &str, typ: &str) -> bool {
     short(accepted) == short(typ)
 }
 
-fn verify_claims(
-    unverified: &Unverified<'_>,
-    signed: &Signed<'_>,
-    now: UtcMicros,
-) -> Result<Verified, Refusal> {
+fn verify_claims(unverified: &Unverified<'_>, signed: &Signed<'_>) -> Result<Authentic, Refusal> {
     let claims = Claims(&unverified.claims);
-    let rules = signed.rules;
+    let rules = &signed.issuer.rules;
     let expires_at = claims.time("exp")?.ok_or(Refusal::ClaimMissing("exp"))?;
     let issued_at = claims.time("iat")?;
     let not_before = claims.time("nbf")?;
-    if now >= expires_at.plus(rules.leeway) {
-        return Err(Refusal::Expired);
-    }
-    if [issued_at, not_before]
-        .into_iter()
-        .flatten()
-        .any(|start| now.plus(rules.leeway) < start)
-    {
-        return Err(Refusal::NotYetValid);
-    }
     let named = named(&claims, rules)?;
-    Ok(Verified {
+    let verified = Verified {
         iss: rules.iss.clone(),
         sub: named.sub.ok_or(Refusal::ClaimMissing("sub"))?,
         aud: claims.list("aud", "aud")?.ok_or(Refusal::ClaimMissing("aud"))?,
@@ -237,125 +260,11 @@ fn verify_claims(
         algorithm: signed.algorithm,
         authenticated_at: claims.time("auth_time")?,
         claims: unverified.claims.clone(),
+    };
+    Ok(Authentic {
+        verified,
+        not_before,
+        rules: Arc::clone(rules),
+        keys: Arc::clone(signed.keys),
     })
-}
-
-/// Who a token is for and what it lets them do, wherever its issuer says so.
-struct Named {
-    sub: Option<String>,
-    client_id: Option<String>,
-    roles: Option<Vec<String>>,
-    /// Each with spaces between them, or one.
-    scopes: Option<Vec<String>>,
-}
-
-fn named(claims: &Claims<'_>, rules: &IssuerRules) -> Result<Named, Refusal> {
-    match &rules.profile {
-        ClaimProfile::AccessToken => {
-            if let Some(missing) = ["iat", "jti", "client_id"]
-                .into_iter()
-                .find(|name| !claims.has(name))
-            {
-                return Err(Refusal::ClaimMissing(missing));
-            }
-            Ok(Named {
-                sub: claims.text("sub")?,
-                client_id: claims.text("client_id")?,
-                roles: claims.list("roles", "roles")?,
-                scopes: claims.text("scope")?.map(|scope| vec![scope]),
-            })
-        }
-        ClaimProfile::Mapped {
-            sub,
-            roles,
-            scope,
-            client,
-        } => Ok(Named {
-            sub: claims.mapped_subject(sub)?,
-            client_id: claims.mapped_client(client.as_deref().unwrap_or("client_id"))?,
-            roles: roles
-                .as_deref()
-                .map_or(Ok(None), |path| claims.list(path, "roles"))?,
-            scopes: claims.list(scope.as_deref().unwrap_or("scope"), "scope")?,
-        }),
-    }
-}
-
-/// Claims of which a wrong type is an error and never taken for an absence.
-pub(super) struct Claims<'c>(pub(super) &'c Map<String, Value>);
-
-impl<'c> Claims<'c> {
-    fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
-    }
-
-    /// A text that is not empty.
-    pub(super) fn text(&self, name: &'static str) -> Result<Option<String>, Refusal> {
-        match self.0.get(name) {
-            None => Ok(None),
-            Some(Value::String(text)) if !text.is_empty() || name == "scope" => Ok(Some(text.clone())),
-            Some(_) => Err(Refusal::ClaimMalformed(name)),
-        }
-    }
-
-    /// A text, or a list of texts none of which is empty; an error names it by `told`. A scope may be none.
-    pub(super) fn list(&self, path: &str, told: &'static str) -> Result<Option<Vec<String>>, Refusal> {
-        let one = |value: &Value| {
-            let text = value.as_str().filter(|text| !text.is_empty() || told == "scope");
-            text.map(str::to_owned)
-        };
-        let list = match self.at(path) {
-            None => return Ok(None),
-            Some(Value::Array(values)) => values.iter().map(one).collect::<Option<Vec<_>>>(),
-            Some(value) => one(value).map(|text| vec![text]),
-        };
-        list.map(Some).ok_or(Refusal::ClaimMalformed(told))
-    }
-
-    /// The claim of that name; if there is none, the one that the dots lead to. Names may be addresses, which have dots.
-    fn at(&self, path: &str) -> Option<&'c Value> {
-        if let Some(value) = self.0.get(path) {
-            return Some(value);
-        }
-        let (first, rest) = path.split_once('.')?;
-        Claims(self.0.get(first)?.as_object()?).at(rest)
-    }
-
-    /// RFC 7519 §2: a number of seconds, which may have a fraction; rounded down.
-    pub(super) fn time(&self, name: &'static str) -> Result<Option<UtcMicros>, Refusal> {
-        let Some(value) = self.0.get(name) else {
-            return Ok(None);
-        };
-        let seconds = value.as_i64().or_else(|| whole_seconds(value.as_f64()?));
-        seconds
-            .map(|seconds| Some(UtcMicros::from_seconds(seconds)))
-            .ok_or(Refusal::ClaimMalformed(name))
-    }
-
-    /// Services that know no RFC 9068 often number their users.
-    fn mapped_subject(&self, path: &str) -> Result<Option<String>, Refusal> {
-        match self.at(path) {
-            None => Ok(None),
-            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
-            Some(Value::Number(number)) if number.is_i64() || number.is_u64() => Ok(Some(number.to_string())),
-            Some(_) => Err(Refusal::ClaimMalformed("sub")),
-        }
-    }
-
-    fn mapped_client(&self, path: &str) -> Result<Option<String>, Refusal> {
-        match self.at(path) {
-            None => Ok(None),
-            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
-            Some(_) => Err(Refusal::ClaimMalformed("client_id")),
-        }
-    }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the range is checked before the cast"
-)]
-fn whole_seconds(seconds: f64) -> Option<i64> {
-    // Beyond 2^53 a float no longer counts seconds one by one.
-    (seconds.abs() < 9_007_199_254_740_992.0).then(|| seconds.floor() as i64)
 }

@@ -4,6 +4,7 @@
 
 mod event;
 mod fuzz_seeds;
+mod keys;
 mod layering;
 mod rabbit;
 mod serve;

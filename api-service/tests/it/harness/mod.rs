@@ -222,6 +222,7 @@ pub(crate) fn gate_settings(issuer: &Issuer, policy: Policy) -> GateSettings {
         transport: Transport::InProcess(Bus::new()),
         spool_dir: PathBuf::new(),
         spool_max_bytes: 0,
+        keys_dir: None,
         service_token: "0123456789abcdef0123456789abcdef".to_owned().into(),
         process: ProcessSettings {
             instance: "test".parse().unwrap(),

@@ -20,7 +20,6 @@ use shared::clock::{Clock as _, ManualClock};
 use shared::enforcement::{Entry, Page, Target};
 use shared::event::{Event, action, wire};
 use shared::guard::Guard;
-use shared::guard::keys::KeyRefresh;
 use shared::http::metrics::Answers;
 use shared::http::serve::PeerAddr;
 use shared::runtime::metrics::Metrics;
@@ -81,7 +80,6 @@ impl TestApi {
             answers: Metrics::new().register("test", Answers::register),
             log,
             guard: Arc::clone(&guard),
-            key_refresh: KeyRefresh::default(),
             spool,
             trusted_proxies: Arc::from([]),
             consuming: consuming.subscribe(),
@@ -188,10 +186,10 @@ impl TestApi {
 }
 
 fn trust() -> Trust {
-    Trust::new(vec![TrustedIssuer {
-        rules: IssuerRules::gatelog(ISSUER, Vec::new()),
-        keys: None,
-    }])
+    Trust::new(vec![TrustedIssuer::without_keys(IssuerRules::gatelog(
+        ISSUER,
+        Vec::new(),
+    ))])
 }
 
 fn nothing_revoked() -> Page {

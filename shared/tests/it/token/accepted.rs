@@ -1,5 +1,7 @@
 //! What is accepted, and what is read from it.
 
+use std::sync::Arc;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -61,7 +63,7 @@ fn claims_of_issuers_that_know_no_rfc_9068_are_found_where_their_profile_says() 
         };
         let issuers = WORLD.trust.issuers().iter().cloned().map(|mut issuer| {
             if issuer.rules.iss == PARTNER {
-                issuer.rules.profile = profile.clone();
+                Arc::make_mut(&mut issuer.rules).profile = profile.clone();
             }
             issuer
         });

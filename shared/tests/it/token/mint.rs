@@ -1,6 +1,6 @@
 //! Issuers, their keys, and tokens of any form, signed or not.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
@@ -12,37 +12,39 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::EncodingKey;
 use jsonwebtoken::jwk::Jwk;
 use serde_json::{Value, json};
-use shared::token::{Algorithm, ClaimProfile, IssuerRules, KeySet, TOKEN_TYPE, Trust, TrustedIssuer};
+use shared::token::{
+    Algorithm, ClaimProfile, IssuerRules, KEYS_AGE_MAX, KeySet, TOKEN_TYPE, Trust, TrustedIssuer,
+};
 
 use super::NOW;
 
 /// Gatelog's own auth-service, with a key of each kind.
-pub(super) const GATELOG: &str = "http://127.0.0.1:8080";
+pub(crate) const GATELOG: &str = "http://127.0.0.1:8080";
 /// Another issuer of RFC 9068 tokens, whose key has the same id as one of Gatelog's.
-pub(super) const PARTNER: &str = "https://partner.example";
+pub(crate) const PARTNER: &str = "https://partner.example";
 /// A service that signs with a shared secret and knows no RFC 9068.
-pub(super) const LEGACY: &str = "legacy-service";
+pub(crate) const LEGACY: &str = "legacy-service";
 /// A trusted issuer whose keys could not be fetched.
-pub(super) const UNREACHED: &str = "https://unreached.example";
+pub(crate) const UNREACHED: &str = "https://unreached.example";
 
 /// The key ids of Gatelog's keys.
-pub(super) const KIDS: [(&str, Algorithm); 3] = [
+pub(crate) const KIDS: [(&str, Algorithm); 3] = [
     ("ed", Algorithm::EdDsa),
     ("ec", Algorithm::Es256),
     ("rsa", Algorithm::Rs256),
 ];
 
-pub(super) static WORLD: LazyLock<World> = LazyLock::new(World::new);
+pub(crate) static WORLD: LazyLock<World> = LazyLock::new(World::new);
 
-pub(super) struct Key {
+pub(crate) struct Key {
     private: EncodingKey,
     algorithm: jsonwebtoken::Algorithm,
     /// The public half.
-    pub(super) jwk: Value,
+    pub(crate) jwk: Value,
 }
 
 impl Key {
-    pub(super) fn generate(algorithm: Algorithm, kid: &str) -> Self {
+    pub(crate) fn generate(algorithm: Algorithm, kid: &str) -> Self {
         let (private, library) = match algorithm {
             Algorithm::EdDsa => (ed25519(), jsonwebtoken::Algorithm::EdDSA),
             Algorithm::Es256 => (p256(), jsonwebtoken::Algorithm::ES256),
@@ -60,31 +62,31 @@ impl Key {
     }
 
     /// The token of these two parts, given as JSON text.
-    pub(super) fn sign_text(&self, header: &str, claims: &str) -> String {
+    pub(crate) fn sign_text(&self, header: &str, claims: &str) -> String {
         let message = format!("{}.{}", encode(header.as_bytes()), encode(claims.as_bytes()));
         self.sign_message(&message)
     }
 
-    pub(super) fn sign_message(&self, message: &str) -> String {
+    pub(crate) fn sign_message(&self, message: &str) -> String {
         let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &self.private, self.algorithm);
         format!("{message}.{}", signature.unwrap())
     }
 
-    pub(super) fn sign(&self, header: &Value, claims: &Value) -> String {
+    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
         self.sign_text(&header.to_string(), &claims.to_string())
     }
 }
 
 /// What the HS256 issuer shares with us.
-pub(super) const SECRET: [u8; 32] = *b"0123456789abcdef0123456789abcdef";
+pub(crate) const SECRET: [u8; 32] = *b"0123456789abcdef0123456789abcdef";
 
-pub(super) struct World {
-    pub(super) keys: [Key; 3],
-    pub(super) partner: Key,
-    pub(super) legacy: Key,
+pub(crate) struct World {
+    pub(crate) keys: [Key; 3],
+    pub(crate) partner: Key,
+    pub(crate) legacy: Key,
     /// A key of someone whom nobody trusts, with the id of one that is trusted.
-    pub(super) stranger: Key,
-    pub(super) trust: Trust,
+    pub(crate) stranger: Key,
+    pub(crate) trust: Trust,
 }
 
 impl World {
@@ -113,16 +115,13 @@ impl World {
                 scope: None,
                 client: None,
             },
-        };
-        let trusted = |rules, keys: Option<KeySet>| TrustedIssuer {
-            rules,
-            keys: keys.map(Arc::new),
+            keys_age_max: KEYS_AGE_MAX,
         };
         let trust = Trust::new(vec![
-            trusted(rules.clone(), Some(jwks(&keys))),
-            trusted(external(PARTNER), Some(jwks(std::slice::from_ref(&partner)))),
-            trusted(legacy_rules, Some(KeySet::from_secret(&SECRET).unwrap())),
-            trusted(external(UNREACHED), None),
+            TrustedIssuer::with_keys(rules.clone(), jwks(&keys)),
+            TrustedIssuer::with_keys(external(PARTNER), jwks(std::slice::from_ref(&partner))),
+            TrustedIssuer::with_keys(legacy_rules, KeySet::from_secret(&SECRET).unwrap()),
+            TrustedIssuer::without_keys(external(UNREACHED)),
         ]);
         Self {
             keys,
@@ -134,27 +133,27 @@ impl World {
     }
 
     /// Gatelog's default key.
-    pub(super) fn key(&self) -> &Key {
+    pub(crate) fn key(&self) -> &Key {
         &self.keys[0]
     }
 }
 
-pub(super) fn jwks(keys: &[Key]) -> KeySet {
+pub(crate) fn jwks(keys: &[Key]) -> KeySet {
     let keys: Vec<_> = keys.iter().map(|key| &key.jwk).collect();
     KeySet::from_jwks(json!({ "keys": keys }).to_string().as_bytes()).unwrap()
 }
 
-pub(super) fn encode(bytes: &[u8]) -> String {
+pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// The header of a token that Gatelog minted.
-pub(super) fn header() -> Value {
+pub(crate) fn header() -> Value {
     json!({"typ": TOKEN_TYPE, "alg": "EdDSA", "kid": "ed"})
 }
 
 /// The claims of a token that Gatelog minted.
-pub(super) fn claims() -> Value {
+pub(crate) fn claims() -> Value {
     json!({
         "iss": GATELOG, "sub": "usr_1", "aud": ["orders"], "exp": NOW + 600, "iat": NOW, "jti": "tok_1",
         "client_id": "cli", "sid": "ses_1", "scope": "orders:read orders:write", "roles": ["clerk"],
@@ -163,21 +162,21 @@ pub(super) fn claims() -> Value {
 }
 
 /// A token that is good.
-pub(super) fn good() -> String {
+pub(crate) fn good() -> String {
     WORLD.key().sign(&header(), &claims())
 }
 
 /// A token that would be good without this member of its header; `None` leaves it out.
-pub(super) fn with_header(name: &str, value: Option<Value>) -> String {
+pub(crate) fn with_header(name: &str, value: Option<Value>) -> String {
     WORLD.key().sign(&with(header(), name, value), &claims())
 }
 
 /// A token that would be good without this claim; `None` leaves it out.
-pub(super) fn with_claim(name: &str, value: Option<Value>) -> String {
+pub(crate) fn with_claim(name: &str, value: Option<Value>) -> String {
     WORLD.key().sign(&header(), &with(claims(), name, value))
 }
 
-pub(super) fn with(mut object: Value, name: &str, value: Option<Value>) -> Value {
+pub(crate) fn with(mut object: Value, name: &str, value: Option<Value>) -> Value {
     let members = object.as_object_mut().unwrap();
     match value {
         Some(value) => drop(members.insert(name.to_owned(), value)),
@@ -187,7 +186,7 @@ pub(super) fn with(mut object: Value, name: &str, value: Option<Value>) -> Value
 }
 
 /// A token as PyJWT makes it with a shared secret, with one claim changed.
-pub(super) fn legacy(name: &str, value: Option<Value>) -> String {
+pub(crate) fn legacy(name: &str, value: Option<Value>) -> String {
     let header = json!({"typ": "JWT", "alg": "HS256"});
     let claims = json!({"iss": LEGACY, "user_id": 17, "role": "clerk", "aud": "orders", "exp": NOW + 600});
     WORLD.legacy.sign(&header, &with(claims, name, value))

@@ -1,11 +1,12 @@
 //! Verification of tokens: everything forged or malformed is refused with its own code, everything minted is accepted.
 
 mod accepted;
+mod cache;
 mod forged;
 mod guard;
 mod key_set;
 mod kinds;
-mod mint;
+pub(crate) mod mint;
 mod mutation;
 mod rejection;
 mod revoked;
@@ -16,7 +17,7 @@ use shared::enforcement::RevocationSet;
 use shared::token::{AudienceRule, Rejection, Verified, verify};
 
 /// The second at which every test takes place.
-const NOW: i64 = 1_700_000_000;
+pub(crate) const NOW: i64 = 1_700_000_000;
 
 /// Verifies for [`AudienceRule::Apis`] with nothing revoked.
 fn verify_now(token: &str) -> Result<Verified, Box<Rejection>> {
@@ -34,7 +35,7 @@ fn verify_for(audience: AudienceRule, token: &str) -> Result<Verified, Box<Rejec
 }
 
 /// The code of the refusal, or `accepted`.
-fn outcome(result: &Result<Verified, Box<Rejection>>) -> &'static str {
+pub(crate) fn outcome<T>(result: &Result<T, Box<Rejection>>) -> &'static str {
     result
         .as_ref()
         .err()

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -105,14 +105,17 @@ fn written<'c>(cases: impl Iterator<Item = &'c Case>) -> String {
 #[test]
 fn the_file_says_what_is_decided() {
     let vectors: Vectors = serde_json::from_str(&std::fs::read_to_string(PATH).unwrap()).unwrap();
-    let issuers = vectors.issuers.iter().map(|(iss, keys)| TrustedIssuer {
-        rules: IssuerRules {
+    let issuers = vectors.issuers.iter().map(|(iss, keys)| {
+        let rules = IssuerRules {
             is_gatelog: iss == GATELOG,
             ..IssuerRules::gatelog(iss, vec![vectors.audience.clone()])
-        },
-        keys: keys
-            .as_ref()
-            .map(|keys| Arc::new(KeySet::from_jwks(keys.to_string().as_bytes()).unwrap())),
+        };
+        match keys {
+            Some(keys) => {
+                TrustedIssuer::with_keys(rules, KeySet::from_jwks(keys.to_string().as_bytes()).unwrap())
+            }
+            None => TrustedIssuer::without_keys(rules),
+        }
     });
     let trust = Trust::new(issuers.collect());
     assert!(vectors.cases.len() > 300, "{}", vectors.cases.len());
