@@ -170,12 +170,12 @@ start_rabbitmq() {
     password=$(random_word)
     admin_password=$(random_word)
     mkdir -m 700 "$dir" "$dir/home" "$dir/secrets"
-    for user in auth-service api-service audit-collector; do
+    for user in auth-service api-service audit-collector orders-api; do
         printf '%s' "$password" >"$dir/secrets/$user-broker-password"
     done
     printf '%s' "$admin_password" >"$dir/secrets/admin-broker-password"
     # Tests take a prefix of their own each.
-    "$repo/deploy/rabbitmq/definitions" '[a-z0-9]+' "$dir/secrets" admin >"$dir/definitions.json"
+    "$repo/deploy/rabbitmq/definitions" '[a-z0-9]+' "$dir/secrets" admin orders-api >"$dir/definitions.json"
     printf '[].\n' | tee "$dir/enabled_plugins" >"$dir/advanced.config"
     : >"$dir/env.conf"
 

@@ -5,6 +5,7 @@ mod blocks;
 mod demo;
 mod gatelog;
 mod intake;
+mod layer;
 mod metrics;
 mod pipeline;
 mod python;
