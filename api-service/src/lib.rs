@@ -26,9 +26,13 @@ use shared::runtime::cli::StartError;
 use shared::runtime::shutdown::CancellationToken;
 use tokio::net::TcpListener;
 
-use door::Door;
+use door::{Door, reporter};
 use gate::RunningGate;
+use proxy::{Pools, UpstreamMetrics};
 use settings::Settings;
+
+/// What the names of the door's metrics begin with.
+const METRICS_PREFIX: &str = "gatelog_door";
 
 /// Serves until `shutdown`; then ends what was begun, within bounds, and closes the spool.
 pub async fn run(
@@ -39,14 +43,19 @@ pub async fn run(
     let client = pooled_client().map_err(StartError::failed)?;
     shared::http::metrics::start(&settings.gate.process, shutdown.clone()).await?;
     let traces = settings.gate.process.traces.clone();
+    let metrics = settings.gate.process.metrics.clone();
     let mut running = RunningGate::start(settings.gate, &client)?;
     let gate = running.gate();
     let serving = settings.listener.serving(&gate);
     let forward_auth = forward_auth::router(Arc::clone(&gate), settings.decide_peers);
+    let metrics = metrics.register(METRICS_PREFIX, UpstreamMetrics::register);
+    let pools = Arc::new(Pools::new(reporter(Arc::clone(&gate), metrics)));
+    let following = Arc::clone(&pools).follow(Arc::clone(&gate));
     let door = Door {
         gate,
-        client,
+        pools,
         body_max_bytes: settings.body_max_bytes,
+        stopping: shutdown.clone(),
     };
     let router = traces.over(app::router(Arc::new(door)).merge(forward_auth));
     if let Ok(address) = listener.local_addr() {
@@ -56,6 +65,7 @@ pub async fn run(
     let failed = tokio::select! {
         () = serve_with(serving, listener, router, shutdown) => None,
         reason = running.failed() => Some(reason),
+        () = following => None,
     };
     running.close().await;
     failed.map_or(Ok(()), |reason| Err(StartError::failed(reason)))

@@ -17,11 +17,11 @@ use shared::spool::SpoolError;
 use super::Gate;
 use super::arrival::Arrival;
 use super::decide::{Cause, Denied, Granted, Inquiry, decide, outcome_of};
-use super::ending::RecordedBody;
+use super::ending::{Passing, RecordedBody};
 use super::entrance::Entrance;
-use super::record::{Answered, Record};
+use super::record::{Answered, Record, Written};
 use super::refusal::audit_unavailable;
-use crate::policy::Route;
+use crate::policy::{Route, normalised};
 use crate::rate_limit::{Standing, advertise};
 
 /// A request that is not answered yet. Dropped unanswered, its event tells that the client has gone.
@@ -38,14 +38,23 @@ pub(crate) struct Case {
 }
 
 /// An answer that must not leave before its event is written.
-#[derive(Debug)]
 pub(crate) enum Answer {
     /// The request was served, and the whole body is here.
     Whole(Response),
     /// The request was served, and the body is still on its way: its end is an event of its own.
     Streamed(Response),
+    /// The request was served by a switch to another protocol, and what passes is on its way: its end is an event of its own.
+    Switched(Response, Passing),
     /// The request was refused, or could not be served.
     Refused(Box<Problem>),
+}
+
+/// What follows the head of an answer.
+enum Rest {
+    /// Nothing that is not here.
+    Nothing,
+    Body,
+    Passing(Passing),
 }
 
 impl Answer {
@@ -105,6 +114,30 @@ impl Case {
         }
     }
 
+    /// Begins the case of a browser's question about a route, if there is one for `method` that pages of other origins may
+    /// call. It is answered without a token, since browsers send none with it.
+    pub(crate) fn preflight(
+        gate: &Arc<Gate>,
+        arrival: &Arrival,
+        parts: &Parts,
+        method: &Method,
+    ) -> Option<(Self, Arc<Route>)> {
+        let is_blocked = gate.guard.address_block(arrival.client_ip).is_some();
+        if is_blocked || parts.extensions.get::<Flaw>().is_some() {
+            return None;
+        }
+        let path = normalised(parts.uri.path()).ok()?;
+        let (policy, host) = (gate.policy.load(), arrival.host.as_deref());
+        let route = policy.table.find(host, method, &path)?;
+        let is_shared = route.passage.cors.is_some();
+        if !is_shared || policy.table.find(host, &parts.method, &path).is_some() {
+            return None;
+        }
+        let mut case = Self::open(gate, Entrance::Proxy, arrival.clone(), parts);
+        case.note_route(Some(route));
+        Some((case, Arc::clone(route)))
+    }
+
     /// The request as it arrived.
     pub(crate) const fn arrival(&self) -> &Arrival {
         &self.arrival
@@ -114,19 +147,21 @@ impl Case {
     ///
     /// `request_bytes` is how much of the request's body was read.
     pub(crate) async fn answer(self, answer: Answer, request_bytes: u64) -> Response {
-        let (outcome, reason, is_whole, response) = match answer {
-            Answer::Whole(response) => (Outcome::Granted, None, true, response),
-            Answer::Streamed(response) => (Outcome::Granted, None, false, response),
+        let (outcome, reason, rest, response) = match answer {
+            Answer::Whole(response) => (Outcome::Granted, None, Rest::Nothing, response),
+            Answer::Streamed(response) => (Outcome::Granted, None, Rest::Body, response),
+            Answer::Switched(response, passing) => (Outcome::Granted, None, Rest::Passing(passing), response),
             Answer::Refused(problem) => {
                 let (outcome, reason) = (outcome_of(problem.status), problem.code);
                 let response = problem.for_request(&self.arrival.request_id).into_response();
-                (outcome, Some(reason), true, response)
+                (outcome, Some(reason), Rest::Nothing, response)
             }
         };
         if let Some(reason) = reason {
             self.gate.reasons.count(reason);
         }
-        let response_bytes = response.body().size_hint().exact().filter(|_| is_whole);
+        let whole = response.body().size_hint().exact();
+        let response_bytes = whole.filter(|_| matches!(rest, Rest::Nothing));
         let answered = Answered {
             outcome,
             reason,
@@ -135,8 +170,7 @@ impl Case {
             response_bytes,
         };
         let mut response = match self.record.write(answered).await {
-            Ok(_) if response_bytes.is_some() => response,
-            Ok(written) => response.map(|body| Body::new(RecordedBody::new(body, written))),
+            Ok(written) => follow(&self.gate, response, rest, written),
             Err(error) => audit_unavailable(&error)
                 .for_request(&self.arrival.request_id)
                 .into_response(),
@@ -157,6 +191,11 @@ impl Case {
             response.headers_mut().insert(X_REQUEST_ID, value);
         }
         response
+    }
+
+    /// The route that the request is for, if any is known.
+    pub(crate) const fn route(&self) -> Option<&Arc<Route>> {
+        self.route.as_ref()
     }
 
     fn note_granted(&mut self, granted: &mut Granted) -> Result<(), SpoolError> {
@@ -193,6 +232,18 @@ impl Case {
         if let Some(route) = route {
             self.record.note_route(route);
             self.route = Some(Arc::clone(route));
+        }
+    }
+}
+
+/// Lets the answer go, and tells the end of what follows it.
+fn follow(gate: &Gate, response: Response, rest: Rest, mut written: Written) -> Response {
+    match rest {
+        Rest::Nothing => response,
+        Rest::Body => response.map(|body| Body::new(RecordedBody::new(body, written))),
+        Rest::Passing(passing) => {
+            gate.ends.spawn(async move { written.end_passed(passing.await) });
+            response
         }
     }
 }

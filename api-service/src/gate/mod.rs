@@ -31,6 +31,7 @@ use crate::rate_limit::{RateLimiter, RateRule};
 pub(crate) use arrival::{Arrival, Sender};
 pub(crate) use case::{Answer, Case};
 pub(crate) use decide::{Denied, Granted, Inquiry, decide};
+pub(crate) use ending::{CutOff, MustEnd, Passed, Passing};
 pub(crate) use entrance::Entrance;
 pub(crate) use meter::BodyMeter;
 use reasons::Reasons;

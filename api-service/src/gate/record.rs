@@ -13,6 +13,7 @@ use shared::spool::{HandedOver, Reservation, Spool, SpoolError};
 
 use super::Gate;
 use super::arrival::Arrival;
+use super::ending::Passed;
 use crate::policy::{Audit, Route, masked};
 
 /// The event of a request that is not answered yet. Dropped unwritten, it is written as `client_gone`.
@@ -229,6 +230,16 @@ impl Written {
             http.duration_us = Some(self.arrival.elapsed_us());
         }
         write_later(&self.gate, facts, self.audit, self.held.take());
+    }
+}
+
+impl Written {
+    /// Tells what passed after a switch to another protocol.
+    pub(super) fn end_passed(&mut self, passed: Passed) {
+        if let Some(http) = &mut self.facts.http {
+            http.request_bytes = Some(passed.request_bytes);
+        }
+        self.end(passed.response_bytes, passed.reason);
     }
 }
 

@@ -16,11 +16,9 @@ use tokio::task::JoinSet;
 
 use super::reasons::Reasons;
 use super::{ActivePolicy, Gate, GateSettings};
+use crate::METRICS_PREFIX;
 use crate::rate_limit::RateLimiter;
 use crate::reload::{self, Follower, KeptKeys};
-
-/// What the names of the gate's metrics begin with.
-const METRICS_PREFIX: &str = "gatelog_door";
 
 /// How long the last events may take to be written after the last request is answered.
 const ENDS_MAX: Duration = Duration::from_secs(5);

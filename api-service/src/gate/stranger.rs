@@ -39,6 +39,11 @@ impl Gate {
             rule: None,
             door: Door::Proxy,
         });
+        self.tell(facts);
+    }
+
+    /// Writes an event that is about no request.
+    pub(crate) fn tell(&self, facts: Facts) {
         write_later(self, facts, Audit::Durable, None);
     }
 }

@@ -68,6 +68,9 @@ fn compare(sample: &Sample, old: &RouteTable, new: &RouteTable) -> Vec<String> {
     let host = sample.host.as_deref().unwrap_or("the issuer's host");
     let place = format!("{} {} on {host}", sample.method, sample.template);
     let mut lines = Vec::new();
+    let (was, is) = (ways(former.as_deref()), ways(latter.as_deref()));
+    lines.extend(is.difference(&was).map(|way| format!("+ {place}: {way}")));
+    lines.extend(was.difference(&is).map(|way| format!("- {place}: no more {way}")));
     if let (Some(former), Some(latter)) = (former, latter)
         && limits(&former) != limits(&latter)
     {
@@ -89,6 +92,17 @@ fn limits(route: &Route) -> String {
         return "nothing".to_owned();
     }
     limits.join(" and ")
+}
+
+/// Ways in which a route may be used beside plain requests.
+fn ways(route: Option<&Route>) -> BTreeSet<String> {
+    let Some(Route { passage, .. }) = route else {
+        return BTreeSet::new();
+    };
+    let origins = passage.cors.iter().flat_map(|cors| &cors.origins);
+    let pages = origins.map(|origin| format!("from pages of {origin}"));
+    let socket = passage.websocket.then(|| "as a WebSocket".to_owned());
+    pages.chain(socket).collect()
 }
 
 /// Whom `one` lets in and `other` does not, if anybody.
@@ -188,6 +202,27 @@ mod tests {
             ["~ GET /r on api.example: limited to nothing instead of 9/s, 9 at once per sub"]
         );
         assert!(told(&old, &old).is_empty());
+    }
+
+    #[test]
+    fn other_pages_and_sockets_are_ways_in_too() {
+        let old = format!(
+            "{}cors={{origins=['https://a.example','https://b.example']}}\n",
+            route("r", "GET /r", "anyone")
+        );
+        let new = format!(
+            "{}websocket=true\ncors={{origins=['https://b.example','https://c.example']}}\n",
+            route("r", "GET /r", "anyone")
+        );
+
+        assert_eq!(
+            told(&old, &new),
+            [
+                "+ GET /r on api.example: as a WebSocket",
+                "+ GET /r on api.example: from pages of https://c.example",
+                "- GET /r on api.example: no more from pages of https://a.example",
+            ]
+        );
     }
 
     #[test]

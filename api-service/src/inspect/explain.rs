@@ -146,6 +146,49 @@ fn route_lines(route: &Route, asker: &Asker<'_>) -> Vec<String> {
     }
     lines.extend(route.rates.iter().map(|rate| format!("limit:    {rate}")));
     lines.push(format!("audit:    {}", route.audit.as_str()));
+    lines.extend(passage_lines(route));
+    lines
+}
+
+/// How the request would be forwarded.
+fn passage_lines(route: &Route) -> Vec<String> {
+    let Target::Upstream(upstream) = &route.target else {
+        return Vec::new();
+    };
+    let servers: Vec<_> = upstream
+        .servers
+        .iter()
+        .map(|server| server.authority.as_str())
+        .collect();
+    let passage = &route.passage;
+    let times = passage.timeouts;
+    let mut lines = vec![
+        format!("servers:  {}", servers.join(", ")),
+        format!(
+            "          within (s): connect {}, answer {}, body {}, idle {}, whole {}",
+            times.connect.as_secs(),
+            times.answer.as_secs(),
+            times.body.as_secs(),
+            times.idle.as_secs(),
+            times.whole.as_secs()
+        ),
+    ];
+    lines.extend(
+        passage
+            .body_max_bytes
+            .map(|bytes| format!("          a body of {bytes} bytes at most")),
+    );
+    lines.extend(
+        passage
+            .websocket
+            .then(|| "          may become a WebSocket".to_owned()),
+    );
+    lines.extend(
+        passage
+            .cors
+            .as_ref()
+            .map(|cors| format!("          pages of {} may call it", cors.origins.join(", "))),
+    );
     lines
 }
 

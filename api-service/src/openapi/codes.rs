@@ -7,6 +7,7 @@ pub(super) const ALL: &[&str] = &[
     "authorization_malformed",
     "body_incomplete",
     "body_malformed",
+    "body_timeout",
     "body_too_large",
     "body_unreadable",
     "identity_alias",
@@ -42,7 +43,9 @@ pub(super) const ALL: &[&str] = &[
     "token_type_refused",
     "unsupported_media_type",
     "upstream_broken",
+    "upstream_busy",
     "upstream_timeout",
+    "upstream_unavailable",
     "upstream_unreachable",
 ];
 

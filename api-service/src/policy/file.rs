@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{Audit, IdentityClaim};
+use super::Audit;
+use super::cors::CorsTable;
+use super::timeouts::TimeoutTable;
+use super::upstream::UpstreamTable;
 use crate::rate_limit::Per;
 
 /// The whole file.
@@ -65,14 +68,6 @@ pub(super) struct ClaimTable {
     pub(super) client: Option<String>,
 }
 
-/// `[upstream.NAME]`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct UpstreamTable {
-    pub(super) servers: Vec<String>,
-    pub(super) identity: Option<BTreeMap<String, IdentityClaim>>,
-}
-
 /// `[[route]]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +84,13 @@ pub(super) struct RouteTable {
     pub(super) rate: Option<Vec<RateTable>>,
     #[serde(default)]
     pub(super) forward_token: bool,
+    /// Bytes of a request's body at most; `body_max_bytes` of the settings if not given.
+    pub(super) body_max_bytes: Option<u64>,
+    /// Over those of the upstream.
+    pub(super) timeouts: Option<TimeoutTable>,
+    #[serde(default)]
+    pub(super) websocket: bool,
+    pub(super) cors: Option<CorsTable>,
 }
 
 /// `{ per = "sub", limit = "10/min", burst = 5 }`

@@ -4,16 +4,15 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use http::uri::{Authority, Scheme};
-use http::{HeaderName, Method, Uri};
+use http::Method;
 use shared::token::AudienceRule;
 
-use super::file::{PolicyFile, RateTable, RouteTable as RouteEntry, UpstreamTable};
+use super::file::{PolicyFile, RateTable, RouteTable as RouteEntry};
 use super::rate;
 use super::source::hash_of;
+use super::upstream::UpstreamTable;
 use super::{
-    Allow, Audit, IdentityHeaders, Policy, PolicyIssuer, PolicySource, Route, RouteTable, Target, Upstream,
-    builtin,
+    Allow, Audit, Passage, Policy, PolicyIssuer, PolicySource, Route, RouteTable, Target, Upstream, builtin,
 };
 use crate::rate_limit::RateRule;
 
@@ -145,31 +144,7 @@ impl Checker<'_> {
     }
 
     fn upstream(&mut self, name: &str, table: UpstreamTable) -> Upstream {
-        let at = format!("upstream.{name}");
-        if table.servers.is_empty() {
-            self.problem(format!("{at}: `servers` names at least one"));
-        }
-        let mut servers = Vec::new();
-        for server in &table.servers {
-            match parse_server(server) {
-                Some(parsed) => servers.push(parsed),
-                None => self.problem(format!("{at}: {server:?} is not of the form http://host:port")),
-            }
-        }
-        let identity = match table.identity {
-            None => IdentityHeaders::default(),
-            Some(headers) => {
-                let mut parsed = Vec::new();
-                for (header, claim) in headers {
-                    match header.parse::<HeaderName>() {
-                        Ok(header) => parsed.push((header, claim)),
-                        Err(_) => self.problem(format!("{at}: {header:?} is not a header's name")),
-                    }
-                }
-                IdentityHeaders::new(parsed)
-            }
-        };
-        Upstream::new(name.to_owned(), servers, identity)
+        Upstream::read(name, table, |problem| self.problems.push(problem))
     }
 
     fn route(
@@ -202,6 +177,10 @@ impl Checker<'_> {
                 "{at}: needs a `host` of its own (or `same_host = true` for development)"
             ));
         }
+        let mut wrong = |text| self.problem(format!("{at}: {text}"));
+        let passage = target
+            .as_ref()
+            .map(|target| Passage::read(&entry, target, &mut wrong));
         let (method, template) = matched?;
         Some(Route {
             name: entry.name,
@@ -215,6 +194,7 @@ impl Checker<'_> {
             forward_token: entry.forward_token,
             audit: entry.audit.unwrap_or(Audit::Durable),
             rates: Vec::new(),
+            passage: passage.unwrap_or_default(),
         })
     }
 
@@ -255,24 +235,6 @@ impl Checker<'_> {
         self.problem(text);
         None
     }
-}
-
-impl UpstreamTable {
-    fn of(server: &str) -> Self {
-        Self {
-            servers: vec![server.to_owned()],
-            identity: None,
-        }
-    }
-}
-
-fn parse_server(text: &str) -> Option<(Scheme, Authority)> {
-    let parts = text.parse::<Uri>().ok()?.into_parts();
-    let path_is_empty = parts.path_and_query.as_ref().is_none_or(|path| path == "/");
-    let scheme = parts
-        .scheme
-        .filter(|scheme| [Scheme::HTTP, Scheme::HTTPS].contains(scheme))?;
-    path_is_empty.then_some((scheme, parts.authority?))
 }
 
 #[cfg(test)]

@@ -4,26 +4,34 @@
 
 mod allow;
 mod builtin;
+mod cors;
 mod file;
 mod identity;
 mod issuer;
 mod load;
+mod passage;
 mod path;
 mod query;
 mod rate;
 mod route;
 mod source;
 mod table;
+mod timeouts;
+mod upstream;
 
 pub use allow::{Allow, AllowError, Asker, TooManyTerms, Witness};
+pub use cors::Cors;
 pub use identity::{IdentityClaim, IdentityHeaders, folded};
 pub use issuer::{IssuerKeys, PolicyIssuer};
 pub use load::{PolicyError, Surroundings, load};
+pub use passage::Passage;
 pub use path::{PathRefusal, normalised};
 pub use query::masked;
-pub use route::{Audit, Route, Target, Upstream};
+pub use route::{Audit, Route, Target};
 pub use source::PolicySource;
 pub use table::RouteTable;
+pub use timeouts::Timeouts;
+pub use upstream::{HealthCheck, Server, Upstream};
 
 use crate::rate_limit::RateRule;
 

@@ -1,13 +1,11 @@
 //! One route: what it matches, whom it lets in, where it leads.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::Method;
-use http::uri::{Authority, Scheme};
 use shared::token::AudienceRule;
 
-use super::{Allow, IdentityHeaders};
+use super::{Allow, IdentityHeaders, Passage, Upstream};
 use crate::rate_limit::RateRule;
 
 /// A route.
@@ -33,6 +31,8 @@ pub struct Route {
     pub audit: Audit,
     /// How often it may be asked for.
     pub rates: Vec<RateRule>,
+    /// How it is forwarded.
+    pub passage: Passage,
 }
 
 impl Route {
@@ -85,44 +85,5 @@ impl Audit {
             Self::BestEffort => "best-effort",
             Self::Off => "off",
         }
-    }
-}
-
-/// An API behind the door.
-#[derive(Debug)]
-pub struct Upstream {
-    /// Its name in the policy file.
-    pub name: String,
-    servers: Vec<(Scheme, Authority)>,
-    next: AtomicUsize,
-    /// The headers that tell it who calls.
-    pub identity: IdentityHeaders,
-    /// Whether it is auth-service, the only one that Gatelog's cookies are for.
-    pub gets_own_cookies: bool,
-}
-
-impl Upstream {
-    /// An API that is served by `servers`, of which there is at least one.
-    pub fn new(name: String, servers: Vec<(Scheme, Authority)>, identity: IdentityHeaders) -> Self {
-        Self {
-            name,
-            servers,
-            next: AtomicUsize::new(0),
-            identity,
-            gets_own_cookies: false,
-        }
-    }
-
-    /// The same as auth-service.
-    #[must_use]
-    pub fn with_own_cookies(mut self) -> Self {
-        self.gets_own_cookies = true;
-        self
-    }
-
-    /// The server for the next request, in turn.
-    pub fn next_server(&self) -> Option<&(Scheme, Authority)> {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        self.servers.get(turn.checked_rem(self.servers.len())?)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::Route;
+use super::{Route, Target, Upstream};
 
 /// Routes ready to be matched. A path that several templates match goes to the most specific: literal text before
 /// `{name}` before `{rest..}`, segment by segment from the left. `{rest..}` is all that follows, nothing included, and a
@@ -74,6 +74,14 @@ impl RouteTable {
     /// Every route, the built-in ones first, the others as the file has them.
     pub fn routes(&self) -> &[Arc<Route>] {
         &self.routes
+    }
+
+    /// Every upstream that a route leads to, once or more often.
+    pub fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+        self.routes.iter().filter_map(|route| match &route.target {
+            Target::Upstream(upstream) => Some(upstream),
+            Target::Me | Target::Intake | Target::Description | Target::Decided => None,
+        })
     }
 
     /// The route for a request to a normalised path. Hosts that no route names are the issuer's.
@@ -165,7 +173,7 @@ fn segment(text: &str) -> Option<Segment<'_>> {
 mod tests {
     use shared::token::AudienceRule;
 
-    use super::super::{Allow, Audit, Target};
+    use super::super::{Allow, Audit, Passage};
     use super::*;
 
     fn route(name: &str, host: Option<&str>, method: Method, template: &str) -> Route {
@@ -179,6 +187,7 @@ mod tests {
             target: Target::Me,
             forward_token: false,
             audit: Audit::Durable,
+            passage: Passage::default(),
             rates: Vec::new(),
         }
     }

@@ -1,5 +1,7 @@
 //! Which headers cross the door, in either direction.
 
+use std::net::IpAddr;
+
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
@@ -54,6 +56,7 @@ const OWN_COOKIES: [&str; 6] = [
 /// A header is removed by its folded spelling: `X-User`, `x_user` and `X.User` are one to many upstreams. The door's own
 /// are set last, so that nothing a client sends, `Connection` included, can take them away.
 pub(super) fn outgoing(headers: &mut HeaderMap, outgoing: &Outgoing<'_>) {
+    let takes_trailers = outgoing.upstream.http2 && takes_trailers(headers);
     remove_hop_by_hop(headers);
     let identity = &outgoing.upstream.identity;
     let defaults = IdentityHeaders::default();
@@ -88,12 +91,35 @@ pub(super) fn outgoing(headers: &mut HeaderMap, outgoing: &Outgoing<'_>) {
     if let Some(host) = outgoing.host {
         set(headers, HeaderName::from_static("x-forwarded-host"), host);
     }
+    set(headers, FORWARDED, &forwarded(outgoing));
     set(headers, X_REQUEST_ID, outgoing.request_id);
+    if takes_trailers {
+        // The one word that HTTP/2 allows here, without which servers of gRPC refuse.
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
     for (name, value) in identity.told(outgoing.caller) {
         if let Some(value) = value {
             set(headers, name.clone(), &value);
         }
     }
+}
+
+/// RFC 7239 §4. Addresses of IPv6 and hosts with a port stand in quotes.
+fn forwarded(outgoing: &Outgoing<'_>) -> String {
+    let client = match outgoing.client_ip {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("\"[{address}]\""),
+    };
+    // What could end the quotes is in no host that comes this far.
+    let host = outgoing.host.filter(|host| !host.contains(['"', '\\']));
+    let host = host.map(|host| format!(";host=\"{host}\"")).unwrap_or_default();
+    format!("for={client};proto={}{host}", outgoing.scheme)
+}
+
+fn takes_trailers(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(TE).iter();
+    let mut codings = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
 /// Takes Gatelog's cookies out of a request, byte for byte: who has one is signed in as its user.
@@ -168,7 +194,6 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
-    use http::uri::{Authority, Scheme};
     use proptest::prelude::*;
     use shared::clock::UtcMicros;
     use shared::token::{Algorithm, Verified};
@@ -215,8 +240,10 @@ mod tests {
 
     fn sent(given: &[(&str, &str)], caller: Option<&Verified>, forward_token: bool) -> HeaderMap {
         let identity = IdentityHeaders::new(vec![(HeaderName::from_static("x-who"), IdentityClaim::Sub)]);
-        let server = (Scheme::HTTP, Authority::from_static("127.0.0.1:1"));
-        let upstream = Upstream::new("u".into(), vec![server], identity);
+        let upstream = Upstream {
+            identity,
+            ..Upstream::of("u", "http://127.0.0.1:1")
+        };
         let mut headers = HeaderMap::new();
         for (name, value) in given {
             headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
@@ -285,6 +312,10 @@ mod tests {
         assert_eq!(headers.get("x-forwarded-for").unwrap(), "127.0.0.1");
         assert_eq!(headers.get("x-forwarded-host").unwrap(), "door.example");
         assert_eq!(headers.get("x-forwarded-proto").unwrap(), "https");
+        assert_eq!(
+            headers.get("forwarded").unwrap(),
+            r#"for=127.0.0.1;proto=https;host="door.example""#
+        );
         assert!(
             !headers
                 .values()
@@ -331,8 +362,7 @@ mod tests {
 
     #[test]
     fn auth_service_gets_gatelog_s_cookies() {
-        let upstream =
-            Upstream::new("auth".into(), Vec::new(), IdentityHeaders::default()).with_own_cookies();
+        let upstream = Upstream::of("auth", "http://127.0.0.1:1").with_own_cookies();
         let mut headers = HeaderMap::from_iter([(COOKIE, "__Host-gatelog=secret".parse().unwrap())]);
 
         outgoing(&mut headers, &request(&upstream, None, false));

@@ -1,23 +1,52 @@
 //! Forwards a request that was let in to its upstream, and streams the answer back.
 
+mod answer_body;
+pub(crate) mod cors;
 mod forward;
 mod headers;
+mod metrics;
+mod pause;
+mod pool;
+mod request_body;
+mod websocket;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::response::Response;
 use shared::token::Verified;
 
-use crate::policy::Upstream;
+use crate::gate::{BodyMeter, MustEnd, Passing};
+use crate::policy::{Timeouts, Upstream};
 pub(crate) use forward::forward;
+pub(crate) use metrics::UpstreamMetrics;
+use pool::NoTurn;
+pub(crate) use pool::{Change, Pool, Pools, Reporter, Standing};
 
-/// Marks an answer whose body is still on its way from the upstream.
-#[derive(Clone, Copy, Debug)]
-struct Streaming;
+/// One request and all that bounds it.
+pub(crate) struct Exchange<'r> {
+    /// The servers.
+    pub(crate) pool: Arc<Pool>,
+    /// What is sent.
+    pub(crate) outgoing: Outgoing<'r>,
+    /// How long it may take.
+    pub(crate) timeouts: Timeouts,
+    /// Whether it may become a WebSocket.
+    pub(crate) websocket: bool,
+    /// Watches its body.
+    pub(crate) meter: &'r BodyMeter,
+    /// Makes what ends an answer that takes its time.
+    pub(crate) must_end: &'r (dyn Fn() -> MustEnd + Send + Sync),
+}
 
-/// Whether the body of an upstream's answer is still on its way.
-pub(crate) fn is_streaming(response: &Response) -> bool {
-    response.extensions().get::<Streaming>().is_some()
+/// What an upstream answered.
+pub(crate) enum Forwarded {
+    /// The whole body is here.
+    Whole(Response),
+    /// The body is still on its way.
+    Streamed(Response),
+    /// Another protocol is spoken from now on.
+    Switched(Response, Passing),
 }
 
 /// What is sent where, and on whose behalf.
@@ -47,6 +76,9 @@ pub(crate) enum ForwardError {
     /// The request's body is larger than this many bytes.
     #[error("the body is larger than {0} bytes")]
     BodyTooLarge(u64),
+    /// The request's body paused for too long.
+    #[error("the request's body paused for too long")]
+    BodyLate,
     /// The request's body broke off or is not well formed.
     #[error("the request's body could not be read")]
     RequestBody,
@@ -56,10 +88,25 @@ pub(crate) enum ForwardError {
     /// No answer in time.
     #[error("the upstream did not answer in time")]
     TimedOut,
-    /// A short answer broke off.
+    /// A short answer broke off, or one switched to a protocol that nobody asked for.
     #[error("the upstream broke off its answer")]
     Broken,
+    /// Every server of the upstream is down.
+    #[error("no server of the upstream is well")]
+    AllDown,
+    /// Every server of the upstream has as much open as it may.
+    #[error("all servers of the upstream are busy")]
+    AllBusy,
     /// The upstream has no server, or its address and the path make no URI.
     #[error("the upstream has no usable server")]
     NoServer,
+}
+
+impl From<NoTurn> for ForwardError {
+    fn from(none: NoTurn) -> Self {
+        match none {
+            NoTurn::AllDown => Self::AllDown,
+            NoTurn::AllBusy => Self::AllBusy,
+        }
+    }
 }

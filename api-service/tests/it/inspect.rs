@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use api_service::policy::{self, Surroundings};
 use serde_json::Value;
 
 use crate::harness::{Issuer, TestDoor};
@@ -184,4 +185,23 @@ async fn a_check_names_what_is_public() {
     assert_eq!(told.code, Some(0), "{}", told.text);
     assert!(told.text.contains("public: open  GET /open"), "{}", told.text);
     assert!(!told.text.contains("public: order-read"), "{}", told.text);
+}
+
+#[test]
+fn the_example_of_the_policy_s_page_passes_the_check() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/policy.md")).unwrap();
+    let (_, example) = page.split_once("```toml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let surroundings = Surroundings {
+        issuer: "https://gate.example".into(),
+        auth_url: "http://127.0.0.1:1".into(),
+        collector_url: Some("http://127.0.0.1:1".into()),
+    };
+
+    // What is commented out is an example too, but for files that are not here.
+    for text in [example.to_owned(), example.replace("# same_host", "same_host")] {
+        std::fs::write(file.path(), text).unwrap();
+        policy::load(Some(file.path()), &surroundings).unwrap();
+    }
 }

@@ -4,6 +4,7 @@
 mod access_log;
 mod audit;
 mod caddy;
+mod cors;
 mod decisions;
 mod forward_auth;
 mod fuzz_seeds;
@@ -19,4 +20,7 @@ mod refusals;
 mod reload;
 mod settings;
 mod smuggling;
+mod timeouts;
 mod tokens;
+mod upstreams;
+mod websocket;

@@ -106,6 +106,8 @@ pub const CRYPT_KEY_REVOKED: &str = "crypt_key_revoked";
 pub const POLICY_CHANGED: &str = "policy_changed";
 /// A changed policy was refused; the former stays in force.
 pub const POLICY_CHANGE_FAIL: &str = "policy_change_fail";
+/// A server of an upstream is given requests no more by a door, or again.
+pub const UPSTREAM_CHANGED: &str = "upstream_changed";
 /// Stored events were read.
 pub const SENSITIVE_READ: &str = "sensitive_read";
 /// A source begins to number its events.

@@ -23,8 +23,9 @@ pub(crate) async fn start() -> SocketAddr {
         .route("/status/{code}", any(status))
         .route("/stream", get(streaming))
         .route("/endless", get(endless))
+        .route("/stalls", get(stalls))
         .route("/never", get(std::future::pending::<()>))
-        .route("/large", get(|| async { vec![b'x'; 100_000] }))
+        .route("/large", post(read).get(|| async { vec![b'x'; 100_000] }))
         .route(
             "/limits",
             get(|| async { [("ratelimit-policy", r#""upstream";q=1"#)] }),
@@ -110,6 +111,11 @@ async fn streaming() -> Body {
     Body::from_stream(stream::iter(
         (0..10).map(|_| Ok::<_, std::io::Error>(Bytes::from_static(b"chunk"))),
     ))
+}
+
+async fn stalls() -> Body {
+    let begun = stream::once(async { Ok::<_, std::io::Error>(Bytes::from_static(b"begun")) });
+    Body::from_stream(futures_util::StreamExt::chain(begun, stream::pending()))
 }
 
 async fn endless() -> Body {
