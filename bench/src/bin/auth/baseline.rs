@@ -4,10 +4,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-
-use crate::Outcome;
-use crate::load::Run;
-use crate::server::cpu_of;
+use bench::Outcome;
+use bench::load::Run;
+use bench::process::cpu_of;
 
 /// The parameters of `auth-service/src/password/phc.rs`; the bench checks them against a hash that the service made.
 pub(crate) const MEMORY_KIB: u32 = 19_456;

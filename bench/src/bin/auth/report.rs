@@ -1,17 +1,16 @@
 //! The table: medians, each beside what it is measured against.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::thread;
 use std::time::Duration;
 
+use bench::load::Run;
+use bench::statistics::{machine, mebibytes, median};
 use shared::runtime::cli::say;
 
-use crate::load::{Flood, Run, count};
+use crate::Flood;
 use crate::scenario::Scenario;
 
 /// Everything that was measured.
-#[derive(Default)]
 pub(crate) struct Report {
     machine: String,
     first_starts: Vec<f64>,
@@ -23,15 +22,22 @@ pub(crate) struct Report {
     flood: Option<Flood>,
 }
 
-impl Report {
-    /// Notes how busy the machine is before the bench begins.
-    pub(crate) fn machine(&mut self) {
-        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        let load = load.split(' ').next().unwrap_or_default();
-        let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        self.machine = format!("{processors} processors, load {load} at the beginning");
+impl Default for Report {
+    fn default() -> Self {
+        Self {
+            machine: machine(),
+            first_starts: Vec::new(),
+            later_starts: Vec::new(),
+            hashes: Vec::new(),
+            runs: BTreeMap::new(),
+            idle_bytes: 0,
+            used_bytes: 0,
+            flood: None,
+        }
     }
+}
 
+impl Report {
     pub(crate) fn first_start(&mut self, took: Duration) {
         self.first_starts.push(took.as_secs_f64() * 1e3);
     }
@@ -85,7 +91,7 @@ impl Report {
         for kind in Scenario::ALL {
             match self.runs.get(&kind) {
                 Some(runs) => row(&kind.to_string(), runs),
-                None => say(&format!("| {kind} | not served | | | | |")),
+                None => say(&format!("| {kind} | not measured | | | | |")),
             }
         }
         self.print_targets();
@@ -139,16 +145,6 @@ impl Report {
     }
 }
 
-fn mebibytes(bytes: u64) -> f64 {
-    count(bytes / 1024) / 1024.0
-}
-
-fn median(runs: &[Run], figure: impl Fn(&Run) -> f64) -> f64 {
-    middle(&runs.iter().map(figure).collect::<Vec<_>>())
-}
-
 fn middle(figures: &[f64]) -> f64 {
-    let mut sorted = figures.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+    median(figures, |figure| *figure)
 }

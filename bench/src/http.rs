@@ -1,19 +1,24 @@
 //! The cheapest client that there is: one kept connection, one request at a time, so that the machine is the server's.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::Outcome;
 
 /// An answer.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) body: Vec<u8>,
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Its body.
+    pub body: Vec<u8>,
 }
 
 impl Answer {
     /// The text of a member of a JSON body.
-    pub(crate) fn text(&self, member: &str) -> Outcome<String> {
+    pub fn text(&self, member: &str) -> Outcome<String> {
         let body: serde_json::Value = serde_json::from_slice(&self.body)?;
         let text = body.get(member).and_then(serde_json::Value::as_str);
         Ok(text
@@ -23,13 +28,15 @@ impl Answer {
 }
 
 /// A kept connection.
-pub(crate) struct Connection {
+#[derive(Debug)]
+pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Connection {
-    pub(crate) async fn open(port: u16) -> Outcome<Self> {
+    /// Connects to a port of this machine.
+    pub async fn open(port: u16) -> Outcome<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.set_nodelay(true)?;
         Ok(Self {
@@ -39,7 +46,7 @@ impl Connection {
     }
 
     /// Sends a request and reads its answer.
-    pub(crate) async fn ask(&mut self, request: &[u8]) -> Outcome<Answer> {
+    pub async fn ask(&mut self, request: &[u8]) -> Outcome<Answer> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
         let head_end = loop {
@@ -79,22 +86,29 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 }
 
 /// A request as it is written to the connection; `headers` end with a line break each.
-pub(crate) fn request(method: &str, path: &str, headers: &str, body: &str) -> Vec<u8> {
+pub fn request(method: &str, path: &str, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!("{method} {path} HTTP/1.1\r\nhost: bench\r\n{headers}content-length: {length}\r\n\r\n{body}")
         .into_bytes()
 }
 
 /// A request with a JSON body.
-pub(crate) fn json(path: &str, bearer: &str, body: &serde_json::Value) -> Vec<u8> {
+pub fn json(path: &str, bearer: &str, body: &serde_json::Value) -> Vec<u8> {
     let headers = format!("content-type: application/json\r\nauthorization: Bearer {bearer}\r\n");
     request("POST", path, &headers, &body.to_string())
 }
 
 /// A request with a form; `headers` end with a line break each.
-pub(crate) fn form(path: &str, headers: &str, pairs: &[(&str, &str)]) -> Vec<u8> {
+pub fn form(path: &str, headers: &str, pairs: &[(&str, &str)]) -> Vec<u8> {
     let mut form = url::form_urlencoded::Serializer::new(String::new());
     form.extend_pairs(pairs);
     let headers = format!("content-type: application/x-www-form-urlencoded\r\n{headers}");
     request("POST", path, &headers, &form.finish())
+}
+
+/// The `Authorization` header of a client, form-url-encoded first (RFC 6749 §2.3.1).
+pub fn basic(id: &str, secret: &str) -> String {
+    let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let pair = STANDARD.encode(format!("{}:{}", encode(id), encode(secret)));
+    format!("authorization: Basic {pair}\r\n")
 }
