@@ -74,6 +74,12 @@ const KEYS_DIR: Setting = Setting::without_default(
     "the folder for copies of the key sets of issuers, for a start while one is away; none are kept if not given",
 );
 
+const TOKEN_CACHE_BYTES: Setting = Setting::new(
+    "token_cache_bytes",
+    "33554432",
+    "bytes of verified tokens that are remembered, so that each signature is verified once; 0 for none",
+);
+
 /// Every setting, for the documentation.
 pub fn all() -> Vec<Setting> {
     let own = [
@@ -83,6 +89,7 @@ pub fn all() -> Vec<Setting> {
         COLLECTOR_URL,
         POLICY_FILE,
         KEYS_DIR,
+        TOKEN_CACHE_BYTES,
         BODY_MAX_BYTES,
         TLS_CERT_FILE,
         TLS_KEY_FILE,
@@ -165,7 +172,7 @@ pub(crate) fn read_gate(
 ) -> Option<GateSettings> {
     let broker = read_broker(r, service);
     let (spool_dir, spool_max_bytes) = (r.value(&SPOOL_DIR), r.value(&SPOOL_MAX_BYTES));
-    let keys_dir = r.optional(&KEYS_DIR);
+    let (keys_dir, token_cache_bytes) = (r.optional(&KEYS_DIR), r.value(&TOKEN_CACHE_BYTES));
     let service_token = read_service_token(r);
     let access_log = r.value(&ACCESS_LOG).and_then(|format| {
         let log = AccessLog::of(format);
@@ -181,6 +188,7 @@ pub(crate) fn read_gate(
         spool_dir: spool_dir?,
         spool_max_bytes: spool_max_bytes?,
         keys_dir: keys_dir?,
+        token_cache_bytes: token_cache_bytes?,
         service_token: service_token?.0,
         process: process?,
         access_log: access_log?,

@@ -22,6 +22,9 @@ use crate::settings::Settings;
 /// Bytes of events that may wait in each spool.
 const SPOOL_MAX_BYTES: u64 = 1 << 30;
 
+/// Bytes of verified tokens that the door remembers.
+const TOKEN_CACHE_BYTES: u64 = 8 << 20;
+
 /// Bytes of a request's body at most.
 const BODY_MAX_BYTES: u64 = 1 << 20;
 
@@ -244,6 +247,7 @@ impl Common {
                 spool_dir: settings.data_dir.join("spool"),
                 spool_max_bytes: SPOOL_MAX_BYTES,
                 keys_dir: Some(settings.data_dir.join("keys")),
+                token_cache_bytes: TOKEN_CACHE_BYTES,
                 service_token: self.service_token.clone(),
                 access_log: api_service::access_log::AccessLog::default(),
                 process: ProcessSettings {

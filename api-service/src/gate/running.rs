@@ -46,10 +46,8 @@ impl RunningGate {
         for warning in &settings.policy.warnings {
             tracing::warn!("{warning}");
         }
-        let guard = Arc::new(Guard::new(
-            reload::trust(&settings.policy.issuers),
-            settings.clock,
-        ));
+        let guard = Guard::new(reload::trust(&settings.policy.issuers), settings.clock);
+        let guard = Arc::new(guard.with_token_cache(settings.token_cache_bytes));
         let feed = FeedSource {
             auth_url: settings.auth_url,
             service_token: settings.service_token,

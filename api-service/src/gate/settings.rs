@@ -27,6 +27,8 @@ pub struct GateSettings {
     pub spool_max_bytes: u64,
     /// The folder for copies of the key sets of issuers; none are kept without it.
     pub keys_dir: Option<PathBuf>,
+    /// Bytes of verified tokens that are remembered; none if zero.
+    pub token_cache_bytes: u64,
     /// The secret that services show each other.
     pub service_token: SecretString,
     /// What every process needs.

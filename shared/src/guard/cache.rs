@@ -16,8 +16,8 @@ use crate::token::{Authentic, TOKEN_BYTES_MAX, Trust};
 /// Tokens remembered at most. They live for minutes, so that these are as many callers at a time.
 const TOKENS_MAX: usize = 10_000;
 
-/// Bytes of them at most, as estimated.
-const BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// Bytes of them at most, as estimated, if nothing else is said.
+pub(super) const BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// What a token takes beside its text: the tables it is unfolded into.
 const TOKEN_BYTES: u64 = 1024;
@@ -59,9 +59,10 @@ pub(super) struct Unknown {
 }
 
 impl VerifiedTokens {
-    pub(super) fn new() -> Self {
+    /// Remembers so many bytes of tokens; none if zero.
+    pub(super) fn bounded(bytes_max: u64) -> Self {
         Self {
-            cache: Cache::with_weighter(TOKENS_MAX, BYTES_MAX, Size),
+            cache: Cache::with_weighter(TOKENS_MAX, bytes_max, Size),
             hits: Counter::default(),
             misses: Counter::default(),
         }

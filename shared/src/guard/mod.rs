@@ -56,12 +56,19 @@ impl Guard {
             revoked: ArcSwap::default(),
             heard_at: AtomicI64::new(NEVER.as_micros()),
             blind_max: BLIND_MAX,
-            tokens: VerifiedTokens::new(),
+            tokens: VerifiedTokens::bounded(cache::BYTES_MAX),
             key_sources: ArcSwap::default(),
             changes: watch::Sender::default(),
             propagation: Histogram::new(metrics::PROPAGATION),
             clock,
         }
+    }
+
+    /// The same guard, remembering so many bytes of verified tokens; none if zero.
+    #[must_use]
+    pub fn with_token_cache(mut self, bytes_max: u64) -> Self {
+        self.tokens = VerifiedTokens::bounded(bytes_max);
+        self
     }
 
     /// The same guard, blind when the enforcement log was not heard of for longer than `blind_max`.

@@ -223,6 +223,7 @@ pub(crate) fn gate_settings(issuer: &Issuer, policy: Policy) -> GateSettings {
         spool_dir: PathBuf::new(),
         spool_max_bytes: 0,
         keys_dir: None,
+        token_cache_bytes: 1024 * 1024,
         service_token: "0123456789abcdef0123456789abcdef".to_owned().into(),
         process: ProcessSettings {
             instance: "test".parse().unwrap(),

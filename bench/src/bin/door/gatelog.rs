@@ -65,7 +65,7 @@ impl Gatelog {
             .env("GATELOG_API_SPOOL_DIR", folder.path().join("spool"))
             .env("GATELOG_API_SPOOL_MAX_BYTES", (64_u64 << 30).to_string());
         if cache == Cache::Off {
-            door.env("GATELOG_API_TOKEN_CACHE_ENTRIES", "0");
+            door.env("GATELOG_API_TOKEN_CACHE_BYTES", "0");
         }
         let (door, _) = Server::start(&mut door, door_port, "/readyz").await?;
         Ok(Self { auth, door, folder })

@@ -22,8 +22,13 @@ struct Remembering {
 
 impl Remembering {
     fn new() -> Self {
+        Self::bounded(1024 * 1024)
+    }
+
+    fn bounded(bytes_max: u64) -> Self {
         let clock = Arc::new(ManualClock::at(UtcMicros::from_seconds(NOW)));
-        let guard = Arc::new(Guard::new(WORLD.trust.clone(), clock.clone()));
+        let guard = Guard::new(WORLD.trust.clone(), clock.clone());
+        let guard = Arc::new(guard.with_token_cache(bytes_max));
         guard.hear(&Page::default(), guard.clock().now());
         let metrics = Metrics::new();
         shared::guard::metrics::watch(&metrics, "test", &guard);
@@ -77,6 +82,18 @@ fn a_token_is_verified_once() {
     assert_eq!(remembering.reading("misses_total"), 1);
     assert_eq!(remembering.reading("tokens"), 1);
     assert!(remembering.reading("bytes") > 1_000);
+}
+
+#[test]
+fn without_room_every_token_is_verified_each_time() {
+    let remembering = Remembering::bounded(0);
+
+    for _ in 0..3 {
+        assert_eq!(remembering.admit(&good()), "accepted");
+    }
+
+    assert_eq!(remembering.hits(), 0);
+    assert_eq!(remembering.reading("tokens"), 0);
 }
 
 #[test]
