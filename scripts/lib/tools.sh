@@ -29,6 +29,7 @@ missing_packages() {
     [[ -x /usr/sbin/nginx ]] || command -v nginx >/dev/null || echo nginx
     command -v caddy >/dev/null || echo caddy
     command -v cc >/dev/null || echo gcc libc6-dev
+    command -v shellcheck >/dev/null || echo shellcheck
     find_python || echo python3-authlib python3-cryptography python3-fastapi python3-httpx python3-jwt mypy \
         python3-pytest python3-requests python3-uvicorn python3-yaml
 }
