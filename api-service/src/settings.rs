@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use shared::clock::SystemClock;
@@ -69,6 +71,11 @@ const ACCESS_LOG: Setting = Setting::new(
     "`json` for a line about every request on standard output, beside its event; or `off`",
 );
 
+const BLIND_MAX_SECONDS: Setting = Setting::new(
+    "blind_max_seconds",
+    "5",
+    "seconds without word of revocations after which tokens are refused: 3 to 300",
+);
 const KEYS_DIR: Setting = Setting::without_default(
     "keys_dir",
     "the folder for copies of the key sets of issuers, for a start while one is away; none are kept if not given",
@@ -80,6 +87,9 @@ const TOKEN_CACHE_BYTES: Setting = Setting::new(
     "bytes of verified tokens that are remembered, so that each signature is verified once; 0 for none",
 );
 
+/// Revocations are asked for every second or two, and one answer may be late; beyond minutes, nobody could call it a revocation.
+const BLIND_MAX_SECONDS_RANGE: RangeInclusive<u64> = 3..=300;
+
 /// Every setting, for the documentation.
 pub fn all() -> Vec<Setting> {
     let own = [
@@ -90,6 +100,7 @@ pub fn all() -> Vec<Setting> {
         POLICY_FILE,
         KEYS_DIR,
         TOKEN_CACHE_BYTES,
+        BLIND_MAX_SECONDS,
         BODY_MAX_BYTES,
         TLS_CERT_FILE,
         TLS_KEY_FILE,
@@ -172,7 +183,8 @@ pub(crate) fn read_gate(
 ) -> Option<GateSettings> {
     let broker = read_broker(r, service);
     let (spool_dir, spool_max_bytes) = (r.value(&SPOOL_DIR), r.value(&SPOOL_MAX_BYTES));
-    let (keys_dir, token_cache_bytes) = (r.optional(&KEYS_DIR), r.value(&TOKEN_CACHE_BYTES));
+    let (keys_dir, blind_max) = (r.optional(&KEYS_DIR), read_blind_max(r));
+    let token_cache_bytes = r.value(&TOKEN_CACHE_BYTES);
     let service_token = read_service_token(r);
     let access_log = r.value(&ACCESS_LOG).and_then(|format| {
         let log = AccessLog::of(format);
@@ -189,11 +201,21 @@ pub(crate) fn read_gate(
         spool_max_bytes: spool_max_bytes?,
         keys_dir: keys_dir?,
         token_cache_bytes: token_cache_bytes?,
+        blind_max: blind_max?,
         service_token: service_token?.0,
         process: process?,
         access_log: access_log?,
         clock: Arc::new(SystemClock),
     })
+}
+
+fn read_blind_max(r: &mut Reader) -> Option<Duration> {
+    let seconds: u64 = r.value(&BLIND_MAX_SECONDS)?;
+    if !BLIND_MAX_SECONDS_RANGE.contains(&seconds) {
+        r.problem("blind_max_seconds is not from 3 to 300".to_owned());
+        return None;
+    }
+    Some(Duration::from_secs(seconds))
 }
 
 fn read_listener(r: &mut Reader) -> Option<ListenerSettings> {

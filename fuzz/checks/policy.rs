@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 
-use api_service::policy::{Allow, Asker, Audit, Passage, Route, RouteTable, Target, normalised};
+use api_service::policy::{Allow, Asker, Audit, Passage, Revocation, Route, RouteTable, Target, normalised};
 use http::Method;
 use shared::clock::UtcMicros;
 use shared::token::AudienceRule;
@@ -20,6 +20,7 @@ static TABLE: LazyLock<RouteTable> = LazyLock::new(|| {
         forward_token: false,
         audit: Audit::Durable,
         rates: Vec::new(),
+        revocation: Revocation::Required,
         passage: Passage::default(),
     };
     RouteTable::build(vec![

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use shared::clock::{SharedClock, SystemClock};
+use shared::enforcement::BLIND_MAX;
 use shared::http::client::is_ready;
 use shared::runtime::cli::{StartError, listen};
 use shared::runtime::common::ProcessSettings;
@@ -248,6 +249,7 @@ impl Common {
                 spool_max_bytes: SPOOL_MAX_BYTES,
                 keys_dir: Some(settings.data_dir.join("keys")),
                 token_cache_bytes: TOKEN_CACHE_BYTES,
+                blind_max: BLIND_MAX,
                 service_token: self.service_token.clone(),
                 access_log: api_service::access_log::AccessLog::default(),
                 process: ProcessSettings {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, StatusCode};
 use shared::clock::UtcMicros;
 use shared::event::{Actor, Outcome, TokenFacts};
-use shared::guard::{Admitted, Guard, IfBlind};
+use shared::guard::{Admitted, Guard};
 use shared::http::bearer::{self, MalformedAuthorization, bearer_token};
 use shared::http::problem::Problem;
 use shared::http::serve::Flaw;
@@ -179,7 +179,7 @@ async fn authenticate(
         .map_err(|error| Denied::unseen(Some(route), Cause::Authorization(error)))?
         .ok_or_else(|| Denied::unseen(Some(route), Cause::NoToken))?;
     let admitted = guard
-        .admit_patiently(token, route.audience, IfBlind::Refuse)
+        .admit_patiently(token, route.audience, route.revocation.into())
         .await;
     admitted.map_err(|rejection| {
         let Rejection {

@@ -47,7 +47,8 @@ impl RunningGate {
             tracing::warn!("{warning}");
         }
         let guard = Guard::new(reload::trust(&settings.policy.issuers), settings.clock);
-        let guard = Arc::new(guard.with_token_cache(settings.token_cache_bytes));
+        let guard = guard.with_token_cache(settings.token_cache_bytes);
+        let guard = Arc::new(guard.with_blind_max(settings.blind_max));
         let feed = FeedSource {
             auth_url: settings.auth_url,
             service_token: settings.service_token,

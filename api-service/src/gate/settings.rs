@@ -1,6 +1,7 @@
 //! What a gate needs.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use shared::clock::SharedClock;
@@ -29,6 +30,8 @@ pub struct GateSettings {
     pub keys_dir: Option<PathBuf>,
     /// Bytes of verified tokens that are remembered; none if zero.
     pub token_cache_bytes: u64,
+    /// How long revocations may be unheard of before tokens are refused.
+    pub blind_max: Duration,
     /// The secret that services show each other.
     pub service_token: SecretString,
     /// What every process needs.

@@ -1,7 +1,7 @@
 //! What should be known of a policy that has no mistakes.
 
 use super::title;
-use crate::policy::{Policy, Route, Target};
+use crate::policy::{Policy, Revocation, Route, Target};
 use crate::rate_limit::RateRule;
 use shared::token::AudienceRule;
 
@@ -19,6 +19,12 @@ pub fn notes(policy: &Policy, is_asked: bool) -> Vec<String> {
         .iter()
         .any(|issuer| !issuer.rules.audience.is_empty());
     for route in policy.table.routes() {
+        if route.revocation == Revocation::BestEffort {
+            notes.push(format!(
+                "blind: {}: lets in who may have been revoked since revocations were last heard of",
+                title(route)
+            ));
+        }
         if let Some(why) = unreachable(route, has_audience) {
             notes.push(format!("nobody: {}: {why}", title(route)));
         } else if route.allow.is_public() && !route.is_own() {
@@ -91,6 +97,18 @@ mod tests {
             "decided: asked  GET /a on api.example: leads nowhere; for proxies that ask `/-/decide`"
         );
         assert!(told(false).ends_with("`decide_peers` names nobody who may ask"));
+    }
+
+    #[test]
+    fn routes_that_let_in_blindly_are_named() {
+        let told = told(
+            "audience = ['a']\n[[route]]\nname='lax'\nhost='api.example'\nmatch='GET /a'\nallow='signed-in'\nto='up'\nrevocation='best-effort'",
+        );
+
+        assert_eq!(
+            told,
+            "blind: lax  GET /a on api.example: lets in who may have been revoked since revocations were last heard of"
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::Method;
 
 use super::trust::trust_changes;
-use crate::policy::{Allow, Policy, Route, RouteTable, Witness};
+use crate::policy::{Allow, Policy, Revocation, Route, RouteTable, Witness};
 
 /// What differs, a line each; nothing if nobody gains or loses access.
 pub fn diff(old: &Policy, new: &Policy) -> Vec<String> {
@@ -96,13 +96,16 @@ fn limits(route: &Route) -> String {
 
 /// Ways in which a route may be used beside plain requests.
 fn ways(route: Option<&Route>) -> BTreeSet<String> {
-    let Some(Route { passage, .. }) = route else {
+    let Some(route) = route else {
         return BTreeSet::new();
     };
+    let passage = &route.passage;
     let origins = passage.cors.iter().flat_map(|cors| &cors.origins);
     let pages = origins.map(|origin| format!("from pages of {origin}"));
     let socket = passage.websocket.then(|| "as a WebSocket".to_owned());
-    pages.chain(socket).collect()
+    let is_blind = route.revocation == Revocation::BestEffort;
+    let blindly = is_blind.then(|| "while revocations are not heard of".to_owned());
+    pages.chain(socket).chain(blindly).collect()
 }
 
 /// Whom `one` lets in and `other` does not, if anybody.
@@ -222,6 +225,17 @@ mod tests {
                 "+ GET /r on api.example: from pages of https://c.example",
                 "- GET /r on api.example: no more from pages of https://a.example",
             ]
+        );
+    }
+
+    #[test]
+    fn a_route_that_begins_to_let_in_blindly_is_told() {
+        let old = route("r", "GET /r", "scope:a");
+        let new = format!("{old}revocation='best-effort'\n");
+
+        assert_eq!(
+            told(&old, &new),
+            ["+ GET /r on api.example: while revocations are not heard of"]
         );
     }
 

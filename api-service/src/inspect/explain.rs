@@ -16,7 +16,7 @@ use shared::token::Verified;
 use super::recorded::recorded;
 use super::title;
 use crate::gate::{ActivePolicy, Denied, Entrance, Granted, Inquiry, decide};
-use crate::policy::{Asker, IssuerKeys, Policy, Route, Target, normalised};
+use crate::policy::{Asker, IssuerKeys, Policy, Revocation, Route, Target, normalised};
 use crate::rate_limit::{RateLimiter, RateMetrics};
 use crate::reload::trust;
 
@@ -146,6 +146,11 @@ fn route_lines(route: &Route, asker: &Asker<'_>) -> Vec<String> {
     }
     lines.extend(route.rates.iter().map(|rate| format!("limit:    {rate}")));
     lines.push(format!("audit:    {}", route.audit.as_str()));
+    if route.revocation == Revocation::BestEffort {
+        lines.push(
+            "blind:    lets in who may have been revoked since revocations were last heard of".to_owned(),
+        );
+    }
     lines.extend(passage_lines(route));
     lines
 }

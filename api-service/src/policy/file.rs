@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::Audit;
 use super::cors::CorsTable;
 use super::timeouts::TimeoutTable;
 use super::upstream::UpstreamTable;
+use super::{Audit, Revocation};
 use crate::rate_limit::Per;
 
 /// The whole file.
@@ -80,6 +80,7 @@ pub(super) struct RouteTable {
     /// The upstream's name; none if the door only decides, for a proxy that serves it.
     pub(super) to: Option<String>,
     pub(super) audit: Option<Audit>,
+    pub(super) revocation: Option<Revocation>,
     /// The limits on it; an empty list for none.
     pub(super) rate: Option<Vec<RateTable>>,
     #[serde(default)]

@@ -194,6 +194,7 @@ impl Checker<'_> {
             forward_token: entry.forward_token,
             audit: entry.audit.unwrap_or(Audit::Durable),
             rates: Vec::new(),
+            revocation: entry.revocation.unwrap_or_default(),
             passage: passage.unwrap_or_default(),
         })
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::Method;
+use shared::guard::IfBlind;
 use shared::token::AudienceRule;
 
 use super::{Allow, IdentityHeaders, Passage, Upstream};
@@ -31,6 +32,8 @@ pub struct Route {
     pub audit: Audit,
     /// How often it may be asked for.
     pub rates: Vec<RateRule>,
+    /// What becomes of its callers while revocations are not heard of.
+    pub revocation: Revocation,
     /// How it is forwarded.
     pub passage: Passage,
 }
@@ -84,6 +87,26 @@ impl Audit {
             Self::Durable => "durable",
             Self::BestEffort => "best-effort",
             Self::Off => "off",
+        }
+    }
+}
+
+/// What becomes of a route's callers while revocations are not heard of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Revocation {
+    /// They are refused with 503: their tokens may be revoked.
+    #[default]
+    Required,
+    /// They are let in unless they are known to be revoked, and their events say so.
+    BestEffort,
+}
+
+impl From<Revocation> for IfBlind {
+    fn from(revocation: Revocation) -> Self {
+        match revocation {
+            Revocation::Required => Self::Refuse,
+            Revocation::BestEffort => Self::Admit,
         }
     }
 }

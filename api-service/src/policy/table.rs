@@ -173,7 +173,7 @@ fn segment(text: &str) -> Option<Segment<'_>> {
 mod tests {
     use shared::token::AudienceRule;
 
-    use super::super::{Allow, Audit, Passage};
+    use super::super::{Allow, Audit, Passage, Revocation};
     use super::*;
 
     fn route(name: &str, host: Option<&str>, method: Method, template: &str) -> Route {
@@ -189,6 +189,7 @@ mod tests {
             audit: Audit::Durable,
             passage: Passage::default(),
             rates: Vec::new(),
+            revocation: Revocation::default(),
         }
     }
 

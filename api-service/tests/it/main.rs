@@ -3,6 +3,7 @@
 
 mod access_log;
 mod audit;
+mod blindness;
 mod caddy;
 mod cors;
 mod decisions;

@@ -89,11 +89,12 @@ impl Authentic {
         revoked: &RevocationSet,
         now: UtcMicros,
     ) -> Result<(), Objection> {
-        self.accept_by(&self.rules, audience, revoked, now)
+        self.check_window(&self.rules, now)?;
+        self.check_standing(&self.rules, audience, revoked, now)
     }
 
-    /// Why it would not be accepted any more that was accepted before, by what is trusted now. That its issuer's keys are too old
-    /// at the moment is no reason: they may still be so.
+    /// Why it would not be accepted any more that was accepted before, by what is trusted now. That it has expired is said last.
+    /// That its issuer's keys are too old at the moment is no reason: they may still be so.
     pub fn objection(
         &self,
         trust: &Trust,
@@ -104,55 +105,56 @@ impl Authentic {
         let Some(issuer) = trust.issuer(&self.verified.iss) else {
             return Some(Refusal::IssuerUnknown.into());
         };
-        if let Some(keys) = issuer.known_keys() {
-            let is_same = Arc::ptr_eq(keys, &self.keys);
-            let is_shared = || {
-                let kid = self.verified.kid.as_deref();
-                kid.is_some_and(|kid| self.keys.shares(kid, keys))
-            };
-            if !is_same && !is_shared() {
-                return Some(Refusal::KeyUnknown.into());
-            }
+        if issuer.known_keys().is_some_and(|keys| !self.is_signed_by(keys)) {
+            return Some(Refusal::KeyUnknown.into());
         }
-        if !issuer.rules.algorithms.contains(&self.verified.algorithm) {
+        let rules = &issuer.rules;
+        if !rules.algorithms.contains(&self.verified.algorithm) {
             return Some(Refusal::AlgorithmRefused.into());
         }
-        self.accept_by(&issuer.rules, audience, revoked, now).err()
+        let standing = self.check_standing(rules, audience, revoked, now);
+        let checked = standing.and_then(|()| self.check_window(rules, now));
+        checked.err()
     }
 
-    fn accept_by(
+    /// Whether the key that signed it is one of `keys`.
+    fn is_signed_by(&self, keys: &Arc<KeySet>) -> bool {
+        let kid = self.verified.kid.as_deref();
+        Arc::ptr_eq(keys, &self.keys) || kid.is_some_and(|kid| self.keys.shares(kid, keys))
+    }
+
+    fn check_window(&self, rules: &IssuerRules, now: UtcMicros) -> Result<(), Objection> {
+        let verified = &self.verified;
+        if now >= verified.expires_at.plus(rules.leeway) {
+            return Err(Refusal::Expired.into());
+        }
+        let starts = [verified.issued_at, self.not_before];
+        let mut starts = starts.into_iter().flatten();
+        if starts.any(|start| now.plus(rules.leeway) < start) {
+            return Err(Refusal::NotYetValid.into());
+        }
+        Ok(())
+    }
+
+    fn check_standing(
         &self,
         rules: &IssuerRules,
         audience: AudienceRule,
         revoked: &RevocationSet,
         now: UtcMicros,
     ) -> Result<(), Objection> {
-        let verified = &self.verified;
-        if now >= verified.expires_at.plus(rules.leeway) {
-            return Err(Refusal::Expired.into());
-        }
-        let starts = [verified.issued_at, self.not_before];
-        if starts
-            .into_iter()
-            .flatten()
-            .any(|start| now.plus(rules.leeway) < start)
-        {
-            return Err(Refusal::NotYetValid.into());
-        }
-        if !audience.accepts(rules, &verified.aud) {
+        if !audience.accepts(rules, &self.verified.aud) {
             return Err(Refusal::AudienceRefused.into());
         }
-        let ban = rules
-            .is_gatelog
-            .then(|| revoked.ban(&verified.revocable(), now))
-            .flatten();
-        match ban {
-            Some(ban) => Err(Objection {
+        if rules.is_gatelog
+            && let Some(ban) = revoked.ban(&self.verified.revocable(), now)
+        {
+            return Err(Objection {
                 refusal: ban.cause.into(),
                 decision: Some(ban.decision),
-            }),
-            None => Ok(()),
+            });
         }
+        Ok(())
     }
 
     /// What is told of it when it is refused, by a signature that held.

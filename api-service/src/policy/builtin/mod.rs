@@ -8,7 +8,7 @@ use std::sync::Arc;
 use http::Method;
 use shared::token::AudienceRule;
 
-use super::{Allow, Audit, Passage, Route, Target, Upstream};
+use super::{Allow, Audit, Passage, Revocation, Route, Target, Upstream};
 use crate::rate_limit::{Per, Quota, RateRule};
 
 /// How often one client may report: a hundred entries at a time, more than one door takes in otherwise.
@@ -269,6 +269,7 @@ pub(super) fn routes(auth: &Arc<Upstream>, collector: &Arc<Upstream>) -> Vec<Rou
             // The services bound by themselves what costs them something.
             Service::Door | Service::Description | Service::Auth | Service::Collector => Vec::new(),
         },
+        revocation: Revocation::Required,
         passage: Passage::default(),
     };
     let who = Who::Scope("admin");

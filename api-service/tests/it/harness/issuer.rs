@@ -1,5 +1,6 @@
 //! A stand-in for auth-service: a key, its JWKS, and an enforcement log.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
@@ -7,6 +8,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
+use http::StatusCode;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use shared::clock::{Clock as _, SystemClock, UtcMicros};
@@ -18,6 +20,7 @@ pub(crate) struct Issuer {
     pub(crate) url: String,
     key: EncodingKey,
     log: Arc<Mutex<Vec<Entry>>>,
+    is_silent: Arc<AtomicBool>,
 }
 
 /// The claims of a token, to be changed at will.
@@ -37,14 +40,19 @@ impl Issuer {
         let x = base64_url(pair.public_key().as_ref());
         let jwks = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": x, "kid": "k1", "use": "sig", "alg": "EdDSA"}]});
         let log = Arc::new(Mutex::new(Vec::<Entry>::new()));
-        let page = |State(log): State<Arc<Mutex<Vec<Entry>>>>| async move {
+        let is_silent = Arc::new(AtomicBool::new(false));
+        let silent = Arc::clone(&is_silent);
+        let page = async move |State(log): State<Arc<Mutex<Vec<Entry>>>>| {
+            if silent.load(Ordering::SeqCst) {
+                return Err(StatusCode::SERVICE_UNAVAILABLE);
+            }
             let entries = log.lock().unwrap().clone();
             let cursor = entries.last().map_or(0, |entry| entry.cursor);
-            Json(Page {
+            Ok(Json(Page {
                 entries,
                 cursor,
                 more: false,
-            })
+            }))
         };
         let router = Router::new()
             .route("/.well-known/jwks.json", get(|| async { Json(jwks) }))
@@ -57,7 +65,13 @@ impl Issuer {
             url,
             key: EncodingKey::from_ed_der(der.as_ref()),
             log,
+            is_silent,
         }
+    }
+
+    /// Says nothing of revocations from now on.
+    pub(crate) fn fall_silent(&self) {
+        self.is_silent.store(true, Ordering::SeqCst);
     }
 
     /// Claims that are accepted for the audience `orders`.

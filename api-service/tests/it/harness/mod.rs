@@ -19,6 +19,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use shared::clock::SystemClock;
+use shared::enforcement::BLIND_MAX;
 use shared::event::Event;
 use shared::http::client::{PooledClient, pooled_client};
 use shared::http::traces::Traces;
@@ -224,6 +225,7 @@ pub(crate) fn gate_settings(issuer: &Issuer, policy: Policy) -> GateSettings {
         spool_max_bytes: 0,
         keys_dir: None,
         token_cache_bytes: 1024 * 1024,
+        blind_max: BLIND_MAX,
         service_token: "0123456789abcdef0123456789abcdef".to_owned().into(),
         process: ProcessSettings {
             instance: "test".parse().unwrap(),

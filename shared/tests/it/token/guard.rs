@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared::clock::{ManualClock, UtcMicros};
 use shared::enforcement::{BLIND_MAX, Entry, Page, Target};
 use shared::event::Identity;
-use shared::guard::Guard;
+use shared::guard::{Guard, IfBlind};
 use shared::token::{AudienceRule, Trust, TrustedIssuer};
 
 use super::mint::{GATELOG, UNREACHED, WORLD, good, jwks, with_claim};
@@ -153,4 +153,76 @@ fn new_keys_of_one_issuer_are_in_force_at_once_and_leave_the_others() {
     // The same key ids with other keys: an issuer that lost its own.
     guard.set_keys(GATELOG, jwks(std::slice::from_ref(&WORLD.stranger)));
     assert_eq!(admit(&guard), "token_signature_invalid");
+}
+
+#[test]
+fn a_blind_guard_lets_in_where_it_may_what_is_not_known_to_be_revoked_and_says_so() {
+    let (guard, clock) = guard();
+    let admit = |token: &str| guard.admit_on(token, AudienceRule::Apis, IfBlind::Admit);
+    // Nothing was heard since the process began: what was revoked before is not known.
+    assert_eq!(outcome(&admit(&good())), "revocations_unknown");
+
+    guard.hear(
+        &page(false, vec![revocation(1, Target::Sid("ses_2".into()))]),
+        guard.clock().now(),
+    );
+    assert!(!admit(&good()).unwrap().is_blind);
+    clock.advance(BLIND_MAX + Duration::from_micros(1));
+
+    assert!(admit(&good()).unwrap().is_blind);
+    let revoked = with_claim("sid", Some("ses_2".into()));
+    assert_eq!(outcome(&admit(&revoked)), "token_revoked");
+    assert_eq!(
+        super::outcome(&guard.admit(&good(), AudienceRule::Apis)),
+        "revocations_unknown"
+    );
+}
+
+#[test]
+fn a_guard_is_as_patient_with_silence_as_it_is_told_to_be() {
+    let clock = Arc::new(ManualClock::at(UtcMicros::from_seconds(NOW)));
+    let guard = Guard::new(WORLD.trust.clone(), clock.clone()).with_blind_max(Duration::from_secs(30));
+    guard.hear(&page(false, vec![]), guard.clock().now());
+
+    clock.advance(Duration::from_secs(30));
+    assert_eq!(guard.revocation_lag(), Some(Duration::from_secs(30)));
+    assert_eq!(admit(&guard), "accepted");
+    clock.advance(Duration::from_micros(1));
+
+    assert_eq!(admit(&guard), "revocations_unknown");
+}
+
+/// The code of what would be said against a token that was let in, or `none`.
+fn objection(guard: &Guard, admitted: &shared::guard::Admitted) -> &'static str {
+    guard
+        .objection(admitted)
+        .map_or("none", |objection| objection.refusal.code())
+}
+
+#[test]
+fn who_was_let_in_is_objected_to_as_soon_as_it_would_be_refused() {
+    let (guard, clock) = guard();
+    guard.hear(&page(false, vec![]), guard.clock().now());
+    let changes = guard.changes();
+    let admitted = guard.admit(&good(), AudienceRule::Apis).unwrap();
+    assert_eq!(objection(&guard, &admitted), "none");
+
+    // Neither another key beside it nor silence says anything against it.
+    guard.set_keys(GATELOG, jwks(&WORLD.keys[..2]));
+    clock.advance(BLIND_MAX * 2);
+    assert_eq!(objection(&guard, &admitted), "none");
+
+    clock.advance(Duration::from_mins(10));
+    assert_eq!(objection(&guard, &admitted), "token_expired");
+    let revocation = Entry {
+        expires_at: UtcMicros::from_seconds(NOW + 6000),
+        ..revocation(1, Target::Kid("ed".into()))
+    };
+    guard.hear(&page(false, vec![revocation]), guard.clock().now());
+    assert_eq!(objection(&guard, &admitted), "token_revoked");
+    assert!(changes.has_changed().unwrap());
+    guard.set_keys(GATELOG, jwks(&WORLD.keys[1..]));
+    assert_eq!(objection(&guard, &admitted), "token_key_unknown");
+    guard.set_trust(&Trust::default(), &[]);
+    assert_eq!(objection(&guard, &admitted), "token_issuer_unknown");
 }
