@@ -1,16 +1,15 @@
 //! `/oauth/authorize` and the forms of its pages.
 
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::{RawQuery, Request};
 use http::StatusCode;
 
 use super::flow::{self, Just};
 use super::request::AuthorizationRequest;
 use super::return_address::AuthorizeError;
 use super::visit::Visit;
-use crate::app::App;
 use crate::error::ApiError;
 use crate::hosted_page::{FormPurpose, PageAnswer};
-use crate::request::{Browser, PageForm, RequestContext};
+use crate::request::PageForm;
 
 const ACCESS_DENIED: AuthorizeError = AuthorizeError::new("access_denied", "the user does not allow it");
 
@@ -27,18 +26,7 @@ const ACCESS_DENIED: AuthorizeError = AuthorizeError::new("access_denied", "the 
             content_type = "text/html")
     )
 )]
-pub(super) async fn authorize(
-    State(app): State<App>,
-    context: RequestContext,
-    browser: Browser,
-    RawQuery(query): RawQuery,
-) -> PageAnswer {
-    let visit = Visit {
-        app,
-        context,
-        browser,
-        is_form: false,
-    };
+pub(super) async fn authorize(visit: Visit, RawQuery(query): RawQuery) -> PageAnswer {
     let answer = come(&visit, &query.unwrap_or_default()).await;
     answer.unwrap_or_else(|error| visit.fail(&error))
 }
@@ -52,18 +40,7 @@ pub(super) async fn authorize(
     tag = "oauth",
     responses((status = 303, description = "The same request by `GET`"))
 )]
-pub(super) async fn authorize_by_form(
-    State(app): State<App>,
-    context: RequestContext,
-    browser: Browser,
-    request: Request,
-) -> PageAnswer {
-    let visit = Visit {
-        app,
-        context,
-        browser,
-        is_form: false,
-    };
+pub(super) async fn authorize_by_form(visit: Visit, request: Request) -> PageAnswer {
     let form = PageForm::read(request).await;
     PageAnswer::elsewhere(visit.action("authorize", &form.query()))
 }
@@ -83,27 +60,12 @@ pub(super) async fn authorize_by_form(
         (status = 429, description = "The page once more", body = String, content_type = "text/html")
     )
 )]
-pub(super) async fn sign_in(
-    State(app): State<App>,
-    context: RequestContext,
-    browser: Browser,
-    RawQuery(query): RawQuery,
-    request: Request,
-) -> PageAnswer {
-    let visit = Visit {
-        app,
-        context,
-        browser,
-        is_form: true,
+pub(super) async fn sign_in(visit: Visit, RawQuery(query): RawQuery, request: Request) -> PageAnswer {
+    let (asked, form) = match submitted(&visit, query, request).await {
+        Ok(submitted) => submitted,
+        Err(answer) => return answer,
     };
-    let form = PageForm::read(request).await;
-    let answering = async {
-        match flow::read(&visit.app, &query.unwrap_or_default()).await? {
-            Ok(request) => Box::pin(super::sign_in::sign_in(&visit, &request, &form)).await,
-            Err(refused) => Ok(visit.refuse(&refused)),
-        }
-    };
-    let answer = answering.await;
+    let answer = Box::pin(super::sign_in::sign_in(&visit, &asked, &form)).await;
     answer.unwrap_or_else(|error| visit.fail(&error))
 }
 
@@ -122,27 +84,12 @@ pub(super) async fn sign_in(
         (status = 429, description = "The page once more", body = String, content_type = "text/html")
     )
 )]
-pub(super) async fn second_factor(
-    State(app): State<App>,
-    context: RequestContext,
-    browser: Browser,
-    RawQuery(query): RawQuery,
-    request: Request,
-) -> PageAnswer {
-    let visit = Visit {
-        app,
-        context,
-        browser,
-        is_form: true,
+pub(super) async fn second_factor(visit: Visit, RawQuery(query): RawQuery, request: Request) -> PageAnswer {
+    let (asked, form) = match submitted(&visit, query, request).await {
+        Ok(submitted) => submitted,
+        Err(answer) => return answer,
     };
-    let form = PageForm::read(request).await;
-    let answering = async {
-        match flow::read(&visit.app, &query.unwrap_or_default()).await? {
-            Ok(request) => Box::pin(super::second_factor::second_factor(&visit, &request, &form)).await,
-            Err(refused) => Ok(visit.refuse(&refused)),
-        }
-    };
-    let answer = answering.await;
+    let answer = Box::pin(super::second_factor::second_factor(&visit, &asked, &form)).await;
     answer.unwrap_or_else(|error| visit.fail(&error))
 }
 
@@ -159,28 +106,27 @@ pub(super) async fn second_factor(
         (status = 403, description = "The page once more", body = String, content_type = "text/html")
     )
 )]
-pub(super) async fn consent(
-    State(app): State<App>,
-    context: RequestContext,
-    browser: Browser,
-    RawQuery(query): RawQuery,
-    request: Request,
-) -> PageAnswer {
-    let visit = Visit {
-        app,
-        context,
-        browser,
-        is_form: true,
+pub(super) async fn consent(visit: Visit, RawQuery(query): RawQuery, request: Request) -> PageAnswer {
+    let (asked, form) = match submitted(&visit, query, request).await {
+        Ok(submitted) => submitted,
+        Err(answer) => return answer,
     };
-    let form = PageForm::read(request).await;
-    let answering = async {
-        match flow::read(&visit.app, &query.unwrap_or_default()).await? {
-            Ok(request) => decide(&visit, &request, &form).await,
-            Err(refused) => Ok(visit.refuse(&refused)),
-        }
-    };
-    let answer = answering.await;
+    let answer = decide(&visit, &asked, &form).await;
     answer.unwrap_or_else(|error| visit.fail(&error))
+}
+
+/// The request that a form belongs to, which is in its address, and what was typed.
+async fn submitted(
+    visit: &Visit,
+    query: Option<String>,
+    request: Request,
+) -> Result<(AuthorizationRequest, PageForm), PageAnswer> {
+    let form = PageForm::read(request).await;
+    match flow::read(&visit.app, &query.unwrap_or_default()).await {
+        Ok(Ok(asked)) => Ok((asked, form)),
+        Ok(Err(refused)) => Err(visit.refuse(&refused)),
+        Err(error) => Err(visit.fail(&error)),
+    }
 }
 
 async fn come(visit: &Visit, query: &str) -> Result<PageAnswer, ApiError> {

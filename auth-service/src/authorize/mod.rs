@@ -4,6 +4,7 @@
 //! of a flow is kept between its pages: each form carries the request in its address, and a proof that it came from here.
 
 mod code;
+mod extract;
 mod flow;
 mod handler;
 mod parameters;

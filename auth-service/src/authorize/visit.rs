@@ -13,7 +13,7 @@ use crate::hosted_page::{self, Asking, Fault, FormFrame, FormPurpose, Language, 
 use crate::request::{Browser, RequestContext};
 use crate::secret;
 
-/// A visit.
+/// A visit. Where a page is answered, failures are pages too: [`Visit::fail`].
 pub(crate) struct Visit {
     pub(crate) app: App,
     pub(crate) context: RequestContext,
@@ -94,22 +94,9 @@ impl Visit {
         username: &str,
         faults: &[Fault],
     ) -> Result<PageAnswer, ApiError> {
-        let asking = asking(request);
-        let (language, action) = (
-            self.language(Some(request)),
-            self.action("sign-in", &request.query),
-        );
-        self.with_form(status, &FormPurpose::SignIn, &request.query, |form_token| {
-            let frame = FormFrame {
-                language,
-                action: &action,
-                form_token,
-            };
-            let shown = Asking {
-                client: &request.party.name,
-                returns_to: &asking,
-            };
-            hosted_page::sign_in(&frame, &shown, username, faults)
+        let form = (status, "sign-in", &FormPurpose::SignIn);
+        self.ask(request, form, |frame, asking| {
+            hosted_page::sign_in(frame, asking, username, faults)
         })
     }
 
@@ -121,22 +108,9 @@ impl Visit {
         ticket: &str,
         faults: &[Fault],
     ) -> Result<PageAnswer, ApiError> {
-        let asking = asking(request);
-        let (language, action) = (
-            self.language(Some(request)),
-            self.action("second-factor", &request.query),
-        );
-        self.with_form(status, &FormPurpose::SecondFactor, &request.query, |form_token| {
-            let frame = FormFrame {
-                language,
-                action: &action,
-                form_token,
-            };
-            let shown = Asking {
-                client: &request.party.name,
-                returns_to: &asking,
-            };
-            hosted_page::second_factor(&frame, &shown, ticket, faults)
+        let form = (status, "second-factor", &FormPurpose::SecondFactor);
+        self.ask(request, form, |frame, asking| {
+            hosted_page::second_factor(frame, asking, ticket, faults)
         })
     }
 
@@ -145,28 +119,38 @@ impl Visit {
         request: &AuthorizationRequest,
         session: &BrowserSession,
     ) -> Result<PageAnswer, ApiError> {
-        let asking = asking(request);
-        let (language, action) = (
-            self.language(Some(request)),
-            self.action("consent", &request.query),
-        );
-        let purpose = FormPurpose::Consent(&session.id);
-        self.with_form(StatusCode::OK, &purpose, &request.query, |form_token| {
+        let form = (StatusCode::OK, "consent", &FormPurpose::Consent(&session.id));
+        let wish = Wish {
+            username: &session.account.username,
+            scopes: &request.scopes,
+            audience: &request.audience,
+        };
+        self.ask(request, form, |frame, asking| {
+            hosted_page::consent(frame, asking, &wish)
+        })
+    }
+
+    /// A page of the flow with a form, which is sent to `page`.
+    fn ask(
+        &self,
+        request: &AuthorizationRequest,
+        (status, page, purpose): (StatusCode, &str, &FormPurpose<'_>),
+        shown: impl FnOnce(&FormFrame<'_>, &Asking<'_>) -> String,
+    ) -> Result<PageAnswer, ApiError> {
+        let returns_to = asking(request);
+        let asking = Asking {
+            client: &request.party.name,
+            returns_to: &returns_to,
+        };
+        let action = self.action(page, &request.query);
+        let language = self.language(Some(request));
+        self.with_form(status, purpose, &request.query, |form_token| {
             let frame = FormFrame {
                 language,
                 action: &action,
                 form_token,
             };
-            let shown = Asking {
-                client: &request.party.name,
-                returns_to: &asking,
-            };
-            let wish = Wish {
-                username: &session.account.username,
-                scopes: &request.scopes,
-                audience: &request.audience,
-            };
-            hosted_page::consent(&frame, &shown, &wish)
+            shown(&frame, &asking)
         })
     }
 

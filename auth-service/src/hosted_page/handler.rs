@@ -1,16 +1,15 @@
 //! `/oauth/logout`: signs a user out of the pages, and out of what was opened from them.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use http::StatusCode;
 use shared::event::{Actor, Class, Identity, Outcome, action};
 
 use super::{FormFrame, FormPurpose, PageAnswer};
-use crate::app::App;
 use crate::authorize::{self, Visit};
 use crate::browser_session::{self, BrowserSession, Cookie};
 use crate::error::ApiError;
 use crate::outbox;
-use crate::request::{Browser, PageForm, RequestContext};
+use crate::request::PageForm;
 use crate::session::{self, EndReason, Ending};
 
 /// Asks whether to sign out: a link of somebody else must not do it.
@@ -21,17 +20,7 @@ use crate::session::{self, EndReason, Ending};
     tag = "oauth",
     responses((status = 200, description = "A page", body = String, content_type = "text/html"))
 )]
-pub(super) async fn ask_to_sign_out(
-    State(app): State<App>,
-    context: RequestContext,
-    browser: Browser,
-) -> PageAnswer {
-    let visit = Visit {
-        app,
-        context,
-        browser,
-        is_form: false,
-    };
+pub(super) async fn ask_to_sign_out(visit: Visit) -> PageAnswer {
     let answer = ask(&visit, StatusCode::OK).await;
     answer.unwrap_or_else(|error| visit.fail(&error))
 }
@@ -47,18 +36,7 @@ pub(super) async fn ask_to_sign_out(
         (status = 403, description = "The page that asks once more", body = String, content_type = "text/html")
     )
 )]
-pub(super) async fn sign_out(
-    State(app): State<App>,
-    context: RequestContext,
-    browser: Browser,
-    request: Request,
-) -> PageAnswer {
-    let visit = Visit {
-        app,
-        context,
-        browser,
-        is_form: true,
-    };
+pub(super) async fn sign_out(visit: Visit, request: Request) -> PageAnswer {
     let form = PageForm::read(request).await;
     let answer = end(&visit, &form).await;
     answer.unwrap_or_else(|error| visit.fail(&error))

@@ -1,16 +1,15 @@
 //! `/oauth/password`: the page that a link leads to, and its form.
 
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::{RawQuery, Request};
 use http::StatusCode;
 
 use super::PAGE;
-use crate::app::App;
 use crate::authorize::Visit;
 use crate::error::ApiError;
 use crate::hosted_page::{self, Fault, FormFrame, FormPurpose, PageAnswer};
 use crate::one_time_token::{self, Purpose};
 use crate::password::set::{find_account, set_with_token};
-use crate::request::{Browser, PageForm, RequestContext};
+use crate::request::PageForm;
 use crate::user::Account;
 
 /// Asks for the password. Following the link uses nothing up, since programs that look at mail follow links too. The token
@@ -26,18 +25,7 @@ use crate::user::Account;
         (status = 403, description = "A page: the link is not good any more", body = String, content_type = "text/html")
     )
 )]
-pub(super) async fn ask_for_password(
-    State(app): State<App>,
-    context: RequestContext,
-    browser: Browser,
-    RawQuery(query): RawQuery,
-) -> PageAnswer {
-    let visit = Visit {
-        app,
-        context,
-        browser,
-        is_form: false,
-    };
+pub(super) async fn ask_for_password(visit: Visit, RawQuery(query): RawQuery) -> PageAnswer {
     let link = PageForm::of_query(&query.unwrap_or_default());
     let answer = ask(&visit, link.get("token")).await;
     answer.unwrap_or_else(|error| visit.fail(&error))
@@ -58,18 +46,7 @@ pub(super) async fn ask_for_password(
         (status = 503, description = "The page once more", body = String, content_type = "text/html")
     )
 )]
-pub(super) async fn take_password(
-    State(app): State<App>,
-    context: RequestContext,
-    browser: Browser,
-    request: Request,
-) -> PageAnswer {
-    let visit = Visit {
-        app,
-        context,
-        browser,
-        is_form: true,
-    };
+pub(super) async fn take_password(visit: Visit, request: Request) -> PageAnswer {
     let form = PageForm::read(request).await;
     let answer = take(&visit, &form).await;
     answer.unwrap_or_else(|error| visit.fail(&error))
