@@ -3,7 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 
-use api_service::policy::{Allow, Asker, Audit, Passage, Revocation, Route, RouteTable, Target, normalised};
+use api_service::policy::{
+    Allow, Asker, Audit, Passage, Revocation, Route, RouteTable, StreamEnd, Target, normalised,
+};
 use http::Method;
 use shared::clock::UtcMicros;
 use shared::token::AudienceRule;
@@ -21,6 +23,7 @@ static TABLE: LazyLock<RouteTable> = LazyLock::new(|| {
         audit: Audit::Durable,
         rates: Vec::new(),
         revocation: Revocation::Required,
+        stream_end: StreamEnd::Exp,
         passage: Passage::default(),
     };
     RouteTable::build(vec![

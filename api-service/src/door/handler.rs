@@ -14,7 +14,7 @@ use shared::runtime::shutdown::CancellationToken;
 
 use super::answer::{body_too_large, forward_failed};
 use super::{Door, me};
-use crate::gate::{Answer, Arrival, BodyMeter, Case, Entrance, Granted, MustEnd, Sender, no_route};
+use crate::gate::{Answer, Arrival, BodyMeter, Case, CutOff, Entrance, Granted, MustEnd, Sender, no_route};
 use crate::intake;
 use crate::openapi;
 use crate::policy::{Route, Target, Upstream};
@@ -103,7 +103,7 @@ async fn forward(
     meter: &BodyMeter,
 ) -> Result<Forwarded, ForwardError> {
     let passage = &granted.route.passage;
-    let must_end = || must_end(door.stopping.clone(), passage.websocket);
+    let must_end = || must_end(door, granted);
     let exchange = Exchange {
         pool: door.pools.of(upstream).ok_or(ForwardError::NoServer)?,
         outgoing: Outgoing {
@@ -124,13 +124,23 @@ async fn forward(
     proxy::forward(&exchange, parts, body).await
 }
 
-/// What ends an answer that takes its time: the order to stop, at once where nobody can tell an end from another.
-fn must_end(stopping: CancellationToken, is_at_once: bool) -> MustEnd {
+/// What ends an answer that takes its time: a token that is not good any more, or the order to stop.
+fn must_end(door: &Door, granted: &Granted) -> MustEnd {
+    let withdrawn = door.gate.withdrawn(&granted.route, granted.caller.as_ref());
+    let stopped = stopped(door.stopping.clone(), granted.route.passage.websocket);
     Box::pin(async move {
-        stopping.cancelled().await;
-        if !is_at_once {
-            tokio::time::sleep(STOPPING_MAX).await;
+        tokio::select! {
+            cut = withdrawn => cut,
+            cut = stopped => cut,
         }
-        "door_stopping"
     })
+}
+
+/// Waits for the order to stop; a while longer where an end can be told from another.
+async fn stopped(stopping: CancellationToken, is_at_once: bool) -> CutOff {
+    stopping.cancelled().await;
+    if !is_at_once {
+        tokio::time::sleep(STOPPING_MAX).await;
+    }
+    CutOff::Broken("door_stopping")
 }

@@ -7,21 +7,28 @@ use std::task::{Context, Poll, ready};
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use shared::token::Objection;
 
 use super::record::Written;
 
-/// Why an answer is broken off by the door, as the body's error. The event of its end carries the reason.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the answer was ended: {0}")]
-pub(crate) struct CutOff(pub(crate) &'static str);
+/// Why an answer did not end by itself; as the body's error if the door broke it off. The event of its end carries the reason.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum CutOff {
+    /// Its time was over, or a side failed or went.
+    #[error("the answer was ended: {0}")]
+    Broken(&'static str),
+    /// The caller's token is not good any more.
+    #[error("the answer was ended: {}", .0.refusal)]
+    Withdrawn(Objection),
+}
 
 impl CutOff {
     /// The reason, if that is what `error` is about.
-    pub(crate) fn reason(error: &axum::Error) -> Option<&'static str> {
+    pub(crate) fn of(error: &axum::Error) -> Option<Self> {
         let mut cause: Option<&(dyn Error + 'static)> = Some(error);
         while let Some(error) = cause {
-            if let Some(Self(reason)) = error.downcast_ref() {
-                return Some(reason);
+            if let Some(cut) = error.downcast_ref::<Self>() {
+                return Some(cut.clone());
             }
             cause = error.source();
         }
@@ -30,23 +37,23 @@ impl CutOff {
 }
 
 /// Is ready when an answer that takes its time must end, and tells why.
-pub(crate) type MustEnd = Pin<Box<dyn Future<Output = &'static str> + Send>>;
+pub(crate) type MustEnd = Pin<Box<dyn Future<Output = CutOff> + Send>>;
 
 /// Ends when nothing passes any more, and tells what has passed.
 pub(crate) type Passing = Pin<Box<dyn Future<Output = Passed> + Send>>;
 
 /// What passed after a switch to another protocol.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Passed {
     /// Bytes from the client.
     pub(crate) request_bytes: u64,
     /// Bytes to the client.
     pub(crate) response_bytes: u64,
     /// Why it ended, if not by itself.
-    pub(crate) reason: Option<&'static str>,
+    pub(crate) cut: Option<CutOff>,
 }
 
-/// Passes a body on, counts it, and tells its end once: complete, broken by the upstream, or left by the client.
+/// Passes a body on, counts it, and tells its end once: complete, broken off, or left by the client.
 #[derive(Debug)]
 pub(super) struct RecordedBody {
     inner: Body,
@@ -63,8 +70,8 @@ impl RecordedBody {
         }
     }
 
-    fn end(&mut self, broken: Option<&'static str>) {
-        self.written.end(self.bytes, broken);
+    fn end(&mut self, cut: Option<CutOff>) {
+        self.written.end(self.bytes, cut);
     }
 }
 
@@ -79,7 +86,10 @@ impl HttpBody for RecordedBody {
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
         match &frame {
             Some(Ok(frame)) => self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64),
-            Some(Err(error)) => self.end(Some(CutOff::reason(error).unwrap_or("upstream_broken"))),
+            Some(Err(error)) => {
+                let cut = CutOff::of(error).unwrap_or(CutOff::Broken("upstream_broken"));
+                self.end(Some(cut));
+            }
             None => self.end(None),
         }
         if self.inner.is_end_stream() {
@@ -99,6 +109,6 @@ impl HttpBody for RecordedBody {
 
 impl Drop for RecordedBody {
     fn drop(&mut self) {
-        self.end(Some("client_gone"));
+        self.end(Some(CutOff::Broken("client_gone")));
     }
 }

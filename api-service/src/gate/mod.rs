@@ -15,6 +15,7 @@ mod refusal;
 mod running;
 mod settings;
 mod stranger;
+mod watch;
 
 use std::sync::Arc;
 
@@ -38,6 +39,7 @@ use reasons::Reasons;
 pub(crate) use refusal::no_route;
 pub(crate) use running::RunningGate;
 pub use settings::GateSettings;
+use watch::Watch;
 
 /// Answers up to this many bytes are collected before they are passed on, so that one event tells all of them.
 pub(crate) const COLLECT_BYTES_MAX: u64 = 16 * 1024;
@@ -72,6 +74,8 @@ pub(crate) struct Gate {
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Outlives every policy: a limit that did not change goes on where it was.
     limiter: Arc<RateLimiter>,
+    /// Answers that may have to end before they are over.
+    streams: Watch,
     /// Answers by route.
     answers: Answers,
     /// A line for every request, beside its event.

@@ -10,10 +10,11 @@ use shared::guard::Admitted;
 use shared::http::serve::Flaw;
 use shared::runtime::shutdown::TaskTrackerToken;
 use shared::spool::{HandedOver, Reservation, Spool, SpoolError};
+use shared::token::Objection;
 
 use super::Gate;
 use super::arrival::Arrival;
-use super::ending::Passed;
+use super::ending::{CutOff, Passed};
 use crate::policy::{Audit, Route, masked};
 
 /// The event of a request that is not answered yet. Dropped unwritten, it is written as `client_gone`.
@@ -209,22 +210,27 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// Tells that the body ended after `response_bytes`; `broken` is why, if it did not end by itself.
-    pub(super) fn end(&mut self, response_bytes: u64, broken: Option<&'static str>) {
+    /// Tells that the body ended after `response_bytes`; `cut` is why, if it did not end by itself.
+    pub(super) fn end(&mut self, response_bytes: u64, cut: Option<CutOff>) {
         if !std::mem::replace(&mut self.is_open, false) {
             return;
         }
-        let outcome = if broken.is_some() {
-            Outcome::Error
-        } else {
-            Outcome::Success
+        let (outcome, reason, decision) = match cut {
+            None => (Outcome::Success, None, None),
+            Some(CutOff::Broken(reason)) => (Outcome::Error, Some(reason), None),
+            Some(CutOff::Withdrawn(Objection { refusal, decision })) => {
+                (Outcome::Denied, Some(refusal.code()), decision)
+            }
         };
         let mut facts = Facts {
             action: action::API_RESPONSE_END.to_owned(),
             outcome,
             ..self.facts.clone()
         };
-        facts.reason = broken.map(str::to_owned);
+        facts.reason = reason.map(str::to_owned);
+        if let Some(decision) = decision {
+            facts.detail.insert("decision".to_owned(), decision.into());
+        }
         if let Some(http) = &mut facts.http {
             http.response_bytes = Some(response_bytes);
             http.duration_us = Some(self.arrival.elapsed_us());
@@ -239,13 +245,13 @@ impl Written {
         if let Some(http) = &mut self.facts.http {
             http.request_bytes = Some(passed.request_bytes);
         }
-        self.end(passed.response_bytes, passed.reason);
+        self.end(passed.response_bytes, passed.cut);
     }
 }
 
 impl Drop for Written {
     fn drop(&mut self) {
-        self.end(0, Some("client_gone"));
+        self.end(0, Some(CutOff::Broken("client_gone")));
     }
 }
 

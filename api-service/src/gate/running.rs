@@ -15,6 +15,7 @@ use shared::spool::{self, SpoolError, SpoolSettings, SpoolTasks};
 use tokio::task::JoinSet;
 
 use super::reasons::Reasons;
+use super::watch::Watch;
 use super::{ActivePolicy, Gate, GateSettings};
 use crate::METRICS_PREFIX;
 use crate::rate_limit::RateLimiter;
@@ -64,6 +65,8 @@ impl RunningGate {
         let metrics = &settings.process.metrics;
         shared::guard::metrics::watch(metrics, METRICS_PREFIX, &guard);
         shared::spool::metrics::watch(metrics, METRICS_PREFIX, &spool);
+        let streams = Watch::watched(metrics, METRICS_PREFIX);
+        background.spawn(streams.clone().run(Arc::clone(&guard)));
         let limiter = RateLimiter::watched(metrics, METRICS_PREFIX);
         settings.access_log.watch(metrics, METRICS_PREFIX);
         let gate = Arc::new(Gate {
@@ -72,6 +75,7 @@ impl RunningGate {
             spool,
             trusted_proxies: settings.process.trusted_proxies.clone(),
             limiter,
+            streams,
             reasons: metrics.register(METRICS_PREFIX, Reasons::register),
             access_log: settings.access_log,
             answers: metrics.register(METRICS_PREFIX, Answers::register),

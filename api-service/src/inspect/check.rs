@@ -1,7 +1,7 @@
 //! What should be known of a policy that has no mistakes.
 
 use super::title;
-use crate::policy::{Policy, Revocation, Route, Target};
+use crate::policy::{Policy, Revocation, Route, StreamEnd, Target};
 use crate::rate_limit::RateRule;
 use shared::token::AudienceRule;
 
@@ -22,6 +22,12 @@ pub fn notes(policy: &Policy, is_asked: bool) -> Vec<String> {
         if route.revocation == Revocation::BestEffort {
             notes.push(format!(
                 "blind: {}: lets in who may have been revoked since revocations were last heard of",
+                title(route)
+            ));
+        }
+        if route.stream_end == StreamEnd::Never {
+            notes.push(format!(
+                "endless: {}: its streams go on when their token is revoked",
                 title(route)
             ));
         }
@@ -100,14 +106,15 @@ mod tests {
     }
 
     #[test]
-    fn routes_that_let_in_blindly_are_named() {
+    fn routes_that_let_in_blindly_or_for_ever_are_named() {
         let told = told(
-            "audience = ['a']\n[[route]]\nname='lax'\nhost='api.example'\nmatch='GET /a'\nallow='signed-in'\nto='up'\nrevocation='best-effort'",
+            "audience = ['a']\n[[route]]\nname='lax'\nhost='api.example'\nmatch='GET /a'\nallow='signed-in'\nto='up'\nrevocation='best-effort'\nstream={end_at='never'}",
         );
 
         assert_eq!(
             told,
-            "blind: lax  GET /a on api.example: lets in who may have been revoked since revocations were last heard of"
+            "blind: lax  GET /a on api.example: lets in who may have been revoked since revocations were last heard of\n\
+             endless: lax  GET /a on api.example: its streams go on when their token is revoked"
         );
     }
 

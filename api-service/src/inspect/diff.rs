@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::Method;
 
 use super::trust::trust_changes;
-use crate::policy::{Allow, Policy, Revocation, Route, RouteTable, Witness};
+use crate::policy::{Allow, Policy, Revocation, Route, RouteTable, StreamEnd, Witness};
 
 /// What differs, a line each; nothing if nobody gains or loses access.
 pub fn diff(old: &Policy, new: &Policy) -> Vec<String> {
@@ -105,7 +105,12 @@ fn ways(route: Option<&Route>) -> BTreeSet<String> {
     let socket = passage.websocket.then(|| "as a WebSocket".to_owned());
     let is_blind = route.revocation == Revocation::BestEffort;
     let blindly = is_blind.then(|| "while revocations are not heard of".to_owned());
-    pages.chain(socket).chain(blindly).collect()
+    let stream = match route.stream_end {
+        StreamEnd::Exp => None,
+        StreamEnd::Revocation => Some("in streams that outlive their token".to_owned()),
+        StreamEnd::Never => Some("in streams that outlive their token and its revocation".to_owned()),
+    };
+    pages.chain(socket).chain(blindly).chain(stream).collect()
 }
 
 /// Whom `one` lets in and `other` does not, if anybody.
@@ -229,13 +234,16 @@ mod tests {
     }
 
     #[test]
-    fn a_route_that_begins_to_let_in_blindly_is_told() {
+    fn a_route_that_begins_to_let_in_blindly_or_for_longer_is_told() {
         let old = route("r", "GET /r", "scope:a");
-        let new = format!("{old}revocation='best-effort'\n");
+        let new = format!("{old}revocation='best-effort'\nstream={{ end_at='never' }}\n");
 
         assert_eq!(
             told(&old, &new),
-            ["+ GET /r on api.example: while revocations are not heard of"]
+            [
+                "+ GET /r on api.example: in streams that outlive their token and its revocation",
+                "+ GET /r on api.example: while revocations are not heard of",
+            ]
         );
     }
 

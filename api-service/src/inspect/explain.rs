@@ -16,7 +16,7 @@ use shared::token::Verified;
 use super::recorded::recorded;
 use super::title;
 use crate::gate::{ActivePolicy, Denied, Entrance, Granted, Inquiry, decide};
-use crate::policy::{Asker, IssuerKeys, Policy, Revocation, Route, Target, normalised};
+use crate::policy::{Asker, IssuerKeys, Policy, Revocation, Route, StreamEnd, Target, normalised};
 use crate::rate_limit::{RateLimiter, RateMetrics};
 use crate::reload::trust;
 
@@ -151,6 +151,11 @@ fn route_lines(route: &Route, asker: &Asker<'_>) -> Vec<String> {
             "blind:    lets in who may have been revoked since revocations were last heard of".to_owned(),
         );
     }
+    lines.push(match route.stream_end {
+        StreamEnd::Exp => "stream:   ends when the token expires or is revoked".to_owned(),
+        StreamEnd::Revocation => "stream:   ends when the token is revoked".to_owned(),
+        StreamEnd::Never => "stream:   goes on when the token is revoked".to_owned(),
+    });
     lines.extend(passage_lines(route));
     lines
 }

@@ -71,7 +71,11 @@ where
     let mut case = Case::open(gate, Entrance::Layer, arrival, &parts);
     let meter = BodyMeter::new(u64::MAX);
     let answer = match case.judge(&parts).await {
-        Ok(granted) => serve(inner, granted, parts, body, &meter).await,
+        Ok(granted) => {
+            let (route, caller) = (Arc::clone(&granted.route), granted.caller.clone());
+            let answer = serve(inner, granted, parts, body, &meter).await;
+            body::ended(answer, || gate.withdrawn(&route, caller.as_ref()))
+        }
         Err(problem) => Answer::Refused(problem),
     };
     case.answer(answer, meter.bytes()).await

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::cors::CorsTable;
 use super::timeouts::TimeoutTable;
 use super::upstream::UpstreamTable;
-use super::{Audit, Revocation};
+use super::{Audit, Revocation, StreamEnd};
 use crate::rate_limit::Per;
 
 /// The whole file.
@@ -81,6 +81,7 @@ pub(super) struct RouteTable {
     pub(super) to: Option<String>,
     pub(super) audit: Option<Audit>,
     pub(super) revocation: Option<Revocation>,
+    pub(super) stream: Option<StreamTable>,
     /// The limits on it; an empty list for none.
     pub(super) rate: Option<Vec<RateTable>>,
     #[serde(default)]
@@ -92,6 +93,13 @@ pub(super) struct RouteTable {
     #[serde(default)]
     pub(super) websocket: bool,
     pub(super) cors: Option<CorsTable>,
+}
+
+/// `{ end_at = "exp" }`
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StreamTable {
+    pub(super) end_at: StreamEnd,
 }
 
 /// `{ per = "sub", limit = "10/min", burst = 5 }`

@@ -195,6 +195,7 @@ impl Checker<'_> {
             audit: entry.audit.unwrap_or(Audit::Durable),
             rates: Vec::new(),
             revocation: entry.revocation.unwrap_or_default(),
+            stream_end: entry.stream.map(|stream| stream.end_at).unwrap_or_default(),
             passage: passage.unwrap_or_default(),
         })
     }

@@ -27,7 +27,7 @@ pub use load::{PolicyError, Surroundings, load};
 pub use passage::Passage;
 pub use path::{PathRefusal, normalised};
 pub use query::masked;
-pub use route::{Audit, Revocation, Route, Target};
+pub use route::{Audit, Revocation, Route, StreamEnd, Target};
 pub use source::PolicySource;
 pub use table::RouteTable;
 pub use timeouts::Timeouts;

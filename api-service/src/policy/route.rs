@@ -34,6 +34,8 @@ pub struct Route {
     pub rates: Vec<RateRule>,
     /// What becomes of its callers while revocations are not heard of.
     pub revocation: Revocation,
+    /// When an answer that takes its time is ended.
+    pub stream_end: StreamEnd,
     /// How it is forwarded.
     pub passage: Passage,
 }
@@ -109,4 +111,17 @@ impl From<Revocation> for IfBlind {
             Revocation::BestEffort => Self::Admit,
         }
     }
+}
+
+/// When an answer that takes its time, or a WebSocket, is ended although neither side has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StreamEnd {
+    /// When its caller's token expires or would be refused for any other reason.
+    #[default]
+    Exp,
+    /// When its caller's token is revoked or would be refused otherwise, but not when it expires.
+    Revocation,
+    /// Not for its caller's token.
+    Never,
 }

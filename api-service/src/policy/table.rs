@@ -173,7 +173,7 @@ fn segment(text: &str) -> Option<Segment<'_>> {
 mod tests {
     use shared::token::AudienceRule;
 
-    use super::super::{Allow, Audit, Passage, Revocation};
+    use super::super::{Allow, Audit, Passage, Revocation, StreamEnd};
     use super::*;
 
     fn route(name: &str, host: Option<&str>, method: Method, template: &str) -> Route {
@@ -190,6 +190,7 @@ mod tests {
             passage: Passage::default(),
             rates: Vec::new(),
             revocation: Revocation::default(),
+            stream_end: StreamEnd::default(),
         }
     }
 

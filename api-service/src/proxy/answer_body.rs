@@ -49,7 +49,7 @@ impl HttpBody for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let cut = |reason| Poll::Ready(Some(Err(axum::Error::new(CutOff(reason)))));
+        let cut = |cut| Poll::Ready(Some(Err(axum::Error::new(cut))));
         // First of all, or an answer that never pauses would never be ended.
         if let Poll::Ready(reason) = self.must_end.as_mut().poll(context) {
             return cut(reason);
@@ -57,7 +57,7 @@ impl HttpBody for AnswerBody {
         let is_over = Instant::now() >= self.deadline;
         let polled = Pin::new(&mut self.inner).poll_frame(context);
         if is_over && !matches!(polled, Poll::Ready(None)) {
-            return cut("time_over");
+            return cut(CutOff::Broken("time_over"));
         }
         if polled.is_ready() {
             self.pause.end();
@@ -65,8 +65,8 @@ impl HttpBody for AnswerBody {
         }
         let deadline = self.deadline;
         match self.pause.poll_over(context, Some(deadline)) {
-            Poll::Ready(()) if Instant::now() >= deadline => cut("time_over"),
-            Poll::Ready(()) => cut("upstream_timeout"),
+            Poll::Ready(()) if Instant::now() >= deadline => cut(CutOff::Broken("time_over")),
+            Poll::Ready(()) => cut(CutOff::Broken("upstream_timeout")),
             Poll::Pending => Poll::Pending,
         }
     }

@@ -237,7 +237,7 @@ async fn finished(
 }
 
 fn broken_off(error: &axum::Error) -> ForwardError {
-    match CutOff::reason(error) {
+    match CutOff::of(error) {
         Some(_) => ForwardError::TimedOut,
         None => ForwardError::Broken,
     }

@@ -20,7 +20,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::gate::{MustEnd, Passed};
+use crate::gate::{CutOff, MustEnd, Passed};
 
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 
@@ -62,12 +62,12 @@ pub(super) async fn pass(
     let (sent, received) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let exchange = async {
         let (Ok(client), Ok(upstream)) = tokio::join!(client, upstream) else {
-            return Some("client_gone");
+            return Some(CutOff::Broken("client_gone"));
         };
         let mut client = Counted::new(client, &sent);
         let mut upstream = Counted::new(upstream, &received);
         let passed = copy_bidirectional(&mut client, &mut upstream).await;
-        passed.err().map(|_| "broken_off")
+        passed.err().map(|_| CutOff::Broken("broken_off"))
     };
     let paused = async {
         let total = || sent.load(Ordering::Relaxed) + received.load(Ordering::Relaxed);
@@ -81,19 +81,19 @@ pub(super) async fn pass(
             seen = now;
         }
     };
-    let reason = {
+    let cut = {
         let exchange = pin!(exchange);
         tokio::select! {
-            reason = exchange => reason,
-            reason = must_end => Some(reason),
-            () = paused => Some("idle"),
-            () = sleep_until(deadline) => Some("time_over"),
+            cut = exchange => cut,
+            cut = must_end => Some(cut),
+            () = paused => Some(CutOff::Broken("idle")),
+            () = sleep_until(deadline) => Some(CutOff::Broken("time_over")),
         }
     };
     Passed {
         request_bytes: sent.load(Ordering::Relaxed),
         response_bytes: received.load(Ordering::Relaxed),
-        reason,
+        cut,
     }
 }
 

@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower::{Layer as _, ServiceExt as _};
 
-use crate::harness::{Answer, Collector, Issuer, Limits, eventually, gate_settings};
+use crate::harness::{Answer, Collector, DEADLINE, Issuer, Limits, eventually, gate_settings};
 
 #[path = "../../examples/orders.rs"]
 #[expect(dead_code, reason = "the test serves by itself what `main` would")]
@@ -356,6 +356,39 @@ async fn a_streamed_answer_is_recorded_at_its_head_and_at_its_end() {
     assert_eq!(body.len(), 15);
     let http = odd.first(action::API_RESPONSE_END).await.facts.http.unwrap();
     assert_eq!(http.response_bytes, Some(15));
+}
+
+#[tokio::test]
+async fn a_streamed_answer_ends_when_its_caller_s_session_is_revoked() {
+    let policy = "audience=['orders']\n[[route]]\nname='feed'\nmatch='GET /'\nallow='signed-in'\n";
+    let ground = Ground::lay(policy, &Limits::default()).await;
+    let (gate, tasks) = layer::start(ground.settings).await.unwrap();
+    let feed = || Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
+    let service = gate.layer(Router::new().route("/", get(async move || feed())));
+    let bearer = format!("Bearer {}", ground.issuer.token());
+    let call = async || {
+        let mut request = Odd::request("/");
+        let headers = request.headers_mut();
+        headers.insert("authorization", bearer.parse().unwrap());
+        service.clone().oneshot(request).await.unwrap()
+    };
+    eventually("tokens are decided on", async || {
+        call().await.status() == StatusCode::OK
+    })
+    .await;
+    let response = call().await;
+
+    ground.issuer.revoke(Target::Sid("ses_1".into()));
+
+    let ended = tokio::time::timeout(DEADLINE, response.into_body().collect()).await;
+    assert!(ended.expect("it goes on").is_err());
+    let is_withdrawn = |event: &Event| event.facts.reason.as_deref() == Some("token_revoked");
+    let end = ground.collector.first("the end", is_withdrawn).await;
+    assert_eq!(
+        (end.facts.action.as_str(), end.facts.outcome),
+        (action::API_RESPONSE_END, Outcome::Denied)
+    );
+    tasks.close().await;
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ mod refusals;
 mod reload;
 mod settings;
 mod smuggling;
+mod streams;
 mod timeouts;
 mod tokens;
 mod upstreams;

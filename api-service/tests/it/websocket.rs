@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use shared::enforcement::Target;
 use shared::event::{Event, Outcome, action};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::TestDoor;
+use crate::harness::{DEADLINE, TestDoor};
 
 /// A server that switches if its path is `/ws` and then sends back what it gets; it counts the requests that it sees.
 async fn start() -> (SocketAddr, Arc<AtomicU32>) {
@@ -149,11 +150,32 @@ async fn one_on_which_nothing_passes_is_ended() {
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
 
     let mut said = Vec::new();
-    let read = tokio::time::timeout(crate::harness::DEADLINE, stream.read_to_end(&mut said)).await;
+    let read = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut said)).await;
 
     assert!(read.is_ok(), "it may stay for ever");
     let end = door.collector.first("the end", is_end).await;
     assert_eq!(end.facts.reason.as_deref(), Some("idle"));
+}
+
+#[tokio::test]
+async fn one_ends_when_its_caller_s_session_is_revoked() {
+    let (door, _) = door("").await;
+    let (mut stream, head) = asked(&door, "/ws", &door.issuer.token()).await;
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+
+    door.issuer.revoke(Target::Sid("ses_1".into()));
+
+    let mut said = Vec::new();
+    let read = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut said)).await;
+    assert!(read.is_ok(), "it goes on");
+    assert_eq!(said, b"hello");
+    let end = door.collector.first("the end", is_end).await;
+    assert_eq!(
+        (end.facts.outcome, end.facts.reason.as_deref()),
+        (Outcome::Denied, Some("token_revoked"))
+    );
+    assert_eq!(end.facts.detail["decision"], "enf_1");
+    assert_eq!(end.facts.http.unwrap().response_bytes, Some(5));
 }
 
 #[tokio::test]

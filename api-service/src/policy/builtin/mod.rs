@@ -8,7 +8,7 @@ use std::sync::Arc;
 use http::Method;
 use shared::token::AudienceRule;
 
-use super::{Allow, Audit, Passage, Revocation, Route, Target, Upstream};
+use super::{Allow, Audit, Passage, Revocation, Route, StreamEnd, Target, Upstream};
 use crate::rate_limit::{Per, Quota, RateRule};
 
 /// How often one client may report: a hundred entries at a time, more than one door takes in otherwise.
@@ -270,6 +270,7 @@ pub(super) fn routes(auth: &Arc<Upstream>, collector: &Arc<Upstream>) -> Vec<Rou
             Service::Door | Service::Description | Service::Auth | Service::Collector => Vec::new(),
         },
         revocation: Revocation::Required,
+        stream_end: StreamEnd::Exp,
         passage: Passage::default(),
     };
     let who = Who::Scope("admin");

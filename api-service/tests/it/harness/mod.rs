@@ -158,18 +158,22 @@ impl TestDoor {
     }
 
     /// Sends a request whose URI is a path.
-    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
-        *request.uri_mut() = format!("http://{}{}", self.address, request.uri())
-            .parse()
-            .unwrap();
-        let response = self.client.request(request).await.unwrap();
-        let (parts, body) = response.into_parts();
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let (parts, body) = self.begin(request).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answer {
             status: parts.status,
             headers: parts.headers,
             body,
         }
+    }
+
+    /// Sends a request whose URI is a path, and does not wait for the body of its answer.
+    pub(crate) async fn begin(&self, mut request: Request<Body>) -> http::Response<Body> {
+        *request.uri_mut() = format!("http://{}{}", self.address, request.uri())
+            .parse()
+            .unwrap();
+        self.client.request(request).await.unwrap().map(Body::new)
     }
 
     /// The one event of `action` for the request that was answered so.

@@ -24,6 +24,7 @@ pub(crate) async fn start() -> SocketAddr {
         .route("/stream", get(streaming))
         .route("/endless", get(endless))
         .route("/stalls", get(stalls))
+        .route("/stalls/{rest}", get(stalls))
         .route("/never", get(std::future::pending::<()>))
         .route("/large", post(read).get(|| async { vec![b'x'; 100_000] }))
         .route(
