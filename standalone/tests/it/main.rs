@@ -12,6 +12,7 @@ mod python;
 mod readme;
 mod revocation;
 mod servers;
+mod streams;
 mod system;
 mod tour;
 mod traces;
