@@ -8,7 +8,7 @@ use bench::Outcome;
 use bench::load::Run;
 use bench::process::cpu_of;
 
-/// The parameters of `auth-service/src/password/phc.rs`; the bench checks them against a hash that the service made.
+/// The service's own default; the bench has it hash by them.
 pub(crate) const MEMORY_KIB: u32 = 19_456;
 pub(crate) const PASSES: u32 = 2;
 

@@ -10,6 +10,7 @@ use bench::process::{Server, free_port};
 use tempfile::TempDir;
 
 use crate::Arguments;
+use crate::baseline::{MEMORY_KIB, PASSES};
 
 /// Nobody listens there.
 const NO_BROKER: &str = "amqp://auth-service:x@127.0.0.1:1/%2f";
@@ -87,6 +88,11 @@ fn command(binary: &Path, folder: &TempDir, broker: &str) -> Command {
         .env(
             "GATELOG_AUTH_SERVICE_TOKEN_FILE",
             format!("{folder}/service-token"),
+        )
+        // The baseline must do the work that the service does.
+        .env(
+            "GATELOG_AUTH_PASSWORD_HASH",
+            format!("m={MEMORY_KIB},t={PASSES},p=1"),
         )
         .env("GATELOG_AUTH_LOG", "warn");
     command
