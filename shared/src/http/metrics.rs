@@ -14,6 +14,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::method::known_method;
 use super::problem::Problem;
 use super::serve::{RefusedCause, serve};
 use crate::runtime::cli::{StartError, listen};
@@ -137,7 +138,7 @@ impl Answers {
     pub fn count(&self, method: &Method, route: Option<&str>, status: StatusCode, duration: Duration) {
         let route = route.unwrap_or(NO_ROUTE).to_owned();
         let answered = Answered {
-            method: known(method),
+            method: known_method(method).unwrap_or("other"),
             route: route.clone(),
             status: status.as_u16(),
         };
@@ -145,20 +146,6 @@ impl Answers {
         self.durations
             .get_or_create(&Route { route })
             .observe(duration.as_secs_f64());
-    }
-}
-
-/// A stranger may send any word as a method.
-fn known(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "other",
     }
 }
 

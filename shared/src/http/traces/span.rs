@@ -1,7 +1,7 @@
 //! One span, by the semantic conventions for HTTP servers. It holds no header but the user agent, and no query.
 
 use http::header::USER_AGENT;
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::{Span as _, SpanKind, Status, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, KeyValue};
@@ -11,6 +11,7 @@ use opentelemetry_sdk::trace::{SdkTracer, Span};
 
 use super::super::request_id::X_REQUEST_ID;
 use crate::event::bounded;
+use crate::http::method::known_method;
 
 const TRACEPARENT: &str = "traceparent";
 
@@ -30,7 +31,8 @@ impl RequestSpan {
     pub(super) fn begin<B>(tracer: &SdkTracer, request: &Request<B>) -> Self {
         let parent = TraceContextPropagator::new()
             .extract_with_context(&Context::new(), &HeaderExtractor(request.headers()));
-        let method = known(request.method());
+        // The semantic conventions have one word for all others.
+        let method = known_method(request.method()).unwrap_or("_OTHER");
         let mut attributes = vec![
             KeyValue::new("http.request.method", method),
             KeyValue::new("url.path", bounded(request.uri().path(), PATH_BYTES_MAX)),
@@ -89,19 +91,5 @@ impl RequestSpan {
             self.span.set_status(Status::error(""));
         }
         self.span.end();
-    }
-}
-
-/// A stranger may send any word as a method; the conventions have one for it.
-fn known(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "_OTHER",
     }
 }
