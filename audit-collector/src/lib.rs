@@ -2,6 +2,7 @@
 
 mod access;
 pub mod app;
+pub mod command;
 mod error;
 pub mod event_log;
 pub mod ingest;

@@ -1,0 +1,38 @@
+//! What the binary does on command, beside serving.
+
+use std::path::Path;
+
+use clap::Subcommand;
+use shared::http::client::is_ready;
+use shared::runtime::cli::{StartError, own_url, say};
+
+use crate::settings::{self, PREFIX, Settings};
+
+/// The commands of audit-collector.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Checks the settings and says everything that is wrong with them.
+    Check,
+    /// Asks a running service whether it is ready; for containers.
+    Healthcheck {
+        /// Where it is; by default the address it listens on.
+        url: Option<String>,
+    },
+}
+
+impl Command {
+    /// Does it, with the settings of the file at `config`, if any, and of the environment.
+    pub async fn run(self, config: Option<&Path>) -> Result<(), StartError> {
+        match self {
+            Self::Healthcheck { url } => {
+                let url = url.map_or_else(|| own_url(PREFIX, config, &settings::LISTEN), Ok)?;
+                is_ready(&url).await.map_err(StartError::failed)
+            }
+            Self::Check => {
+                Settings::load(config)?;
+                say("the settings are good");
+                Ok(())
+            }
+        }
+    }
+}
