@@ -8,9 +8,6 @@ use shared::token::Refusal;
 
 use crate::search::InvalidParameter;
 
-/// The scope that reads the log.
-pub(crate) const AUDIT_READ: &str = "audit:read";
-
 /// Seconds after which to try again what failed for a moment.
 const RETRY_SECONDS: u32 = 1;
 
@@ -27,8 +24,8 @@ pub(crate) enum ApiError {
     Authorization(#[from] bearer::MalformedAuthorization),
     #[error("{0}")]
     Token(Refusal),
-    #[error("the token lacks the scope {AUDIT_READ}")]
-    ScopeMissing,
+    #[error("the token lacks the scope {0}")]
+    ScopeMissing(&'static str),
     #[error("the read cannot be recorded at the moment, so it is not answered")]
     NotRecorded,
     #[error("the search takes too long; narrow it down, for instance by `from` and `to`")]
@@ -61,7 +58,7 @@ impl ApiError {
             Self::TokenMissing => bearer::missing_token(),
             Self::Authorization(error) => bearer::malformed_authorization(*error),
             Self::Token(refusal) => bearer::refused_token(*refusal),
-            Self::ScopeMissing => bearer::insufficient_scope(self.to_string(), Some(AUDIT_READ)),
+            Self::ScopeMissing(scope) => bearer::insufficient_scope(self.to_string(), Some(scope)),
             Self::NotRecorded | Self::TooCostly | Self::LogUnavailable => self
                 .as_status(StatusCode::SERVICE_UNAVAILABLE)
                 .retry_after(RETRY_SECONDS),
@@ -78,7 +75,7 @@ impl ApiError {
             Self::TokenMissing => "token_missing",
             Self::Authorization(_) => bearer::AUTHORIZATION_MALFORMED,
             Self::Token(refusal) => refusal.code(),
-            Self::ScopeMissing => "insufficient_scope",
+            Self::ScopeMissing(_) => "insufficient_scope",
             Self::NotRecorded => "audit_unavailable",
             Self::TooCostly => "search_too_costly",
             Self::LogUnavailable => "log_unavailable",

@@ -12,7 +12,7 @@ use crate::error::ApiError;
 /// The longest value of a filter that is recorded, in bytes: all of them together stay far below what an event may have.
 const VALUE_BYTES_MAX: usize = 256;
 
-/// A caller who may read the log.
+/// A caller who may do what its request asks for: read the log, unless the handler demands another scope.
 #[derive(Debug)]
 pub(crate) struct Auditor {
     pub(super) actor: Actor,

@@ -1,4 +1,6 @@
-//! The bearer token of a request → who may read, or the recorded refusal.
+//! The bearer token of a request → who may do what it asks for, or the recorded refusal.
+
+use std::marker::PhantomData;
 
 use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
@@ -8,9 +10,10 @@ use shared::http::bearer::bearer_token;
 use shared::http::problem::Problem;
 use shared::token::AudienceRule;
 
-use super::{Auditor, RequestFacts};
+use super::scope::{AuditRead, Scope};
+use super::{Auditor, Permitted, RequestFacts};
 use crate::app::AppState;
-use crate::error::{AUDIT_READ, ApiError};
+use crate::error::ApiError;
 
 /// A refusal and whom it concerns.
 struct Refused {
@@ -19,7 +22,17 @@ struct Refused {
     token: Option<TokenFacts>,
 }
 
+/// Whoever may read the log.
 impl FromRequestParts<AppState> for Auditor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Problem> {
+        let permitted = Permitted::<AuditRead>::from_request_parts(parts, app).await?;
+        Ok(permitted.auditor)
+    }
+}
+
+impl<S: Scope> FromRequestParts<AppState> for Permitted<S> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Problem> {
@@ -28,14 +41,17 @@ impl FromRequestParts<AppState> for Auditor {
             return Err(ApiError::NotRecorded.problem());
         };
         let request = request.on_route(parts.extensions.get::<MatchedPath>());
-        match admit(parts, app).await {
+        match admit(parts, app, S::NAME).await {
             Ok((actor, token)) => Ok(Self {
-                actor,
-                token,
-                request,
+                auditor: Auditor {
+                    actor,
+                    token,
+                    request,
+                },
+                scope: PhantomData,
             }),
             Err(refused) => {
-                let stranger = Self {
+                let stranger = Auditor {
                     actor: refused.actor,
                     token: refused.token,
                     request,
@@ -46,7 +62,11 @@ impl FromRequestParts<AppState> for Auditor {
     }
 }
 
-async fn admit(parts: &Parts, app: &AppState) -> Result<(Actor, Option<TokenFacts>), Box<Refused>> {
+async fn admit(
+    parts: &Parts,
+    app: &AppState,
+    scope: &'static str,
+) -> Result<(Actor, Option<TokenFacts>), Box<Refused>> {
     let nobody = |error| {
         Box::new(Refused {
             error,
@@ -63,9 +83,9 @@ async fn admit(parts: &Parts, app: &AppState) -> Result<(Actor, Option<TokenFact
         .admit_patiently(token, AudienceRule::Gatelog, IfBlind::Refuse)
         .await;
     match admitted {
-        Ok(verified) if verified.has_scope(AUDIT_READ) => Ok((verified.actor(), Some(verified.facts(now)))),
+        Ok(verified) if verified.has_scope(scope) => Ok((verified.actor(), Some(verified.facts(now)))),
         Ok(verified) => Err(Box::new(Refused {
-            error: ApiError::ScopeMissing,
+            error: ApiError::ScopeMissing(scope),
             actor: verified.actor(),
             token: Some(verified.facts(now)),
         })),

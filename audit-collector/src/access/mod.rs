@@ -3,6 +3,8 @@
 mod auditor;
 mod extract;
 mod request;
+pub(crate) mod scope;
 
 pub(crate) use auditor::Auditor;
 pub(crate) use request::{RequestFacts, note_request};
+pub(crate) use scope::{Permitted, SCOPES};

@@ -9,6 +9,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::access::SCOPES;
 use crate::app::{AppState, end_points};
 
 /// What the document says about the service as a whole.
@@ -88,7 +89,10 @@ fn components() -> Value {
         "securitySchemes": {
             "bearer": {
                 "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-                "description": "An access token for the audience `gatelog` with the scope `audit:read`",
+                "description": format!(
+                    "An access token for the audience `gatelog` with the scope that the end point names: {}",
+                    SCOPES.join(", ")
+                ),
             },
         },
     })
