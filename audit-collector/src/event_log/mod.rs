@@ -1,5 +1,6 @@
 //! Events at rest: appended once in batches, never changed.
 
+mod read;
 mod row;
 mod sort;
 mod store;
@@ -10,6 +11,7 @@ use shared::event::Event;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+pub use read::{Growth, Positioned};
 pub(crate) use row::{address_bytes, address_of_bytes, searchable};
 
 /// An event as it arrived.
@@ -67,6 +69,7 @@ pub struct Appended {
 pub struct EventLog {
     database: Database,
     newest: watch::Sender<Option<Uuid>>,
+    grown: watch::Sender<()>,
 }
 
 impl EventLog {
@@ -75,6 +78,7 @@ impl EventLog {
         Self {
             database,
             newest: watch::Sender::new(None),
+            grown: watch::Sender::new(()),
         }
     }
 

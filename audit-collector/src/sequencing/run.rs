@@ -60,7 +60,9 @@ async fn lead(log: &EventLog, stop: &CancellationToken, failing: &mut bool) -> R
     };
     loop {
         let stopping = stop.is_cancelled();
-        while step(log, position_batches(&mut hold)).await? > 0 {}
+        while step(log, position_batches(&mut hold)).await? > 0 {
+            log.tell_growth();
+        }
         *failing = false;
         if stopping {
             return Ok(());

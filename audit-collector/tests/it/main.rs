@@ -10,6 +10,7 @@ mod hostile;
 mod openapi;
 mod outage;
 mod rabbit;
+mod read;
 mod run;
 mod search;
 mod sequencing;

@@ -126,7 +126,7 @@ async fn an_event_that_the_database_refuses_is_kept_apart_from_the_good_ones() {
     };
     let log = database.log().await;
     database
-        .alter("ALTER TABLE event ADD CONSTRAINT nothing_refused CHECK (path <> '/orders/refused')")
+        .change("ALTER TABLE event ADD CONSTRAINT nothing_refused CHECK (path <> '/orders/refused')")
         .await;
     let (task, stop, mut publisher) = start(&log, Arc::new(SystemClock));
     let mut batch = messages(4);

@@ -73,16 +73,18 @@ impl TestDatabase {
             .unwrap();
     }
 
-    /// Changes a table of the database on the server.
-    pub(crate) async fn alter(&self, sql: &str) {
-        let DatabaseUrl::Postgres(options) = &self.url else {
-            panic!("only a database on a server is altered");
-        };
-        let mut connection = options.connect().await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
-            .execute(&mut connection)
-            .await
-            .unwrap();
+    /// Changes the database behind the collector's back.
+    pub(crate) async fn change(&self, sql: &str) {
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => {
+                let options = SqliteConnectOptions::new().filename(path);
+                sql.execute(&mut options.connect().await.unwrap()).await.unwrap();
+            }
+            DatabaseUrl::Postgres(options) => {
+                sql.execute(&mut options.connect().await.unwrap()).await.unwrap();
+            }
+        }
     }
 
     pub(crate) async fn remove(self) {
