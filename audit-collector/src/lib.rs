@@ -3,6 +3,7 @@
 mod access;
 pub mod app;
 pub mod command;
+pub mod dead_letter;
 mod error;
 pub mod event_log;
 pub mod ingest;

@@ -11,6 +11,7 @@ use shared::event::Event;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::dead_letter::DeadLetter;
 pub use read::{Growth, Positioned};
 pub(crate) use row::{address_bytes, address_of_bytes, searchable};
 
@@ -32,17 +33,6 @@ impl Arrival {
             body: self.body.clone(),
         }
     }
-}
-
-/// A delivery that is no event, or none that may be believed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// A stable code for why.
-    pub reason: &'static str,
-    /// Whom the broker vouches for as its sender.
-    pub publisher: Option<String>,
-    /// The bytes it came in.
-    pub body: Bytes,
 }
 
 /// The reason of a dead letter whose id is that of another event with other content.

@@ -8,6 +8,7 @@ use shared::event::wire;
 use uuid::Uuid;
 
 use super::Arrival;
+use crate::settings::SERVICE;
 
 /// A batch, sorted out.
 #[derive(Debug, Default)]
@@ -16,7 +17,7 @@ pub(super) struct Sorted<'a> {
     pub(super) fresh: Vec<&'a Arrival>,
     /// Stored before, or standing twice in the batch, byte for byte.
     pub(super) duplicates: usize,
-    /// Stored before under another number: a service has reported it twice.
+    /// Stored before under another number: a service has reported it twice, or two collectors have told it.
     pub(super) repeats: Vec<&'a Arrival>,
     /// With the id of another event.
     pub(super) conflicts: Vec<&'a Arrival>,
@@ -48,11 +49,17 @@ pub(super) fn sort<'a>(arrivals: &'a [Arrival], stored: &HashMap<Uuid, Vec<u8>>)
     sorted
 }
 
-/// Whether `arrival` says what `known` says, on the word of the same reporter, and differs only in where it was taken in.
+/// Whether `arrival` says what `known` says and differs only in where it was taken in: on the word of the same reporter, or
+/// by collectors, one of which went on where the other had told and could not note it any more.
 fn is_repeat(known: &[u8], arrival: &Arrival) -> bool {
     let event = &arrival.event;
-    event.facts.reporter.is_some()
-        && wire::decode(known).is_ok_and(|known| known.time == event.time && known.facts == event.facts)
+    let is_own = event.source.service == SERVICE;
+    (is_own || event.facts.reporter.is_some())
+        && wire::decode(known).is_ok_and(|known| {
+            known.time == event.time
+                && known.facts == event.facts
+                && (known.source.service == SERVICE) == is_own
+        })
 }
 
 /// SHA-256 over the leaf hashes of a batch, each SHA-256 over a zero byte and the body (RFC 6962 §2.1).
@@ -157,6 +164,24 @@ mod tests {
         let sorted = sort(&batch, &HashMap::new());
 
         assert_eq!((sorted.repeats.len(), sorted.conflicts.len()), (0, 1));
+    }
+
+    #[test]
+    fn what_two_collectors_tell_is_a_repeat_and_nobody_else_tells_it() {
+        let told = |service: &str, boot| {
+            let mut arrival = reported(1, "a");
+            arrival.event.facts.reporter = None;
+            arrival.event.source.service = service.into();
+            arrival.event.source.boot = Uuid::from_u128(boot);
+            arrival.body = wire::encode(&arrival.event).unwrap().into();
+            arrival
+        };
+        let batch = [told(SERVICE, 1), told(SERVICE, 2), told("api-service", 3)];
+
+        let sorted = sort(&batch, &HashMap::new());
+
+        assert_eq!((sorted.fresh.len(), sorted.repeats.len()), (1, 1));
+        assert_eq!(sorted.conflicts[0].event.source.service, "api-service");
     }
 
     #[test]

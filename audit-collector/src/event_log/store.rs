@@ -4,19 +4,14 @@ use std::collections::HashMap;
 
 use shared::clock::UtcMicros;
 use shared::database::{DatabaseError, Purpose, Tx, execute};
-use shared::event::{bounded, event_id};
+use shared::event::event_id;
 use sqlx::{Postgres, QueryBuilder, Sqlite, Transaction};
 use uuid::Uuid;
 
 use super::row::Row;
 use super::sort::{Sorted, batch_digest, sort};
-use super::{Appended, Arrival, DeadLetter, EventLog, ID_CONFLICT, REPEATED};
-
-/// The bytes of a dead letter that are kept: as many as an event may have.
-const DEAD_LETTER_BYTES_MAX: usize = 64 * 1024;
-
-/// The longest publisher's name that is kept, in bytes; AMQP's short strings have 255.
-const PUBLISHER_BYTES_MAX: usize = 255;
+use super::{Appended, Arrival, EventLog, ID_CONFLICT, REPEATED};
+use crate::dead_letter::{self, DeadLetter};
 
 /// Rows in one statement on SQLite, which takes 32,766 values; one text for full chunks keeps it prepared.
 const SQLITE_ROWS_MAX: usize = 64;
@@ -68,7 +63,7 @@ impl EventLog {
                 .map(|arrival| arrival.set_apart(ID_CONFLICT));
             let repeats = sorted.repeats.iter().map(|arrival| arrival.set_apart(REPEATED));
             for letter in dead.iter().cloned().chain(conflicts).chain(repeats) {
-                insert_dead_letter(&mut tx, &letter, recorded_at).await?;
+                dead_letter::insert(&mut tx, &letter, recorded_at).await?;
             }
             tx.commit().await?;
             Ok(sorted)
@@ -254,28 +249,6 @@ async fn insert_rows_postgres(
         .execute(&mut **tx)
         .await?;
     Ok(done.rows_affected())
-}
-
-async fn insert_dead_letter(
-    tx: &mut Tx<'_>,
-    letter: &DeadLetter,
-    received_at: UtcMicros,
-) -> Result<(), DatabaseError> {
-    let insert = "INSERT INTO dead_letter (id, received_at, reason, publisher, body, body_bytes) \
-        VALUES ($1, $2, $3, $4, $5, $6)";
-    let kept = letter.body.get(..DEAD_LETTER_BYTES_MAX).unwrap_or(&letter.body);
-    let publisher = letter.publisher.as_deref();
-    execute!(
-        tx,
-        sqlx::query(insert)
-            .bind(event_id(received_at))
-            .bind(received_at.as_micros())
-            .bind(letter.reason)
-            .bind(publisher.map(|name| bounded(&name.replace('\0', "\u{fffd}"), PUBLISHER_BYTES_MAX)))
-            .bind(kept.to_vec())
-            .bind(ordinal(letter.body.len()))
-    )?;
-    Ok(())
 }
 
 /// A count as SQL holds it. Batches and messages are far smaller than what it can hold.

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use shared::event::wire;
 
-use crate::event_log::{Arrival, DeadLetter};
+use crate::dead_letter::DeadLetter;
+use crate::event_log::Arrival;
 
 /// The reason of a dead letter whose sender is not whom it names as its source.
 const PUBLISHER_MISMATCH: &str = "publisher_mismatch";

@@ -13,7 +13,8 @@ use shared::transport::{Consumer, Receipt};
 use tokio::time::Instant;
 
 use super::{Judged, judge};
-use crate::event_log::{Appended, Arrival, DeadLetter, EventLog};
+use crate::dead_letter::DeadLetter;
+use crate::event_log::{Appended, Arrival, EventLog};
 
 /// The reason of a dead letter that the database refuses to hold as an event.
 const UNSTORABLE: &str = "unstorable";

@@ -1,8 +1,9 @@
 //! What becomes of batches: stored, ignored, or kept apart.
 
-use audit_collector::event_log::{Appended, Arrival, DeadLetter};
+use audit_collector::dead_letter::DeadLetter;
+use audit_collector::event_log::{Appended, Arrival};
 use bytes::Bytes;
-use shared::event::{Class, Draft, Reporter, stable_event_id};
+use shared::event::{Class, Draft, Reporter, stable_event_id, wire};
 
 use crate::harness::database::TestDatabase;
 use crate::harness::events::{NOW, arrival, at, event, request_facts, requests};
@@ -14,6 +15,8 @@ on_both_databases!(
     what_a_service_reports_twice_is_one_row_and_its_number_is_kept,
     an_id_is_unique_over_all_classes,
     a_dead_letter_keeps_64_kib_and_the_size_of_all,
+    a_dead_letter_that_comes_again_is_one_row,
+    only_a_source_s_own_dead_letters_fill_its_numbers,
     a_wrong_clock_is_stored_and_marked,
     collectors_that_store_the_same_events_at_once_store_them_once,
 );
@@ -204,4 +207,53 @@ async fn collectors_that_store_the_same_events_at_once_store_them_once(database:
         20 * 40
     );
     assert_eq!(database.number("SELECT SUM(events) FROM batch").await, 20 * 40);
+}
+
+async fn a_dead_letter_that_comes_again_is_one_row(database: &TestDatabase) {
+    let log = database.log().await;
+    let letter = |publisher: &str| DeadLetter {
+        reason: "malformed",
+        publisher: Some(publisher.into()),
+        body: Bytes::from_static(b"garbage"),
+    };
+
+    log.append(&[], &[letter("api-service")], NOW).await.unwrap();
+    log.append(&[], &[letter("api-service"), letter("auth-service")], at(1))
+        .await
+        .unwrap();
+
+    let rows: Vec<(String, i32, i64, i64)> = database
+        .rows("SELECT publisher, times, received_at, last_received_at FROM dead_letter ORDER BY publisher")
+        .await;
+    let (first, second) = (NOW.as_micros(), at(1).as_micros());
+    assert_eq!(
+        rows,
+        [
+            ("api-service".to_owned(), 2, first, second),
+            ("auth-service".to_owned(), 1, second, second)
+        ]
+    );
+}
+
+async fn only_a_source_s_own_dead_letters_fill_its_numbers(database: &TestDatabase) {
+    let log = database.log().await;
+    let of_door = event(NOW, request_facts());
+    let text = String::from_utf8(wire::encode(&of_door).unwrap()).unwrap();
+    let unknown = Bytes::from(text.replace(".v1", ".v9"));
+    let letter = |publisher: Option<&str>, body: &Bytes| DeadLetter {
+        reason: "unknown_version",
+        publisher: publisher.map(str::to_owned),
+        body: body.clone(),
+    };
+
+    let foreign = [letter(None, &unknown), letter(Some("auth-service"), &unknown)];
+    log.append(&[], &foreign, NOW).await.unwrap();
+    assert_eq!(database.number("SELECT COUNT(*) FROM dead_number").await, 0);
+    let own = [letter(Some("api-service"), &unknown)];
+    log.append(&[], &own, NOW).await.unwrap();
+    log.append(&[], &own, NOW).await.unwrap();
+
+    let rows: Vec<(String, uuid::Uuid, i64)> =
+        database.rows("SELECT service, boot, seq FROM dead_number").await;
+    assert_eq!(rows, [("api-service".to_owned(), of_door.source.boot, 1)]);
 }

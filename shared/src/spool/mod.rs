@@ -26,7 +26,7 @@ use crate::runtime::shutdown::CancellationToken;
 use crate::transport::Transport;
 pub use room::Reservation;
 use room::Room;
-pub use running_hash::{RunningHash, own_draft};
+pub use running_hash::{EventDigest, InvalidRunningHash, RunningHash, event_digest, own_draft};
 use segment::Segment;
 
 /// Appends that may wait for the writer; more callers wait before they hand over.

@@ -212,3 +212,28 @@ fn a_refusal_quotes_nothing_of_what_was_sent() {
         assert!(!error.to_string().contains(secret), "{pointer}: {error}");
     }
 }
+
+#[test]
+fn bytes_that_are_no_event_may_still_say_whose_number_they_are() {
+    let golden: Value = serde_json::from_str(GOLDEN).unwrap();
+    let event = wire::decode(GOLDEN.trim_end().as_bytes()).unwrap();
+    let numbering = |change: &dyn Fn(&mut Value)| {
+        let mut changed = golden.clone();
+        change(&mut changed);
+        wire::numbering(changed.to_string().as_bytes())
+    };
+
+    let of_another_version = numbering(&|event| event["type"] = json!("gatelog.access.v9"));
+    let without_data = numbering(&|event| event["data"] = json!(["\u{0}"]));
+
+    let expected = Some((event.source, event.seq));
+    assert_eq!([&of_another_version, &without_data], [&expected, &expected]);
+    assert_eq!(numbering(&|event| event["sequence"] = json!("-1")), None);
+    assert_eq!(numbering(&|event| event["sequence"] = json!(1)), None);
+    assert_eq!(numbering(&|event| event["source"] = json!("/a/b")), None);
+    assert_eq!(wire::numbering(b"\xff"), None);
+    assert_eq!(wire::numbering(&[b'['; 100_000]), None);
+    assert_eq!(wire::numbering(&vec![b' '; 2_000_000]), None);
+    let twice = GOLDEN.replacen("\"sequence\":", "\"sequence\":\"7\",\"sequence\":", 1);
+    assert_eq!(wire::numbering(twice.as_bytes()), None);
+}
