@@ -1,8 +1,10 @@
 //! What is known of a request when it arrives.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Instant;
 
+use http::HeaderName;
 use http::header::{HOST, USER_AGENT};
 use http::request::Parts;
 use ipnet::IpNet;
@@ -11,7 +13,7 @@ use shared::http::client_addr::{client_addr, client_scheme};
 use shared::http::request_id::request_id;
 use shared::http::serve::OverTls;
 
-/// A request as it arrived; what a stranger wrote is cut to length where it goes into the event.
+/// A request as it arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Arrival {
     /// When its head was read.
@@ -24,9 +26,7 @@ pub(crate) struct Arrival {
     pub(crate) client_ip: IpAddr,
     /// What the client spoke: `http` or `https`.
     pub(crate) scheme: &'static str,
-    client: ClientFacts,
-    http: HttpFacts,
-    traceparent: Option<String>,
+    peer: IpAddr,
 }
 
 /// Who sent a request, and by whose word.
@@ -63,69 +63,56 @@ impl Sender {
 impl Arrival {
     /// Takes down a request's head.
     pub(crate) fn of(parts: &Parts, sender: Sender) -> Self {
-        let header = |name| {
-            parts
-                .headers
-                .get(name)
-                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-        };
-        let authority = parts
-            .uri
-            .authority()
-            .map(|authority| authority.as_str().to_owned());
-        let host = authority.or_else(|| header(HOST)).map(without_userinfo);
-        let traceparent = parts
-            .headers
-            .get("traceparent")
-            .and_then(|value| value.to_str().ok());
+        let authority = parts.uri.authority().map(|authority| authority.as_str().into());
+        let host = authority.or_else(|| text(parts, HOST));
         Self {
             started: Instant::now(),
             request_id: sender.request_id,
+            host: host.map(|host| without_userinfo(host.into_owned())),
             client_ip: sender.client_ip,
             scheme: sender.scheme,
-            client: ClientFacts {
-                ip: Some(sender.client_ip.to_string()),
-                peer_ip: Some(sender.peer.to_canonical().to_string()),
-                user_agent: header(USER_AGENT)
-                    .map(|agent| bounded(&agent, ClientFacts::USER_AGENT_BYTES_MAX)),
-            },
-            http: HttpFacts {
-                method: bounded(parts.method.as_str(), HttpFacts::METHOD_BYTES_MAX),
-                host: host
-                    .as_deref()
-                    .map(|host| bounded(host, HttpFacts::HOST_BYTES_MAX)),
-                path: bounded(parts.uri.path(), HttpFacts::PATH_BYTES_MAX),
-                ..HttpFacts::default()
-            },
-            traceparent: traceparent
-                .filter(|text| text.len() == TraceFacts::TRACEPARENT_LENGTH)
-                .map(str::to_owned),
-            host,
+            peer: sender.peer,
         }
     }
 
     /// Where the request came from.
-    pub(crate) fn client_facts(&self) -> ClientFacts {
-        self.client.clone()
-    }
-
-    /// The request without its answer.
-    pub(crate) fn http_facts(&self) -> HttpFacts {
-        self.http.clone()
-    }
-
-    /// What ties the request's records together.
-    pub(crate) fn trace_facts(&self) -> TraceFacts {
-        TraceFacts {
-            request_id: self.request_id.clone(),
-            traceparent: self.traceparent.clone(),
+    pub(super) fn client_facts(&self, parts: &Parts) -> ClientFacts {
+        let user_agent = text(parts, USER_AGENT);
+        ClientFacts {
+            ip: Some(self.client_ip.to_string()),
+            peer_ip: Some(self.peer.to_canonical().to_string()),
+            user_agent: user_agent.map(|agent| bounded(&agent, ClientFacts::USER_AGENT_BYTES_MAX)),
         }
     }
 
-    /// Microseconds since it arrived.
-    pub(crate) fn elapsed_us(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    /// The request without its answer. What a stranger wrote is cut to length.
+    pub(super) fn http_facts(&self, parts: &Parts) -> HttpFacts {
+        let host = self.host.as_deref();
+        HttpFacts {
+            method: bounded(parts.method.as_str(), HttpFacts::METHOD_BYTES_MAX),
+            host: host.map(|host| bounded(host, HttpFacts::HOST_BYTES_MAX)),
+            path: bounded(parts.uri.path(), HttpFacts::PATH_BYTES_MAX),
+            ..HttpFacts::default()
+        }
     }
+
+    /// What ties the request's records together.
+    pub(super) fn trace_facts(&self, parts: &Parts) -> TraceFacts {
+        let traceparent = parts.headers.get("traceparent");
+        TraceFacts {
+            request_id: self.request_id.clone(),
+            traceparent: traceparent
+                .and_then(|value| value.to_str().ok())
+                .filter(|text| text.len() == TraceFacts::TRACEPARENT_LENGTH)
+                .map(str::to_owned),
+        }
+    }
+}
+
+/// A header as text, whatever bytes it has.
+fn text(parts: &Parts, name: HeaderName) -> Option<Cow<'_, str>> {
+    let value = parts.headers.get(name)?;
+    Some(String::from_utf8_lossy(value.as_bytes()))
 }
 
 /// What stands before an `@` may be a name and a password (RFC 3986 §3.2.1), and is none of the host.

@@ -67,20 +67,14 @@ impl Answer {
 impl Case {
     /// A request that came in, not decided on yet. Its event is begun.
     pub(crate) fn open(gate: &Arc<Gate>, entrance: Entrance, arrival: Arrival, parts: &Parts) -> Self {
-        let record = Record::begin(
-            Arc::clone(gate),
-            entrance.door(),
-            arrival.clone(),
-            parts.uri.query(),
-        );
         Self {
+            record: Record::begin(Arc::clone(gate), entrance.door(), &arrival, parts),
             gate: Arc::clone(gate),
             entrance,
             arrival,
             method: parts.method.clone(),
             route: None,
             standings: Vec::new(),
-            record,
         }
     }
 

@@ -2,10 +2,12 @@
 //! all the same if its client goes away first.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::StatusCode;
+use http::request::Parts;
 use serde_json::Value;
-use shared::event::{Actor, Class, Door, Draft, Facts, HttpFacts, Outcome, PolicyFacts, TokenFacts, action};
+use shared::event::{Actor, Class, Door, Draft, Facts, Outcome, PolicyFacts, TokenFacts, action};
 use shared::guard::Admitted;
 use shared::http::serve::Flaw;
 use shared::runtime::shutdown::TaskTrackerToken;
@@ -21,13 +23,14 @@ use crate::policy::{Audit, Route, masked};
 #[derive(Debug)]
 pub(super) struct Record {
     gate: Arc<Gate>,
-    arrival: Arrival,
-    facts: Facts,
+    /// When the request's head was read.
+    started: Instant,
+    draft: Draft,
     audit: Audit,
     held: Option<Reservation>,
-    /// Kept so that the end of the process waits for this event.
-    open: TaskTrackerToken,
     is_written: bool,
+    /// Kept so that the end of the process waits for this event, and for that of its answer's end.
+    _open: TaskTrackerToken,
 }
 
 /// How a request was answered.
@@ -43,47 +46,47 @@ pub(super) struct Answered {
 
 impl Record {
     /// Begins the event of a request.
-    pub(super) fn begin(gate: Arc<Gate>, door: Door, arrival: Arrival, query: Option<&str>) -> Self {
+    pub(super) fn begin(gate: Arc<Gate>, door: Door, arrival: &Arrival, parts: &Parts) -> Self {
         let mut facts = Facts::new(Class::Access, action::API_REQUEST, Outcome::Error);
-        facts.client = Some(arrival.client_facts());
-        facts.trace = Some(arrival.trace_facts());
+        facts.client = Some(arrival.client_facts(parts));
+        facts.http = Some(arrival.http_facts(parts));
+        facts.trace = Some(arrival.trace_facts(parts));
         facts.policy = Some(PolicyFacts {
             route: None,
             rule: None,
             door,
         });
-        if let Some(query) = query {
+        if let Some(query) = parts.uri.query() {
             facts = facts.with_detail("query", masked(query));
         }
-        let open = gate.ends.token();
         Self {
-            gate,
-            arrival,
-            facts,
+            started: arrival.started,
+            draft: Draft::undated(facts),
             audit: Audit::Durable,
             held: None,
-            open,
             is_written: false,
+            _open: gate.ends.token(),
+            gate,
         }
     }
 
     /// Notes which route the request is for.
     pub(super) fn note_route(&mut self, route: &Route) {
         self.audit = route.audit;
-        if let Some(policy) = &mut self.facts.policy {
+        let facts = &mut self.draft.facts;
+        if let Some(policy) = &mut facts.policy {
             policy.route = Some(route.name.clone());
             policy.rule = Some(route.allow.to_string());
         }
-        self.facts.http = Some(HttpFacts {
-            route: Some(route.template.clone()),
-            ..self.arrival.http_facts()
-        });
+        if let Some(http) = &mut facts.http {
+            http.route = Some(route.template.clone());
+        }
     }
 
     /// Notes who calls, by which token.
     pub(super) fn note_caller(&mut self, actor: Actor, token: Option<TokenFacts>) {
-        self.facts.actor = actor;
-        self.facts.token = token;
+        self.draft.facts.actor = actor;
+        self.draft.facts.token = token;
     }
 
     /// Notes by which decision of the enforcement log the request is refused.
@@ -108,12 +111,13 @@ impl Record {
     }
 
     fn note_detail(&mut self, name: &str, value: impl Into<Value>) {
-        self.facts.detail.insert(name.to_owned(), value.into());
+        let detail = &mut self.draft.facts.detail;
+        detail.insert(name.to_owned(), value.into());
     }
 
     /// Notes why the request could be read in two ways.
     pub(super) fn note_flaw(&mut self, flaw: Flaw) {
-        self.facts.detail.insert("flaw".to_owned(), flaw.code().into());
+        self.note_detail("flaw", flaw.code());
     }
 
     /// Holds room for the event before anything happens that must not go unrecorded.
@@ -128,55 +132,53 @@ impl Record {
     ///
     /// Dropped before the spool has the event, it is written as `client_gone`; dropped after, only its end is.
     pub(super) async fn write(mut self, answered: Answered) -> Result<Written, SpoolError> {
-        self.facts.outcome = answered.outcome;
-        self.facts.reason = answered.reason.map(str::to_owned);
-        self.facts.http = Some(HttpFacts {
-            status: Some(answered.status.as_u16()),
-            duration_us: Some(self.arrival.elapsed_us()),
-            request_bytes: Some(answered.request_bytes),
-            response_bytes: answered.response_bytes,
-            ..self.http()
-        });
-        let draft = Draft::new(self.gate.spool.clock().now(), self.facts.clone());
-        let line = self.gate.access_log.line(&draft);
-        let handed_over = hand_over(&self.gate.spool, draft, self.audit, self.held.as_ref()).await;
+        self.note_answer(answered);
+        self.draft.date(self.gate.spool.clock().now());
+        let line = self.gate.access_log.line(&self.draft);
+        let handed_over = hand_over(&self.gate.spool, &self.draft, self.audit, self.held.as_ref()).await;
         self.is_written = true;
         let mut written = Written {
-            gate: Arc::clone(&self.gate),
-            arrival: self.arrival.clone(),
-            facts: self.facts.clone(),
-            audit: self.audit,
-            held: self.held.take(),
+            record: self,
             is_open: answered.response_bytes.is_none(),
-            _open: self.open.clone(),
         };
-        let result = tolerated(until_written(handed_over).await, self.audit);
-        written.is_open &= result.is_ok();
+        let record = &written.record;
+        let result = tolerated(until_written(handed_over).await, record.audit);
         match &result {
-            Ok(()) => self.gate.access_log.tell(line),
-            Err(_) => self.tell_unrecorded(),
+            Ok(()) => record.gate.access_log.tell(line),
+            Err(_) => record.tell_unrecorded(),
         }
+        written.is_open &= result.is_ok();
         result.map(|()| written)
+    }
+
+    fn note_answer(&mut self, answered: Answered) {
+        let elapsed = self.elapsed_us();
+        let facts = &mut self.draft.facts;
+        facts.outcome = answered.outcome;
+        facts.reason = answered.reason.map(str::to_owned);
+        if let Some(http) = &mut facts.http {
+            http.status = Some(answered.status.as_u16());
+            http.duration_us = Some(elapsed);
+            http.request_bytes = Some(answered.request_bytes);
+            http.response_bytes = answered.response_bytes;
+        }
     }
 
     /// What is not recorded is answered with 503, and the access log says so.
     fn tell_unrecorded(&self) {
-        let mut facts = self.facts.clone().because("audit_unavailable");
+        let mut facts = self.draft.facts.clone().because("audit_unavailable");
         facts.outcome = Outcome::Error;
-        facts.http = Some(HttpFacts {
-            status: Some(StatusCode::SERVICE_UNAVAILABLE.as_u16()),
-            response_bytes: None,
-            ..self.http()
-        });
+        if let Some(http) = &mut facts.http {
+            http.status = Some(StatusCode::SERVICE_UNAVAILABLE.as_u16());
+            http.response_bytes = None;
+        }
         let access_log = &self.gate.access_log;
         access_log.tell(access_log.line(&Draft::new(self.gate.spool.clock().now(), facts)));
     }
 
-    fn http(&self) -> HttpFacts {
-        self.facts
-            .http
-            .clone()
-            .unwrap_or_else(|| self.arrival.http_facts())
+    /// Microseconds since the request arrived.
+    fn elapsed_us(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 }
 
@@ -185,28 +187,21 @@ impl Drop for Record {
         if self.is_written {
             return;
         }
-        let mut facts = self.facts.clone().because("client_gone");
+        let mut facts = self.draft.facts.clone().because("client_gone");
         facts.outcome = Outcome::Error;
-        facts.http = Some(HttpFacts {
-            duration_us: Some(self.arrival.elapsed_us()),
-            ..self.http()
-        });
+        if let Some(http) = &mut facts.http {
+            http.duration_us = Some(self.elapsed_us());
+        }
         write_later(&self.gate, facts, self.audit, self.held.take());
     }
 }
 
-/// What the end of a streaming answer is told with. Dropped before it is told, the client has gone.
+/// A written event, by which the end of a streaming answer is told. Dropped before that is told, the client has gone.
 #[derive(Debug)]
 pub(super) struct Written {
-    gate: Arc<Gate>,
-    arrival: Arrival,
-    facts: Facts,
-    audit: Audit,
-    held: Option<Reservation>,
+    record: Record,
     /// Whether a body streams whose end is not told yet.
     is_open: bool,
-    /// Kept so that the end of the process waits for that end.
-    _open: TaskTrackerToken,
 }
 
 impl Written {
@@ -222,10 +217,11 @@ impl Written {
                 (Outcome::Denied, Some(refusal.code()), decision)
             }
         };
+        let record = &mut self.record;
         let mut facts = Facts {
             action: action::API_RESPONSE_END.to_owned(),
             outcome,
-            ..self.facts.clone()
+            ..record.draft.facts.clone()
         };
         facts.reason = reason.map(str::to_owned);
         if let Some(decision) = decision {
@@ -233,16 +229,14 @@ impl Written {
         }
         if let Some(http) = &mut facts.http {
             http.response_bytes = Some(response_bytes);
-            http.duration_us = Some(self.arrival.elapsed_us());
+            http.duration_us = Some(record.elapsed_us());
         }
-        write_later(&self.gate, facts, self.audit, self.held.take());
+        write_later(&record.gate, facts, record.audit, record.held.take());
     }
-}
 
-impl Written {
     /// Tells what passed after a switch to another protocol.
     pub(super) fn end_passed(&mut self, passed: Passed) {
-        if let Some(http) = &mut self.facts.http {
+        if let Some(http) = &mut self.record.draft.facts.http {
             http.request_bytes = Some(passed.request_bytes);
         }
         self.end(passed.response_bytes, passed.cut);
@@ -261,7 +255,7 @@ pub(super) fn write_later(gate: &Gate, facts: Facts, audit: Audit, held: Option<
     gate.ends.spawn(async move {
         let draft = Draft::new(spool.clock().now(), facts);
         access_log.tell(access_log.line(&draft));
-        let handed_over = hand_over(&spool, draft, audit, held.as_ref()).await;
+        let handed_over = hand_over(&spool, &draft, audit, held.as_ref()).await;
         if let Err(error) = until_written(handed_over).await {
             tracing::error!(%error, "the end of a request could not be recorded");
         }
@@ -270,7 +264,7 @@ pub(super) fn write_later(gate: &Gate, facts: Facts, audit: Audit, held: Option<
 
 async fn hand_over(
     spool: &Spool,
-    draft: Draft,
+    draft: &Draft,
     audit: Audit,
     held: Option<&Reservation>,
 ) -> Result<Option<HandedOver>, SpoolError> {

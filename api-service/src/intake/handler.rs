@@ -133,7 +133,7 @@ async fn keep(spool: &Spool, drafts: Vec<(usize, shared::event::Draft)>) -> Resu
         })?;
     let mut handed_over = Vec::with_capacity(drafts.len());
     for ((index, draft), room) in drafts.into_iter().zip(&held) {
-        handed_over.push((index, spool.hand_over(draft, Some(room)).await));
+        handed_over.push((index, spool.hand_over(&draft, Some(room)).await));
     }
     let mut written = Vec::new();
     let mut failure = None;

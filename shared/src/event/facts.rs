@@ -68,6 +68,11 @@ impl Facts {
         }
     }
 
+    /// `class.action.outcome`, the key on the topic exchange.
+    pub fn routing_key(&self) -> String {
+        [self.class.as_str(), &self.action, self.outcome.as_str()].join(".")
+    }
+
     /// The same facts with the reason `code`.
     #[must_use]
     pub fn because(mut self, code: &str) -> Self {

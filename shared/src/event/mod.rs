@@ -41,6 +41,21 @@ impl Draft {
         }
     }
 
+    /// A draft of `facts` that will be dated when all of them are known.
+    pub const fn undated(facts: Facts) -> Self {
+        Self {
+            id: Uuid::nil(),
+            time: UtcMicros::from_micros(0),
+            facts,
+        }
+    }
+
+    /// Says that it happened at `time`, and gives it a fresh id.
+    pub fn date(&mut self, time: UtcMicros) {
+        self.time = time;
+        self.id = event_id(time);
+    }
+
     /// The event that this draft becomes as number `seq` of `source`.
     pub fn numbered(self, source: Source, seq: u64) -> Event {
         Event {
@@ -71,10 +86,7 @@ pub struct Event {
 impl Event {
     /// `class.action.outcome`, the key on the topic exchange.
     pub fn routing_key(&self) -> String {
-        format!(
-            "{}.{}.{}",
-            self.facts.class, self.facts.action, self.facts.outcome
-        )
+        self.facts.routing_key()
     }
 }
 

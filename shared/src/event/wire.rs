@@ -8,10 +8,10 @@ use std::borrow::Cow;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
-use super::{Event, Facts, Source};
+use super::{Class, Event, Facts, Source};
 use crate::clock::UtcMicros;
 
 /// The media type of one event.
@@ -22,6 +22,9 @@ pub const BYTES_MAX: usize = 64 * 1024;
 
 /// The version of [`Facts`] that is written.
 pub const VERSION: u32 = 1;
+
+/// Bytes of an envelope without its data, about.
+const ENVELOPE_BYTES: usize = 384;
 
 const SPEC_VERSION: &str = "1.0";
 const DATA_CONTENT_TYPE: &str = "application/json";
@@ -137,21 +140,55 @@ pub enum EncodeError {
 
 /// Writes an event. Equal events are equal bytes, which is what hashes cover.
 pub fn encode(event: &Event) -> Result<Vec<u8>, EncodeError> {
-    let envelope = Envelope {
-        specversion: SPEC_VERSION.into(),
-        id: event.id,
-        source: event.source.to_string().into(),
-        r#type: format!("gatelog.{}.v{VERSION}", event.facts.class).into(),
-        time: event.time,
-        sequence: event.seq.to_string().into(),
-        datacontenttype: DATA_CONTENT_TYPE.into(),
-        data: &event.facts,
-    };
-    let bytes = serde_json::to_vec(&envelope)?;
-    if bytes.len() > BYTES_MAX {
-        return Err(EncodeError::Oversized(bytes.len()));
+    let facts = WrittenFacts::of(&event.facts)?;
+    facts.numbered(event.id, event.time, &event.source.to_string(), event.seq)
+}
+
+/// Facts as they are on the wire, so that whoever numbers an event has little left to do.
+#[derive(Debug)]
+pub struct WrittenFacts {
+    class: Class,
+    data: Box<RawValue>,
+}
+
+impl WrittenFacts {
+    /// Writes `facts`.
+    pub fn of(facts: &Facts) -> Result<Self, EncodeError> {
+        let data = to_raw_value(facts)?;
+        if data.get().len() > BYTES_MAX {
+            return Err(EncodeError::Oversized(data.get().len()));
+        }
+        Ok(Self {
+            class: facts.class,
+            data,
+        })
     }
-    Ok(bytes)
+
+    /// The event with these facts, as [`encode`] writes it. `source` is how a [`Source`] is shown.
+    pub fn numbered(
+        &self,
+        id: Uuid,
+        time: UtcMicros,
+        source: &str,
+        seq: u64,
+    ) -> Result<Vec<u8>, EncodeError> {
+        let envelope = Envelope {
+            specversion: SPEC_VERSION.into(),
+            id,
+            source: source.into(),
+            r#type: format!("gatelog.{}.v{VERSION}", self.class).into(),
+            time,
+            sequence: seq.to_string().into(),
+            datacontenttype: DATA_CONTENT_TYPE.into(),
+            data: &*self.data,
+        };
+        let mut bytes = Vec::with_capacity(ENVELOPE_BYTES + self.data.get().len());
+        serde_json::to_writer(&mut bytes, &envelope)?;
+        if bytes.len() > BYTES_MAX {
+            return Err(EncodeError::Oversized(bytes.len()));
+        }
+        Ok(bytes)
+    }
 }
 
 /// Reads an event of any published version.

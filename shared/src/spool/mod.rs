@@ -19,7 +19,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use crate::clock::SharedClock;
+use crate::clock::{SharedClock, UtcMicros};
+use crate::event::wire::{EncodeError, WrittenFacts};
 use crate::event::{Draft, Source};
 use crate::runtime::instance::InstanceName;
 use crate::runtime::shutdown::CancellationToken;
@@ -59,7 +60,7 @@ pub enum SpoolError {
     Full,
     /// The event is larger than one may be, or cannot be written as JSON.
     #[error("the event cannot be written: {0}")]
-    Unwritable(#[from] crate::event::wire::EncodeError),
+    Unwritable(#[from] EncodeError),
     /// The folder or the database in it fails.
     #[error("the spool cannot be written: {0}")]
     Storage(Arc<rusqlite::Error>),
@@ -93,7 +94,7 @@ pub struct Spool {
 #[derive(Debug)]
 enum Command {
     Append {
-        draft: Box<Draft>,
+        event: Unnumbered,
         /// Whether room is held for it.
         is_reserved: bool,
         done: oneshot::Sender<Result<(), SpoolError>>,
@@ -105,6 +106,26 @@ enum Command {
     Trim(u64),
     /// Writes `bye` and ends the writer.
     Close,
+}
+
+/// An event that lacks nothing but its number, written where there are many hands rather than by the one writer.
+#[derive(Debug)]
+struct Unnumbered {
+    id: Uuid,
+    time: UtcMicros,
+    routing_key: String,
+    facts: WrittenFacts,
+}
+
+impl Unnumbered {
+    fn of(draft: &Draft) -> Result<Self, EncodeError> {
+        Ok(Self {
+            id: draft.id,
+            time: draft.time,
+            routing_key: draft.facts.routing_key(),
+            facts: WrittenFacts::of(&draft.facts)?,
+        })
+    }
 }
 
 /// The tasks behind a spool, to be ended in order.
@@ -139,13 +160,7 @@ pub fn open(
         commands: commands.clone(),
     };
     let room = Room::new(settings.bytes_max);
-    let writer = writer::Writer::new(
-        segment,
-        source.clone(),
-        Arc::clone(&room),
-        Arc::clone(&clock),
-        written,
-    )?;
+    let writer = writer::Writer::new(segment, &source, Arc::clone(&room), Arc::clone(&clock), written)?;
     std::thread::Builder::new()
         .name("spool".into())
         .spawn(move || writer.run(received))?;
@@ -175,7 +190,7 @@ impl Spool {
     ///
     /// Dropping the future before the writer has room to be told leaves nothing; after that the event is written.
     pub async fn append(&self, draft: Draft) -> Result<(), SpoolError> {
-        self.hand_over(draft, None).await?.written().await
+        self.hand_over(&draft, None).await?.written().await
     }
 
     /// Holds room for the events of something that cannot be undone once it has happened.
@@ -187,12 +202,12 @@ impl Spool {
     /// never refused for want of room.
     pub async fn hand_over(
         &self,
-        draft: Draft,
+        draft: &Draft,
         held: Option<&Reservation>,
     ) -> Result<HandedOver, SpoolError> {
         let (done, written) = oneshot::channel();
         let command = Command::Append {
-            draft: Box::new(draft),
+            event: Unnumbered::of(draft)?,
             is_reserved: held.is_some(),
             done,
         };

@@ -9,9 +9,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::room::Room;
 use super::running_hash::{RunningHash, own_draft};
 use super::segment::{Record, Segment};
-use super::{Command, SpoolError};
+use super::{Command, SpoolError, Unnumbered};
 use crate::clock::SharedClock;
-use crate::event::{Draft, Source, action, wire};
+use crate::event::{Source, action};
 
 /// Appends in one transaction at most: enough to share a sync, few enough not to delay the first of them.
 const GROUP_MAX: usize = 512;
@@ -19,7 +19,8 @@ const GROUP_MAX: usize = 512;
 pub(super) struct Writer {
     segment: Segment,
     log: File,
-    source: Source,
+    /// Who writes, as it stands in every event.
+    source: String,
     clock: SharedClock,
     room: Arc<Room>,
     written: watch::Sender<u64>,
@@ -43,7 +44,7 @@ impl Writer {
     /// A writer whose first event is `boot`.
     pub(super) fn new(
         segment: Segment,
-        source: Source,
+        source: &Source,
         room: Arc<Room>,
         clock: SharedClock,
         written: watch::Sender<u64>,
@@ -58,7 +59,7 @@ impl Writer {
         let mut writer = Self {
             segment,
             log,
-            source,
+            source: source.to_string(),
             clock,
             room,
             written,
@@ -93,20 +94,20 @@ impl Writer {
         let mut records = Vec::new();
         let mut waiting = Vec::new();
         for command in group {
-            let (draft, is_reserved, done) = match command {
+            let (numbered, done) = match command {
                 Command::Append {
-                    draft,
+                    event,
                     is_reserved,
                     done,
-                } => (*draft, is_reserved, done),
-                Command::Heartbeat { done } => (self.own_draft(action::HEARTBEAT), false, done),
+                } => (self.number(event, is_reserved), done),
+                Command::Heartbeat { done } => (self.number_own(action::HEARTBEAT, false), done),
                 Command::Trim(seq) => {
                     self.trim_to = self.trim_to.max(seq);
                     continue;
                 }
                 Command::Close => continue,
             };
-            match self.number(draft, is_reserved) {
+            match numbered {
                 Ok(record) => {
                     records.push(record);
                     waiting.push(done);
@@ -151,21 +152,21 @@ impl Writer {
     }
 
     /// Gives an event its number, unless there is no room and none is held for it.
-    fn number(&mut self, draft: Draft, is_reserved: bool) -> Result<Record, SpoolError> {
-        let event = draft.numbered(self.source.clone(), self.state.seq + 1);
-        let body = wire::encode(&event)?;
+    fn number(&mut self, event: Unnumbered, is_reserved: bool) -> Result<Record, SpoolError> {
+        let seq = self.state.seq + 1;
+        let body = event.facts.numbered(event.id, event.time, &self.source, seq)?;
         let bytes = self.state.bytes + body.len() as u64;
         if !is_reserved && bytes > self.room.bytes_max() {
             return Err(SpoolError::Full);
         }
         self.state = State {
-            seq: event.seq,
+            seq,
             bytes,
             running_hash: self.state.running_hash.after(&body),
         };
         Ok(Record {
-            seq: event.seq,
-            routing_key: event.routing_key(),
+            seq,
+            routing_key: event.routing_key,
             body,
         })
     }
@@ -180,14 +181,18 @@ impl Writer {
     /// Writes the first or the last event, for which there is always room: a full spool must not look like a crash.
     fn write_own(&mut self, name: &str) -> Result<(), SpoolError> {
         let before = self.state;
-        let record = self.number(self.own_draft(name), true)?;
+        let record = self.number_own(name, true)?;
         self.commit(&[record], before).map_err(SpoolError::Storage)?;
         self.sync();
         Ok(())
     }
 
-    fn own_draft(&self, name: &str) -> Draft {
-        own_draft(name, self.state.seq, self.state.running_hash, self.clock.now())
+    fn number_own(&mut self, name: &str, is_reserved: bool) -> Result<Record, SpoolError> {
+        let State {
+            seq, running_hash, ..
+        } = self.state;
+        let draft = own_draft(name, seq, running_hash, self.clock.now());
+        self.number(Unnumbered::of(&draft)?, is_reserved)
     }
 }
 
