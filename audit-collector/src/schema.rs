@@ -1,5 +1,7 @@
 //! The tables of audit-collector, and how much of a database server it may use.
 
+use std::time::Duration;
+
 use shared::database::Schema;
 use sqlx::migrate::Migrator;
 
@@ -18,5 +20,5 @@ pub static SCHEMA: Schema = Schema {
     readers_max: 8,
     write_statement_timeout: "30s",
     // What a search may cost at most.
-    read_statement_timeout: "10s",
+    read_statement_timeout: Duration::from_secs(10),
 };

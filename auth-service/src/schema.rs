@@ -1,5 +1,7 @@
 //! The tables of auth-service, and how much of a database server it may use.
 
+use std::time::Duration;
+
 use shared::database::Schema;
 use sqlx::migrate::Migrator;
 
@@ -15,5 +17,5 @@ pub(crate) static SCHEMA: Schema = Schema {
     writers_max: 12,
     readers_max: 4,
     write_statement_timeout: "15s",
-    read_statement_timeout: "15s",
+    read_statement_timeout: Duration::from_secs(15),
 };

@@ -44,8 +44,9 @@ impl DatabaseError {
 
     /// Whether a statement took longer than it may, and the database is well.
     pub fn is_too_costly(&self) -> bool {
-        // 57014 is `query_canceled`, which `statement_timeout` raises.
-        matches!(self, Self::Failed(sqlx::Error::Database(error)) if error.code().as_deref() == Some("57014"))
+        // 57014 is `query_canceled`, which `statement_timeout` raises; 9 is SQLITE_INTERRUPT.
+        matches!(self, Self::Failed(sqlx::Error::Database(error))
+            if error.code().is_some_and(|code| code == "57014" || code == "9"))
     }
 
     /// Whether nothing at all was heard, which is how a peer that vanished looks.

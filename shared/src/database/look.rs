@@ -115,7 +115,7 @@ async fn look_at_server(options: &PgConnectOptions, schema: &Schema) -> Result<P
     let options = options
         .clone()
         .application_name(schema.service)
-        .options([("statement_timeout", schema.read_statement_timeout)])
+        .options([("statement_timeout", schema.read_timeout())])
         .disable_statement_logging();
     let connecting = timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options));
     let connection = connecting.await.map_err(|_| DatabaseError::TimedOut)??;

@@ -10,7 +10,7 @@ use crate::runtime::cli::StartError;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, SqliteConnection};
 use tokio::sync::watch;
 
 use super::error::may_pass;
@@ -31,8 +31,8 @@ pub struct Schema {
     pub readers_max: u32,
     /// How long a writing statement may take, in PostgreSQL's words.
     pub write_statement_timeout: &'static str,
-    /// How long a reading statement may take, in PostgreSQL's words.
-    pub read_statement_timeout: &'static str,
+    /// How long a reading statement may take.
+    pub read_statement_timeout: Duration,
 }
 
 /// How long a SQLite writer waits for another process.
@@ -43,6 +43,16 @@ pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long one attempt to connect may take.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Steps of SQLite's machine between two looks at the clock: a fraction of a millisecond.
+const LIMIT_LOOK_EVERY: i32 = 10_000;
+
+impl Schema {
+    /// How long a reading statement may take, in PostgreSQL's words.
+    pub(super) fn read_timeout(&self) -> String {
+        format!("{}ms", self.read_statement_timeout.as_millis())
+    }
+}
 
 impl Database {
     /// Opens the database and migrates it. Waits for a server that cannot be reached.
@@ -104,12 +114,30 @@ async fn try_open_sqlite(path: &Path, schema: &Schema) -> Result<Pools, OpenErro
     let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
     schema.sqlite.run_direct(None, &mut *tx, false).await?;
     tx.commit().await?;
+    let limit = schema.read_statement_timeout;
     let reader = SqlitePoolOptions::new()
         .max_connections(schema.readers_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(move |reader, _| Box::pin(limit_from_now(reader, limit)))
+        .before_acquire(move |reader, _| {
+            Box::pin(async move {
+                limit_from_now(reader, limit).await?;
+                Ok(true)
+            })
+        })
         .connect_with(options.read_only(true))
         .await?;
     Ok(Pools::Sqlite { writer, reader })
+}
+
+/// Has SQLite give up what a borrower of `reader` does for longer than `limit` from now on, as a server would.
+async fn limit_from_now(reader: &mut SqliteConnection, limit: Duration) -> Result<(), sqlx::Error> {
+    let begun = Instant::now();
+    reader
+        .lock_handle()
+        .await?
+        .set_progress_handler(LIMIT_LOOK_EVERY, move || begun.elapsed() < limit);
+    Ok(())
 }
 
 async fn open_postgres(options: &PgConnectOptions, schema: &Schema) -> Result<Pools, StartError> {
@@ -131,7 +159,7 @@ async fn open_postgres(options: &PgConnectOptions, schema: &Schema) -> Result<Po
         ("synchronous_commit", "on"),
     ]);
     let reading = options.clone().options([
-        ("statement_timeout", schema.read_statement_timeout),
+        ("statement_timeout", &*schema.read_timeout()),
         ("default_transaction_read_only", "on"),
         // A plan made for any value would be wrong for the rare or the frequent one.
         ("plan_cache_mode", "force_custom_plan"),
@@ -140,11 +168,8 @@ async fn open_postgres(options: &PgConnectOptions, schema: &Schema) -> Result<Po
         writer: RevivablePool::new(pool.clone().max_connections(schema.writers_max), writing),
         reader: RevivablePool::new(pool.max_connections(schema.readers_max), reading),
         options: Box::new(options.options([
-            ("statement_timeout", schema.read_statement_timeout),
-            (
-                "idle_in_transaction_session_timeout",
-                schema.read_statement_timeout,
-            ),
+            ("statement_timeout", &*schema.read_timeout()),
+            ("idle_in_transaction_session_timeout", &*schema.read_timeout()),
             // A holder whose host is gone must not keep its lock for the two hours that are usual.
             ("tcp_keepalives_idle", "10"),
             ("tcp_keepalives_interval", "5"),
