@@ -21,7 +21,19 @@ pub struct Problem {
     pub detail: Cow<'static, str>,
     /// The request's id, which finds its events.
     pub request_id: Option<String>,
+    /// What of the request is wrong.
+    pub place: Option<Place>,
     headers: HeaderMap,
+}
+
+/// Where in a request something is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The parameter.
+    pub parameter: String,
+    /// Where in its value, in characters from 0 on, if that can be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -33,6 +45,8 @@ struct Body<'p> {
     detail: &'p str,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'p str>,
+    #[serde(flatten)]
+    place: Option<&'p Place>,
 }
 
 impl Problem {
@@ -43,6 +57,7 @@ impl Problem {
             code,
             detail: detail.into(),
             request_id: None,
+            place: None,
             headers: HeaderMap::new(),
         }
     }
@@ -51,6 +66,13 @@ impl Problem {
     #[must_use]
     pub fn for_request(mut self, request_id: &str) -> Self {
         self.request_id = Some(request_id.to_owned());
+        self
+    }
+
+    /// The same with the place of what is wrong.
+    #[must_use]
+    pub fn in_place(mut self, place: Place) -> Self {
+        self.place = Some(place);
         self
     }
 
@@ -84,6 +106,7 @@ impl Problem {
             code: self.code,
             detail: &self.detail,
             request_id: self.request_id.as_deref(),
+            place: self.place.as_ref(),
         };
         // Texts and numbers alone cannot fail to be written.
         serde_json::to_vec(&body).unwrap_or_default()
