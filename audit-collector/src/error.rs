@@ -52,7 +52,7 @@ impl ApiError {
     /// The answer for it.
     pub(crate) fn problem(&self) -> Problem {
         match self {
-            Self::Parameter(_) => self.as_status(StatusCode::BAD_REQUEST),
+            Self::Parameter(wrong) => self.as_status(StatusCode::BAD_REQUEST).in_place(wrong.place()),
             Self::NoSuchEvent | Self::NoSuchPath => self.as_status(StatusCode::NOT_FOUND),
             Self::MethodNotAllowed => self.as_status(StatusCode::METHOD_NOT_ALLOWED),
             Self::TokenMissing => bearer::missing_token(),

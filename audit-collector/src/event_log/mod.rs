@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::dead_letter::DeadLetter;
 pub use read::{Growth, Positioned};
-pub(crate) use row::{address_bytes, address_of_bytes, searchable};
+pub(crate) use row::{Row, address_bytes, address_of_bytes, identity_word, searchable};
 
 /// An event as it arrived.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use shared::clock::UtcMicros;
-use shared::event::{Identity, bounded};
+use shared::event::{Event, Identity, bounded};
 use uuid::Uuid;
 
 use super::Arrival;
@@ -22,38 +22,49 @@ const BEHIND_MAX_SECONDS: i64 = 7 * 24 * 60 * 60;
 
 /// A row of the table `event`, without its batch.
 #[derive(Debug)]
-pub(super) struct Row<'a> {
-    pub(super) id: Uuid,
-    pub(super) class: &'static str,
-    pub(super) time: i64,
-    pub(super) ordinal: i32,
-    pub(super) time_suspect: bool,
-    pub(super) service: &'a str,
-    pub(super) instance: &'a str,
-    pub(super) boot: Uuid,
-    pub(super) seq: i64,
-    pub(super) action: String,
-    pub(super) outcome: &'static str,
-    pub(super) reason: Option<String>,
-    pub(super) identity: &'static str,
-    pub(super) sub: Option<String>,
-    pub(super) username: Option<String>,
-    pub(super) client_id: Option<String>,
-    pub(super) sid: Option<String>,
-    pub(super) jti: Option<String>,
-    pub(super) ip: Option<Vec<u8>>,
-    pub(super) route: Option<String>,
-    pub(super) template: Option<String>,
-    pub(super) path: Option<String>,
-    pub(super) status: Option<i32>,
-    pub(super) request_id: Option<String>,
-    pub(super) body: &'a [u8],
+pub(crate) struct Row<'a> {
+    pub(crate) id: Uuid,
+    pub(crate) class: &'static str,
+    pub(crate) time: i64,
+    pub(crate) ordinal: i32,
+    pub(crate) time_suspect: bool,
+    pub(crate) service: &'a str,
+    pub(crate) instance: &'a str,
+    pub(crate) boot: Uuid,
+    pub(crate) seq: i64,
+    pub(crate) action: String,
+    pub(crate) outcome: &'static str,
+    pub(crate) reason: Option<String>,
+    pub(crate) identity: &'static str,
+    pub(crate) sub: Option<String>,
+    pub(crate) username: Option<String>,
+    pub(crate) client_id: Option<String>,
+    pub(crate) sid: Option<String>,
+    pub(crate) jti: Option<String>,
+    pub(crate) ip: Option<Vec<u8>>,
+    pub(crate) route: Option<String>,
+    pub(crate) template: Option<String>,
+    pub(crate) path: Option<String>,
+    pub(crate) method: Option<String>,
+    pub(crate) status: Option<i32>,
+    pub(crate) duration_us: Option<i64>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) body: &'a [u8],
 }
 
 impl<'a> Row<'a> {
     /// The row of `arrival`, which is number `ordinal` of a batch recorded at `recorded_at`.
     pub(super) fn of(arrival: &'a Arrival, ordinal: i32, recorded_at: UtcMicros) -> Self {
-        let (event, facts) = (&arrival.event, &arrival.event.facts);
+        Self {
+            ordinal,
+            body: &arrival.body,
+            ..Self::of_event(&arrival.event, recorded_at)
+        }
+    }
+
+    /// The columns of an event that was recorded at `recorded_at`, without its place and its body.
+    pub(crate) fn of_event(event: &'a Event, recorded_at: UtcMicros) -> Self {
+        let facts = &event.facts;
         let text = |value: &Option<String>| value.as_deref().map(searchable);
         let (actor, http) = (&facts.actor, facts.http.as_ref());
         let ip = facts.client.as_ref().and_then(|client| client.ip.as_deref());
@@ -61,7 +72,7 @@ impl<'a> Row<'a> {
             id: event.id,
             class: facts.class.as_str(),
             time: event.time.as_micros(),
-            ordinal,
+            ordinal: 0,
             time_suspect: is_suspect(event.time, recorded_at),
             service: &event.source.service,
             instance: &event.source.instance,
@@ -71,7 +82,7 @@ impl<'a> Row<'a> {
             action: searchable(&facts.action),
             outcome: facts.outcome.as_str(),
             reason: text(&facts.reason),
-            identity: identity(actor.identity),
+            identity: identity_word(actor.identity),
             sub: text(&actor.sub),
             username: text(&actor.username),
             client_id: text(&actor.client_id),
@@ -83,9 +94,13 @@ impl<'a> Row<'a> {
             route: facts.policy.as_ref().and_then(|policy| text(&policy.route)),
             template: http.and_then(|http| text(&http.route)),
             path: http.map(|http| searchable(&http.path)),
+            method: http.map(|http| searchable(&http.method)),
             status: http.and_then(|http| http.status).map(i32::from),
+            duration_us: http
+                .and_then(|http| http.duration_us)
+                .and_then(|micros| i64::try_from(micros).ok()),
             request_id: facts.trace.as_ref().map(|trace| searchable(&trace.request_id)),
-            body: &arrival.body,
+            body: &[],
         }
     }
 }
@@ -108,7 +123,8 @@ pub(crate) fn address_of_bytes(bytes: [u8; 16]) -> IpAddr {
     IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical()
 }
 
-const fn identity(identity: Identity) -> &'static str {
+/// How far an actor is to be believed, as columns hold it.
+pub(crate) const fn identity_word(identity: Identity) -> &'static str {
     match identity {
         Identity::Verified => "verified",
         Identity::Claimed => "claimed",

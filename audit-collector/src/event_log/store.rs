@@ -20,7 +20,8 @@ const SQLITE_ROWS_MAX: usize = 64;
 const RACES_MAX: usize = 3;
 
 const COLUMNS: &str = "id, class, time, batch_id, ordinal, time_suspect, service, instance, boot, seq, action, outcome, \
-    reason, identity, sub, username, client_id, sid, jti, ip, route, template, path, status, request_id, body";
+    reason, identity, sub, username, client_id, sid, jti, ip, route, template, path, status, request_id, body, method, \
+    duration_us";
 
 impl EventLog {
     /// Stores what is new of a batch, all or nothing. When this returns, it survives the loss of power.
@@ -190,7 +191,9 @@ async fn insert_rows_sqlite(
             .push_bind(row.path.as_ref())
             .push_bind(row.status)
             .push_bind(row.request_id.as_ref())
-            .push_bind(row.body);
+            .push_bind(row.body)
+            .push_bind(row.method.as_ref())
+            .push_bind(row.duration_us);
     });
     let query = builder.build().persistent(rows.len() == SQLITE_ROWS_MAX);
     Ok(query.execute(&mut **tx).await?.rows_affected())
@@ -210,13 +213,15 @@ async fn insert_rows_postgres(
     let insert = format!(
         "INSERT INTO event ({COLUMNS}) \
          SELECT id, class, time, $1, ordinal, time_suspect, service, instance, boot, seq, action, outcome, \
-             reason, identity, sub, username, client_id, sid, jti, ip, route, template, path, status, request_id, body \
+             reason, identity, sub, username, client_id, sid, jti, ip, route, template, path, status, request_id, body, \
+             method, duration_us \
          FROM UNNEST($2::uuid[], $3::text[], $4::bigint[], $5::int[], $6::bool[], $7::text[], $8::text[], $9::uuid[], \
              $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], \
              $18::text[], $19::text[], $20::bytea[], $21::text[], $22::text[], $23::text[], $24::int[], $25::text[], \
-             $26::bytea[]) \
+             $26::bytea[], $27::text[], $28::bigint[]) \
          AS fresh (id, class, time, ordinal, time_suspect, service, instance, boot, seq, action, outcome, \
-             reason, identity, sub, username, client_id, sid, jti, ip, route, template, path, status, request_id, body) \
+             reason, identity, sub, username, client_id, sid, jti, ip, route, template, path, status, request_id, body, \
+             method, duration_us) \
          ON CONFLICT DO NOTHING"
     );
     let done = sqlx::query(sqlx::AssertSqlSafe(insert))
@@ -246,6 +251,8 @@ async fn insert_rows_postgres(
         .bind(column!(row => row.status))
         .bind(column!(row => row.request_id.as_deref()))
         .bind(column!(row => row.body))
+        .bind(column!(row => row.method.as_deref()))
+        .bind(column!(row => row.duration_us))
         .execute(&mut **tx)
         .await?;
     Ok(done.rows_affected())

@@ -82,7 +82,7 @@ mod tests {
     use crate::search::Search;
 
     fn filter(query: &str) -> Filter {
-        Search::parse(query).unwrap().filter
+        Search::parse(query, CURSOR.time).unwrap().filter
     }
 
     const CURSOR: Cursor = Cursor {

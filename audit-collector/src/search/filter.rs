@@ -1,129 +1,68 @@
-//! The query string → a typed search, or which parameter is wrong. Pure.
+//! Which events are searched for: one typed filter, whether it was given as parameters or in the filter language. Pure.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use shared::clock::UtcMicros;
-use shared::event::{Class, Outcome};
-use url::form_urlencoded;
+use shared::event::Event;
 
-use super::{Cursor, InvalidCursor};
-use crate::event_log::{address_bytes, searchable};
+use super::condition::{Condition, Expression, NumberColumn};
+use super::field::free_text;
+use super::language::{InvalidFilter, Node, Value, parse};
+use super::{Field, InvalidParameter, Period};
+use crate::event_log::Row;
 
-const LIMIT_DEFAULT: u16 = 50;
-const LIMIT_MAX: u16 = 500;
-
-/// The longest value of a parameter, in bytes: as long as a searchable column.
-const VALUE_BYTES_MAX: usize = 1024;
-
-/// The longest name that an error repeats, in bytes.
-const NAME_BYTES_MAX: usize = 64;
-
-/// What is searched for, and which page of it.
+/// Which events are searched for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Search {
-    /// What is searched for.
-    pub filter: Filter,
-    /// Events on a page at most.
-    pub limit: u16,
-    /// Where the page before ended.
-    pub after: Option<Cursor>,
-}
-
-/// Which events are searched for: those that meet every condition.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    conditions: Vec<Condition>,
+    expression: Expression,
     given: BTreeMap<String, String>,
 }
 
-/// One condition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Condition {
-    /// At or after that time.
-    From(UtcMicros),
-    /// Before that time.
-    To(UtcMicros),
-    /// Of the user with that subject or name.
-    User(String),
-    /// From that address.
-    Address([u8; 16]),
-    /// With that status.
-    Status(u16),
-    /// With exactly that text.
-    Text(TextColumn, String),
-}
-
-/// A column that is compared with a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TextColumn {
-    Sub,
-    Sid,
-    Jti,
-    Route,
-    Template,
-    Path,
-    Outcome,
-    Action,
-    Class,
-    Reason,
-    RequestId,
-    Service,
-}
-
-/// A parameter that is unknown, repeated or not understood.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("parameter `{name}`: {problem}")]
-pub struct InvalidParameter {
-    /// Its name, cut to length.
-    pub name: String,
-    /// What is wrong with it.
-    pub problem: String,
-}
-
-impl InvalidParameter {
-    fn new(name: &str, problem: impl Into<String>) -> Self {
+impl Default for Filter {
+    /// Everything.
+    fn default() -> Self {
         Self {
-            name: shared::event::bounded(name, NAME_BYTES_MAX),
-            problem: problem.into(),
+            expression: Expression::All(Vec::new()),
+            given: BTreeMap::new(),
         }
     }
 }
 
-impl Search {
-    /// Reads the query string of `GET /v1/events`.
-    pub fn parse(query: &str) -> Result<Self, InvalidParameter> {
-        let mut parameters = parameters(query)?;
-        let limit = match parameters.remove("limit") {
-            None => LIMIT_DEFAULT,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|limit| (1..=LIMIT_MAX).contains(limit))
-                .ok_or_else(|| {
-                    InvalidParameter::new("limit", format!("not a number from 1 to {LIMIT_MAX}"))
-                })?,
-        };
-        let cursor = parameters.remove("cursor");
-        let filter = Filter::of(parameters)?;
-        let opened = cursor.map(|text| Cursor::open(&text, &filter)).transpose();
-        let after =
-            opened.map_err(|error: InvalidCursor| InvalidParameter::new("cursor", error.to_string()))?;
-        Ok(Self { filter, limit, after })
-    }
-}
-
 impl Filter {
-    fn of(given: BTreeMap<String, String>) -> Result<Self, InvalidParameter> {
-        let conditions = given.iter().map(|(name, value)| condition(name, value));
-        let conditions: Vec<_> = conditions.collect::<Result<_, _>>()?;
-        check_period(&given)?;
-        Ok(Self { conditions, given })
+    /// Reads a filter in the filter language; `now` is what `last` counts from.
+    pub fn parse(text: &str, now: UtcMicros) -> Result<Self, InvalidFilter> {
+        Ok(Self {
+            expression: resolve(&parse(text)?, now)?,
+            given: BTreeMap::from([("q".to_owned(), text.to_owned())]),
+        })
     }
 
-    /// The conditions, ordered by the names of their parameters.
-    pub(super) fn conditions(&self) -> &[Condition] {
-        &self.conditions
+    /// The filter that parameters stand for, which must all hold.
+    pub(super) fn of(given: BTreeMap<String, String>, now: UtcMicros) -> Result<Self, InvalidParameter> {
+        let parts = given.iter().map(|(name, value)| parameter(name, value, now));
+        let filter = Self {
+            expression: Expression::All(parts.collect::<Result<_, _>>()?),
+            given,
+        };
+        // A period that ends before it begins is a mistake and not a question without answers.
+        match (filter.moment("from"), filter.moment("to")) {
+            (Some(from), Some(to)) if to <= from => Err(InvalidParameter::new("to", "not after `from`")),
+            _ => Ok(filter),
+        }
+    }
+
+    /// The events that meet this filter and another one.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self {
+            expression: Expression::All(vec![self.expression.clone(), other.expression.clone()]),
+            given: self.given.clone(),
+        }
+    }
+
+    /// Whether an event that was recorded at `recorded_at` meets it: the same as the database would say.
+    pub fn matches(&self, event: &Event, recorded_at: UtcMicros) -> bool {
+        self.expression.is_met_by(&Row::of_event(event, recorded_at))
     }
 
     /// The parameters as they were given, ordered by name.
@@ -132,185 +71,161 @@ impl Filter {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
-}
 
-/// A period of time, open at either end.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Period {
-    /// Its first moment.
-    pub from: Option<UtcMicros>,
-    /// The first moment after it.
-    pub to: Option<UtcMicros>,
-}
-
-impl Period {
-    /// Reads a query string that holds nothing but `from` and `to`.
-    pub fn parse(query: &str) -> Result<Self, InvalidParameter> {
-        let parameters = parameters(query)?;
-        let mut period = Self::default();
-        for (name, value) in &parameters {
-            match name.as_str() {
-                "from" => period.from = Some(time(name, value)?),
-                "to" => period.to = Some(time(name, value)?),
-                _ => return Err(InvalidParameter::new(name, "unknown")),
-            }
+    /// The period outside of which nothing can meet it.
+    pub fn period(&self) -> Period {
+        let (first, last) = period_of(&self.expression);
+        Period {
+            from: (first > i64::MIN).then(|| UtcMicros::from_micros(first)),
+            to: (last < i64::MAX).then(|| UtcMicros::from_micros(last.saturating_add(1))),
         }
-        check_period(&parameters)?;
-        Ok(period)
+    }
+
+    pub(crate) const fn expression(&self) -> &Expression {
+        &self.expression
+    }
+
+    fn moment(&self, name: &str) -> Option<UtcMicros> {
+        self.given.get(name)?.parse().ok()
     }
 }
 
-/// The parameters of a query string; each may stand in it once and is not empty.
-fn parameters(query: &str) -> Result<BTreeMap<String, String>, InvalidParameter> {
-    let mut parameters = BTreeMap::new();
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        if value.is_empty() {
-            return Err(InvalidParameter::new(&name, "empty"));
-        }
-        if value.len() > VALUE_BYTES_MAX {
-            let problem = format!("longer than {VALUE_BYTES_MAX} bytes");
-            return Err(InvalidParameter::new(&name, problem));
-        }
-        if parameters
-            .insert(name.clone().into_owned(), value.into_owned())
-            .is_some()
-        {
-            return Err(InvalidParameter::new(&name, "given more than once"));
-        }
-    }
-    Ok(parameters)
-}
-
-fn condition(name: &str, value: &str) -> Result<Condition, InvalidParameter> {
-    let text = |column| Ok(Condition::Text(column, searchable(value)));
-    let word = |column, words: &[&str]| {
-        if words.contains(&value) {
-            return Ok(Condition::Text(column, value.to_owned()));
-        }
-        let problem = format!("not one of {}", words.join(", "));
-        Err(InvalidParameter::new(name, problem))
+fn parameter(name: &str, value: &str, now: UtcMicros) -> Result<Expression, InvalidParameter> {
+    let time = |text: &str| {
+        let example = "not a time with a zone, such as 2026-01-31T12:00:00Z (a `+` is written %2B)";
+        let time: Result<UtcMicros, _> = text.parse();
+        time.map(UtcMicros::as_micros)
+            .map_err(|_| InvalidParameter::new(name, example))
     };
-    match name {
-        "from" => time(name, value).map(Condition::From),
-        "to" => time(name, value).map(Condition::To),
-        "user" => Ok(Condition::User(searchable(value))),
-        "sub" => text(TextColumn::Sub),
-        "sid" => text(TextColumn::Sid),
-        "jti" => text(TextColumn::Jti),
-        "ip" => match value.parse::<IpAddr>() {
-            Ok(address) => Ok(Condition::Address(address_bytes(address))),
-            Err(_) => Err(InvalidParameter::new(name, "not an IP address")),
-        },
-        // Templates begin with a slash, names of routes do not.
-        "route" if value.starts_with('/') => text(TextColumn::Template),
-        "route" => text(TextColumn::Route),
-        "path" => text(TextColumn::Path),
-        "outcome" => word(TextColumn::Outcome, &Outcome::ALL.map(Outcome::as_str)),
-        "class" => word(TextColumn::Class, &Class::ALL.map(Class::as_str)),
-        "action" => text(TextColumn::Action),
-        "reason" => text(TextColumn::Reason),
-        "request_id" => text(TextColumn::RequestId),
-        "service" => text(TextColumn::Service),
-        "status" => value
-            .parse()
-            .ok()
-            .filter(|status| (100..1000).contains(status))
-            .map(Condition::Status)
-            .ok_or_else(|| InvalidParameter::new(name, "not a status from 100 to 999")),
-        _ => Err(InvalidParameter::new(name, "unknown")),
-    }
+    let (first, last) = match name {
+        "q" => return Ok(Filter::parse(value, now)?.expression),
+        "from" => (time(value)?, i64::MAX),
+        "to" => (i64::MIN, time(value)?.saturating_sub(1)),
+        _ => {
+            let field = Field::named(name).ok_or_else(|| InvalidParameter::new(name, "unknown"))?;
+            let condition = field.condition(&Value::Exact(value.to_owned()), now);
+            return condition
+                .map(Expression::Is)
+                .map_err(|expected| InvalidParameter::new(name, format!("not {expected}")));
+        }
+    };
+    let column = NumberColumn::Time;
+    Ok(Expression::Is(Condition::Number { column, first, last }))
 }
 
-fn time(name: &str, value: &str) -> Result<UtcMicros, InvalidParameter> {
-    let example = "not a time with a zone, such as 2026-01-31T12:00:00Z (a `+` is written %2B)";
-    value.parse().map_err(|_| InvalidParameter::new(name, example))
+fn resolve(node: &Node, now: UtcMicros) -> Result<Expression, InvalidFilter> {
+    let several =
+        |parts: &[Node]| -> Result<Vec<_>, _> { parts.iter().map(|part| resolve(part, now)).collect() };
+    Ok(match node {
+        Node::All(parts) => Expression::All(several(parts)?),
+        Node::Any(parts) => Expression::Any(several(parts)?),
+        Node::Not(part) => Expression::Not(Box::new(resolve(part, now)?)),
+        Node::Term(term) => {
+            let condition = match term.field {
+                Some(field) => field
+                    .condition(&term.value, now)
+                    .map_err(|expected| format!("`{}` takes {expected}", field.name())),
+                None => free_text(&term.value).map_err(|expected| format!("expected {expected}")),
+            };
+            Expression::Is(condition.map_err(|problem| InvalidFilter { at: term.at, problem })?)
+        }
+    })
 }
 
-/// A period that ends before it begins is a mistake and not a question without answers.
-fn check_period(given: &BTreeMap<String, String>) -> Result<(), InvalidParameter> {
-    let moment = |name: &str| given.get(name)?.parse::<UtcMicros>().ok();
-    match (moment("from"), moment("to")) {
-        (Some(from), Some(to)) if to <= from => Err(InvalidParameter::new("to", "not after `from`")),
-        _ => Ok(()),
+/// The first and the last moment between which everything lies that meets `expression`.
+fn period_of(expression: &Expression) -> (i64, i64) {
+    const ALWAYS: (i64, i64) = (i64::MIN, i64::MAX);
+    match expression {
+        Expression::All(parts) => parts
+            .iter()
+            .map(period_of)
+            .fold(ALWAYS, |all, part| (all.0.max(part.0), all.1.min(part.1))),
+        Expression::Any(parts) => parts
+            .iter()
+            .map(period_of)
+            .reduce(|any, part| (any.0.min(part.0), any.1.max(part.1)))
+            .unwrap_or(ALWAYS),
+        Expression::Is(Condition::Number {
+            column: NumberColumn::Time,
+            first,
+            last,
+        }) => (*first, *last),
+        Expression::Not(_) | Expression::Is(_) => ALWAYS,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
-    fn wrong(query: &str) -> String {
-        Search::parse(query).unwrap_err().name
+    const NOW: UtcMicros = UtcMicros::from_seconds(1_768_435_200);
+
+    fn filter(text: &str) -> Filter {
+        Filter::parse(text, NOW).unwrap()
     }
 
     #[test]
-    fn nothing_given_is_everything_fifty_at_a_time() {
-        let search = Search::parse("").unwrap();
-
-        assert_eq!(search.limit, 50);
-        assert!(search.filter.conditions().is_empty());
-    }
-
-    #[test]
-    fn a_wrong_parameter_is_named() {
-        for (query, name) in [
-            ("usr=alice", "usr"),
-            ("sub=a&sub=b", "sub"),
-            ("sub=", "sub"),
-            ("from=yesterday", "from"),
-            ("from=2026-01-31T12:00:00", "from"),
-            ("from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", "to"),
-            ("ip=300.1.1.1", "ip"),
-            ("outcome=maybe", "outcome"),
-            ("class=none", "class"),
-            ("status=abc", "status"),
-            ("status=42", "status"),
-            ("limit=0", "limit"),
-            ("limit=501", "limit"),
-            ("limit=-1", "limit"),
-            ("cursor=abc", "cursor"),
-        ] {
-            assert_eq!(wrong(query), name, "{query}");
-        }
-        assert_eq!(wrong(&format!("path={}", "x".repeat(1025))), "path");
-    }
-
-    #[test]
-    fn a_route_is_a_name_or_a_template() {
-        let column = |query: &str| match Search::parse(query).unwrap().filter.conditions() {
-            [Condition::Text(column, _)] => *column,
-            other => panic!("{other:?}"),
+    fn parameters_and_the_language_become_the_same_filter() {
+        let of = |name: &str, value: &str| {
+            Filter::of(BTreeMap::from([(name.to_owned(), value.to_owned())]), NOW)
+                .unwrap()
+                .expression
         };
-
-        assert_eq!(column("route=read-order"), TextColumn::Route);
-        assert_eq!(column("route=%2Forders%2F%7Bid%7D"), TextColumn::Template);
+        for (name, value) in [
+            ("user", "alice"),
+            ("route", "/orders/{id}"),
+            ("ip", "192.0.2.7"),
+            ("status", "401"),
+        ] {
+            let Expression::All(parts) = of(name, value) else {
+                panic!()
+            };
+            assert_eq!(parts, [filter(&format!("{name}:\"{value}\"")).expression]);
+        }
+        let Expression::All(parts) = of("q", "status:401 -user:alice") else {
+            panic!()
+        };
+        assert_eq!(parts, [filter("status:401 -user:alice").expression]);
     }
 
     #[test]
-    fn a_value_is_searched_for_in_the_form_of_its_column() {
-        let search = Search::parse("sub=a%00b").unwrap();
-
-        let expected = Condition::Text(TextColumn::Sub, "a\u{fffd}b".into());
-        assert_eq!(search.filter.conditions(), [expected]);
+    fn a_value_that_is_no_such_thing_is_named_with_its_place() {
+        for (text, at, word) in [
+            ("outcome:maybe", 0, "granted, denied"),
+            ("user:alice status:abc", 11, "100 to 999"),
+            ("status:499..400", 0, "end before it begins"),
+            ("ip:10.*", 0, "10.0.0.0/8"),
+            ("user:>a", 0, ""),
+            ("duration:>250", 0, "unit"),
+            ("last:yesterday", 0, "24h"),
+            ("ab", 0, "at least 3"),
+            ("id:17", 0, "UUID"),
+        ] {
+            match Filter::parse(text, NOW) {
+                Err(error) => {
+                    assert_eq!(error.at, at, "{text}");
+                    assert!(error.problem.contains(word), "{text}: {error}");
+                }
+                Ok(_) => assert_eq!(word, "", "{text}"),
+            }
+        }
     }
 
-    proptest! {
-        #[test]
-        fn no_query_is_too_strange(query in ".*") {
-            drop(Search::parse(&query));
-            drop(Period::parse(&query));
-        }
-
-        #[test]
-        fn every_text_can_be_searched_for(value in ".{1,200}") {
-            let query = form_urlencoded::Serializer::new(String::new()).append_pair("sub", &value).finish();
-
-            let search = Search::parse(&query).unwrap();
-
-            let given: Vec<_> = search.filter.given().collect();
-            prop_assert_eq!(given, [("sub", value.as_str())]);
+    #[test]
+    fn the_period_is_what_every_alternative_lies_in() {
+        let day = |from: i64, to: i64| Period {
+            from: Some(UtcMicros::from_seconds(1_768_435_200 + from * 86_400)),
+            to: Some(UtcMicros::from_seconds(1_768_435_200 + to * 86_400)),
+        };
+        for (text, expected) in [
+            ("user:alice", Period::default()),
+            ("user:alice time:2026-01-15", day(0, 1)),
+            ("time:2026-01-15 OR time:2026-01-17", day(0, 3)),
+            ("time:2026-01-15 OR user:alice", Period::default()),
+            ("-time:2026-01-15", Period::default()),
+            ("time:2026-01-15..2026-01-20 time:>=2026-01-18", day(3, 6)),
+        ] {
+            assert_eq!(filter(text).period(), expected, "{text}");
         }
     }
 }

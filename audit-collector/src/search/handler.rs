@@ -20,13 +20,14 @@ use crate::error::ApiError;
     tag = "log",
     security(("bearer" = ["audit:read"])),
     params(
+        ("q" = Option<String>, Query, description = "A filter, such as `user:alice outcome:denied status:>=400 last:24h` (docs/search.md)"),
         ("from" = Option<String>, Query, description = "The first moment (RFC 3339)"),
         ("to" = Option<String>, Query, description = "The first moment after"),
         ("user" = Option<String>, Query, description = "A name or a subject"),
         ("sub" = Option<String>, Query, description = "A subject"),
         ("sid" = Option<String>, Query, description = "A session"),
         ("jti" = Option<String>, Query, description = "A token"),
-        ("ip" = Option<String>, Query, description = "The client's address"),
+        ("ip" = Option<String>, Query, description = "The client's address or network"),
         ("route" = Option<String>, Query, description = "A route by its name or, with a slash at its beginning, by its template"),
         ("path" = Option<String>, Query, description = "A path as it was asked for"),
         ("outcome" = Option<String>, Query, description = "`granted`, `denied`, `success`, `failure` or `error`"),
@@ -35,7 +36,12 @@ use crate::error::ApiError;
         ("reason" = Option<String>, Query, description = "Such as `token_expired`"),
         ("request_id" = Option<String>, Query, description = "A request"),
         ("service" = Option<String>, Query, description = "Who reports it"),
-        ("status" = Option<u16>, Query, description = "An HTTP status"),
+        ("method" = Option<String>, Query, description = "A method of HTTP"),
+        ("status" = Option<String>, Query, description = "An HTTP status, or a class of them such as `4xx`"),
+        ("last" = Option<String>, Query, description = "Not longer ago, such as `24h`"),
+        ("client" = Option<String>, Query, description = "The client that the token was minted for"),
+        ("identity" = Option<String>, Query, description = "`verified`, `claimed` or `none`"),
+        ("instance" = Option<String>, Query, description = "Which instance of the service"),
         ("limit" = Option<u16>, Query, description = "Events of a page at most"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
@@ -46,7 +52,8 @@ pub(super) async fn list_events(
     auditor: Auditor,
     RawQuery(query): RawQuery,
 ) -> Result<Json<EventPage>, Problem> {
-    let search = Search::parse(&query.unwrap_or_default()).map_err(|error| auditor.refuse(&error.into()))?;
+    let search = Search::parse(&query.unwrap_or_default(), app.clock.now())
+        .map_err(|error| auditor.refuse(&error.into()))?;
     let reading = async {
         let page = app.log.search(&search).await?;
         let rows = i64::try_from(page.events.len()).unwrap_or(i64::MAX);
@@ -73,10 +80,7 @@ pub(super) async fn read_event(
     RawQuery(query): RawQuery,
 ) -> Result<Json<EventBody>, Problem> {
     let wrong = |name: &str, problem: &str| {
-        auditor.refuse(&ApiError::Parameter(InvalidParameter {
-            name: name.to_owned(),
-            problem: problem.to_owned(),
-        }))
+        auditor.refuse(&ApiError::Parameter(InvalidParameter::new(name, problem)))
     };
     if query.is_some_and(|query| !query.is_empty()) {
         return Err(wrong("query", "this takes no parameters"));

@@ -1,9 +1,13 @@
 //! Reading the log: `GET /v1/events` and `GET /v1/events/{id}`.
 
 mod body;
+mod condition;
 mod cursor;
+mod field;
 mod filter;
 mod handler;
+mod language;
+mod parameters;
 mod statement;
 mod store;
 
@@ -13,8 +17,12 @@ use utoipa_axum::routes;
 use crate::app::AppState;
 pub use body::{Content, EventBody, EventPage, Numbered};
 pub use cursor::{Cursor, InvalidCursor};
-pub use filter::{Filter, InvalidParameter, Period, Search};
-pub(crate) use statement::{Statement, Value, bound};
+pub use field::Field;
+pub use filter::Filter;
+pub use language::InvalidFilter;
+pub(crate) use parameters::Parameters;
+pub use parameters::{InvalidParameter, Period, Search};
+pub(crate) use statement::{Dialect, Statement, Value, bound};
 
 /// The routes of this capability.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {

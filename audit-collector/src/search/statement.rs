@@ -1,10 +1,10 @@
 //! A filter → SQL with placeholders. Pure: no value is ever part of the text.
 
-use shared::clock::UtcMicros;
+use shared::database::Database;
 use uuid::Uuid;
 
-use super::filter::{Condition, TextColumn};
-use super::{Filter, Period, Search};
+use super::condition::{Condition, Expression, IdColumn, Matching, NumberColumn, TextColumn};
+use super::{Filter, Search};
 
 /// A value for a placeholder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,40 @@ pub(crate) enum Value {
 pub(crate) struct Statement {
     pub(crate) sql: String,
     pub(crate) values: Vec<Value>,
+    dialect: Dialect,
+}
+
+/// What the two databases say in different words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+impl Dialect {
+    pub(crate) fn of(database: &Database) -> Self {
+        if database.is_postgres() {
+            Self::Postgres
+        } else {
+            Self::Sqlite
+        }
+    }
+
+    /// Bytes as hexadecimal digits.
+    pub(crate) fn hex(self, column: &str) -> String {
+        match self {
+            Self::Sqlite => format!("hex({column})"),
+            Self::Postgres => format!("encode({column}, 'hex')"),
+        }
+    }
+
+    /// Whether a column has the text `part` in it. Of letters only those of ASCII are put in lower case, on both.
+    fn contains(self, column: &str, part: &str) -> String {
+        match self {
+            Self::Sqlite => format!("instr(lower({column}), {part}) > 0"),
+            Self::Postgres => format!("strpos(lower({column} COLLATE \"C\"), {part}) > 0"),
+        }
+    }
 }
 
 /// A query for rows of that type, with the statement's values bound, for whichever database it is then run on.
@@ -44,17 +78,19 @@ const SELECT: &str = "SELECT e.id, e.time, e.time_suspect, e.body, b.recorded_at
     FROM event e JOIN batch b ON b.id = e.batch_id";
 
 impl Statement {
-    pub(crate) fn new(sql: &str) -> Self {
+    pub(crate) fn new(sql: &str, dialect: Dialect) -> Self {
         Self {
             sql: sql.to_owned(),
             values: Vec::new(),
+            dialect,
         }
     }
 
     /// One page, newest first, and one event more, which tells whether there is another page.
-    pub(super) fn page(search: &Search) -> Self {
-        let mut statement = Self::new(SELECT);
-        statement.push_filter(&search.filter);
+    pub(super) fn page(search: &Search, dialect: Dialect) -> Self {
+        let mut statement = Self::new(SELECT, dialect);
+        let condition = statement.filter(&search.filter);
+        statement.push_condition(&condition);
         if let Some(after) = search.after {
             let time = statement.placeholder(Value::Number(after.time.as_micros()));
             let id = statement.placeholder(Value::Id(after.id));
@@ -68,8 +104,8 @@ impl Statement {
     }
 
     /// The event with that id.
-    pub(super) fn event(id: Uuid) -> Self {
-        let mut statement = Self::new(SELECT);
+    pub(super) fn event(id: Uuid, dialect: Dialect) -> Self {
+        let mut statement = Self::new(SELECT, dialect);
         let id = statement.placeholder(Value::Id(id));
         statement.push_condition(&format!("e.id = {id}"));
         statement
@@ -81,54 +117,86 @@ impl Statement {
         format!("${}", self.values.len())
     }
 
-    /// The conditions of a period on `time`, to stand behind a `WHERE`.
-    pub(crate) fn period(&mut self, period: &Period) -> String {
-        let mut bound = |operator: &str, time: Option<UtcMicros>| {
-            time.map(|time| {
-                format!(
-                    "time {operator} {}",
-                    self.placeholder(Value::Number(time.as_micros()))
-                )
-            })
-        };
-        let bounds = [bound(">=", period.from), bound("<", period.to)];
-        let bounds: Vec<String> = bounds.into_iter().flatten().collect();
-        if bounds.is_empty() {
-            "1 = 1".to_owned()
-        } else {
-            bounds.join(" AND ")
+    /// The condition that a row of `event e` meets a filter.
+    pub(crate) fn filter(&mut self, filter: &Filter) -> String {
+        self.expression(filter.expression())
+    }
+
+    fn expression(&mut self, expression: &Expression) -> String {
+        match expression {
+            Expression::All(parts) if parts.is_empty() => "1 = 1".to_owned(),
+            Expression::All(parts) => self.joined(parts, " AND "),
+            Expression::Any(parts) => self.joined(parts, " OR "),
+            // What is null is not so, and its contrary is.
+            Expression::Not(part) => format!("(({}) IS NOT TRUE)", self.expression(part)),
+            Expression::Is(condition) => self.condition(condition),
         }
     }
 
-    fn push_filter(&mut self, filter: &Filter) {
-        for condition in filter.conditions() {
-            let text = match condition {
-                Condition::From(time) => {
-                    format!("e.time >= {}", self.placeholder(Value::Number(time.as_micros())))
-                }
-                Condition::To(time) => {
-                    format!("e.time < {}", self.placeholder(Value::Number(time.as_micros())))
-                }
-                Condition::User(user) => {
-                    let user = self.placeholder(Value::Text(user.clone()));
-                    format!("(e.sub = {user} OR e.username = {user})")
-                }
-                Condition::Address(bytes) => {
-                    format!("e.ip = {}", self.placeholder(Value::Bytes(bytes.to_vec())))
-                }
-                Condition::Status(status) => {
-                    format!("e.status = {}", self.placeholder(Value::Number((*status).into())))
-                }
-                Condition::Text(column, text) => {
-                    format!(
-                        "{} = {}",
-                        name(*column),
-                        self.placeholder(Value::Text(text.clone()))
-                    )
-                }
-            };
-            self.push_condition(&text);
+    fn joined(&mut self, parts: &[Expression], word: &str) -> String {
+        let parts: Vec<_> = parts.iter().map(|part| self.expression(part)).collect();
+        format!("({})", parts.join(word))
+    }
+
+    fn condition(&mut self, condition: &Condition) -> String {
+        match condition {
+            Condition::Text { columns, matching } => {
+                let parts: Vec<_> = match matching {
+                    Matching::Is(text) => {
+                        let text = self.placeholder(Value::Text(text.clone()));
+                        columns
+                            .iter()
+                            .map(|column| format!("{} = {text}", column.sql()))
+                            .collect()
+                    }
+                    Matching::Begins(prefix) => {
+                        let from = self.placeholder(Value::Text(prefix.clone()));
+                        let below = after_all_with(prefix).map(|text| self.placeholder(Value::Text(text)));
+                        let begins = |column: &TextColumn| match &below {
+                            Some(below) => format!("({0} >= {from} AND {0} < {below})", column.sql()),
+                            None => format!("{} >= {from}", column.sql()),
+                        };
+                        columns.iter().map(begins).collect()
+                    }
+                    Matching::Contains(part) => {
+                        let part = self.placeholder(Value::Text(part.clone()));
+                        let contains = |column: &TextColumn| self.dialect.contains(column.sql(), &part);
+                        columns.iter().map(contains).collect()
+                    }
+                    Matching::Present => columns
+                        .iter()
+                        .map(|column| format!("{} IS NOT NULL", column.sql()))
+                        .collect(),
+                };
+                format!("({})", parts.join(" OR "))
+            }
+            Condition::Number { column, first, last } => self.range(column.sql(), *first, *last),
+            Condition::Address { first, last } => {
+                let first = self.placeholder(Value::Bytes(first.to_vec()));
+                let last = self.placeholder(Value::Bytes(last.to_vec()));
+                format!("(e.ip >= {first} AND e.ip <= {last})")
+            }
+            Condition::Id(column, id) => {
+                format!("{} = {}", column.sql(), self.placeholder(Value::Id(*id)))
+            }
         }
+    }
+
+    fn range(&mut self, column: &str, first: i64, last: i64) -> String {
+        if first == last {
+            return format!("{column} = {}", self.placeholder(Value::Number(first)));
+        }
+        let mut parts = Vec::new();
+        if first > i64::MIN {
+            parts.push(format!("{column} >= {}", self.placeholder(Value::Number(first))));
+        }
+        if last < i64::MAX {
+            parts.push(format!("{column} <= {}", self.placeholder(Value::Number(last))));
+        }
+        if parts.is_empty() {
+            parts.push(format!("{column} IS NOT NULL"));
+        }
+        format!("({})", parts.join(" AND "))
     }
 
     fn push_condition(&mut self, condition: &str) {
@@ -141,35 +209,98 @@ impl Statement {
     }
 }
 
-const fn name(column: TextColumn) -> &'static str {
-    match column {
-        TextColumn::Sub => "e.sub",
-        TextColumn::Sid => "e.sid",
-        TextColumn::Jti => "e.jti",
-        TextColumn::Route => "e.route",
-        TextColumn::Template => "e.template",
-        TextColumn::Path => "e.path",
-        TextColumn::Outcome => "e.outcome",
-        TextColumn::Action => "e.action",
-        TextColumn::Class => "e.class",
-        TextColumn::Reason => "e.reason",
-        TextColumn::RequestId => "e.request_id",
-        TextColumn::Service => "e.service",
+impl TextColumn {
+    pub(crate) const fn sql(self) -> &'static str {
+        match self {
+            Self::Sub => "e.sub",
+            Self::Username => "e.username",
+            Self::Client => "e.client_id",
+            Self::Sid => "e.sid",
+            Self::Jti => "e.jti",
+            Self::Route => "e.route",
+            Self::Template => "e.template",
+            Self::Path => "e.path",
+            Self::Method => "e.method",
+            Self::Outcome => "e.outcome",
+            Self::Action => "e.action",
+            Self::Class => "e.class",
+            Self::Reason => "e.reason",
+            Self::Request => "e.request_id",
+            Self::Service => "e.service",
+            Self::Instance => "e.instance",
+            Self::Identity => "e.identity",
+        }
     }
+}
+
+impl NumberColumn {
+    const fn sql(self) -> &'static str {
+        match self {
+            Self::Time => "e.time",
+            Self::Status => "e.status",
+            Self::Duration => "e.duration_us",
+            Self::Seq => "e.seq",
+        }
+    }
+}
+
+impl IdColumn {
+    const fn sql(self) -> &'static str {
+        match self {
+            Self::Id => "e.id",
+            Self::Boot => "e.boot",
+        }
+    }
+}
+
+/// The first text after all that begin with `prefix`, in the order of bytes; none if there is no such text.
+fn after_all_with(prefix: &str) -> Option<String> {
+    let mut characters: Vec<char> = prefix.chars().collect();
+    while let Some(last) = characters.pop() {
+        let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32);
+        if let Some(next) = next {
+            characters.push(next);
+            return Some(characters.into_iter().collect());
+        }
+    }
+    None
 }
 
 #[cfg(test)]
 mod tests {
+    use shared::clock::UtcMicros;
+
     use super::*;
 
     #[test]
     fn what_was_given_is_never_part_of_the_text() {
-        let search = Search::parse("sub=%27%3B+DROP+TABLE+event%3B--&ip=192.0.2.1&status=401").unwrap();
+        let now = UtcMicros::from_seconds(1);
+        let query = "sub=%27%3B+DROP+TABLE+event%3B--&ip=192.0.2.1&status=401&q=path:%22DROP%22*+-%22DROP%22";
+        let search = Search::parse(query, now).unwrap();
 
-        let statement = Statement::page(&search);
+        for dialect in [Dialect::Sqlite, Dialect::Postgres] {
+            let statement = Statement::page(&search, dialect);
 
-        assert!(!statement.sql.contains("DROP"));
-        assert_eq!(statement.values.len(), 4);
-        assert!(statement.sql.ends_with("LIMIT $4"), "{}", statement.sql);
+            assert!(
+                !statement.sql.to_uppercase().contains("DROP"),
+                "{}",
+                statement.sql
+            );
+            assert_eq!(statement.values.len(), 8);
+            assert!(statement.sql.ends_with("LIMIT $8"), "{}", statement.sql);
+        }
+    }
+
+    #[test]
+    fn a_prefix_ends_before_the_next_text_that_has_it_not() {
+        for (prefix, expected) in [
+            ("/orders/", Some("/orders0")),
+            ("a\u{10ffff}", Some("b")),
+            ("\u{d7ff}", Some("\u{e000}")),
+            ("\u{10ffff}", None),
+            ("", None),
+        ] {
+            assert_eq!(after_all_with(prefix).as_deref(), expected, "{prefix}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::body::Content;
-use super::{Cursor, EventBody, EventPage, Search, Statement, bound};
+use super::{Cursor, Dialect, EventBody, EventPage, Search, Statement, bound};
 use crate::event_log::EventLog;
 
 #[derive(FromRow)]
@@ -35,7 +35,11 @@ impl From<FoundRow> for EventBody {
 impl EventLog {
     /// One page of what is searched for, newest first.
     pub async fn search(&self, search: &Search) -> Result<EventPage, DatabaseError> {
-        let mut rows = find(self.database(), &Statement::page(search)).await?;
+        let mut rows = find(
+            self.database(),
+            &Statement::page(search, Dialect::of(self.database())),
+        )
+        .await?;
         let limit = usize::from(search.limit);
         let has_more = rows.len() > limit;
         rows.truncate(limit);
@@ -51,7 +55,11 @@ impl EventLog {
 
     /// The event with that id.
     pub async fn event(&self, id: Uuid) -> Result<Option<EventBody>, DatabaseError> {
-        let rows = find(self.database(), &Statement::event(id)).await?;
+        let rows = find(
+            self.database(),
+            &Statement::event(id, Dialect::of(self.database())),
+        )
+        .await?;
         Ok(rows.into_iter().next().map(EventBody::from))
     }
 }

@@ -7,7 +7,7 @@ use shared::http::problem::Problem;
 use super::Summary;
 use crate::access::Auditor;
 use crate::app::AppState;
-use crate::search::Period;
+use crate::search::Parameters;
 
 /// What a period's events add up to.
 #[utoipa::path(
@@ -17,6 +17,7 @@ use crate::search::Period;
     tag = "log",
     security(("bearer" = ["audit:read"])),
     params(
+        ("q" = Option<String>, Query, description = "A filter (docs/search.md)"),
         ("from" = Option<String>, Query, description = "The first moment (RFC 3339)"),
         ("to" = Option<String>, Query, description = "The first moment after")
     ),
@@ -27,20 +28,16 @@ pub(super) async fn read_summary(
     auditor: Auditor,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Summary>, Problem> {
-    let query = query.unwrap_or_default();
-    let period = Period::parse(&query).map_err(|error| auditor.refuse(&error.into()))?;
-    let given = [("from", period.from), ("to", period.to)];
-    let given: Vec<_> = given
-        .into_iter()
-        .filter_map(|(name, time)| Some((name, time?.to_string())))
-        .collect();
-    let filter = given.iter().map(|(name, value)| (*name, value.as_str()));
+    let parameters = Parameters::parse(&query.unwrap_or_default());
+    let filter = parameters
+        .and_then(|parameters| parameters.filter(app.clock.now()))
+        .map_err(|error| auditor.refuse(&error.into()))?;
     // What a summary tells of is every event in it.
     let reading = async {
-        let summary = app.log.summary(&period).await?;
+        let summary = app.log.summary(&filter).await?;
         let rows = summary.events;
         Ok((summary, rows))
     };
-    let summary = auditor.record_read(&app, filter, reading).await?;
+    let summary = auditor.record_read(&app, filter.given(), reading).await?;
     Ok(Json(summary))
 }

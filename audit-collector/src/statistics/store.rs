@@ -1,18 +1,19 @@
-//! Counts the events of a period, in one statement, so that all counts are of one moment.
+//! Counts events, in one statement, so that all counts are of one moment.
 
 use shared::database::{Database, DatabaseError, read};
 
 use super::Summary;
 use crate::event_log::EventLog;
-use crate::search::{Period, Statement, bound};
+use crate::search::{Dialect, Filter, Statement, bound};
 
 /// Values in a list of the most frequent.
 const TOP: usize = 10;
 
 impl EventLog {
-    /// What the events of a period add up to.
-    pub async fn summary(&self, period: &Period) -> Result<Summary, DatabaseError> {
-        let rows = count(self.database(), &statement(period, self.database().is_postgres())).await?;
+    /// What the events that meet a filter add up to.
+    pub async fn summary(&self, filter: &Filter) -> Result<Summary, DatabaseError> {
+        let rows = count(self.database(), &statement(filter, Dialect::of(self.database()))).await?;
+        let period = filter.period();
         let mut summary = Summary {
             from: period.from,
             to: period.to,
@@ -33,28 +34,27 @@ async fn count(
     read!(fetch_all, database, bound!((String, String, i64), statement))
 }
 
-fn statement(period: &Period, is_postgres: bool) -> Statement {
-    let mut statement = Statement::new("");
-    let within = statement.period(period);
-    let hex = if is_postgres {
-        "encode(ip, 'hex')"
-    } else {
-        "hex(ip)"
-    };
+fn statement(filter: &Filter, dialect: Dialect) -> Statement {
+    let mut statement = Statement::new("", dialect);
+    let within = statement.filter(filter);
     let all = ["class", "outcome", "reason", "action"].map(|column| {
         format!(
-            "SELECT '{column}' AS list, {column} AS value, COUNT(*) AS events FROM event \
-             WHERE {within} AND {column} IS NOT NULL GROUP BY {column}"
+            "SELECT '{column}' AS list, e.{column} AS value, COUNT(*) AS events FROM event e \
+             WHERE {within} AND e.{column} IS NOT NULL GROUP BY e.{column}"
         )
     });
     let top = [
-        ("user", "COALESCE(username, sub)", "identity = 'verified'"),
-        ("address", hex, "1 = 1"),
-        ("route", "route", "1 = 1"),
+        (
+            "user",
+            "COALESCE(e.username, e.sub)".to_owned(),
+            "e.identity = 'verified'",
+        ),
+        ("address", dialect.hex("e.ip"), "1 = 1"),
+        ("route", "e.route".to_owned(), "1 = 1"),
     ]
     .map(|(list, value, condition)| {
         format!(
-            "SELECT * FROM (SELECT '{list}' AS list, {value} AS value, COUNT(*) AS events FROM event \
+            "SELECT * FROM (SELECT '{list}' AS list, {value} AS value, COUNT(*) AS events FROM event e \
              WHERE {within} AND {condition} AND {value} IS NOT NULL \
              GROUP BY {value} ORDER BY COUNT(*) DESC, {value} LIMIT {TOP}) AS top_{list}"
         )

@@ -85,7 +85,7 @@ async fn hostile_texts_come_back_unchanged_and_are_found(database: &TestDatabase
             "request_id",
         ] {
             let query = Serializer::new(String::new()).append_pair(name, text).finish();
-            let page = log.search(&Search::parse(&query).unwrap()).await.unwrap();
+            let page = log.search(&Search::parse(&query, NOW).unwrap()).await.unwrap();
 
             assert_eq!(page.events.len(), 1, "{name} = {text:?}");
             assert_eq!(facts_of(&page.events[0]), &facts_with(text));
@@ -106,7 +106,7 @@ async fn the_longest_texts_are_stored_and_found(database: &TestDatabase) {
 
     assert_eq!(appended.stored, 1);
     let page = log
-        .search(&Search::parse("outcome=denied").unwrap())
+        .search(&Search::parse("outcome=denied", NOW).unwrap())
         .await
         .unwrap();
     assert_eq!(facts_of(&page.events[0]), &facts_with(&long));

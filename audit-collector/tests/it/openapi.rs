@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::harness::api::TestApi;
 use crate::harness::database::TestDatabase;
+use crate::harness::events::NOW;
 
 const COMMITTED: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -50,7 +51,7 @@ async fn what_is_described_is_served_and_its_parameters_are_known() {
         .collect();
     assert!(names.len() > 15, "{names:?}");
     for name in names.into_iter().filter_map(Value::as_str) {
-        if let Err(error) = Search::parse(&format!("{name}=x")) {
+        if let Err(error) = Search::parse(&format!("{name}=x"), NOW) {
             assert_ne!(error.problem, "unknown", "{name}");
         }
     }

@@ -18,7 +18,7 @@ on_both_databases!(
 );
 
 async fn ids(log: &EventLog, query: &str) -> Vec<Uuid> {
-    let page = log.search(&Search::parse(query).unwrap()).await.unwrap();
+    let page = log.search(&Search::parse(query, NOW).unwrap()).await.unwrap();
     page.events.iter().map(|event| event.id).collect()
 }
 
@@ -109,7 +109,7 @@ async fn pages_neither_skip_nor_repeat_while_events_arrive(database: &TestDataba
     let mut seen = Vec::new();
     let mut query = "sub=usr_alice&limit=7".to_owned();
     for round in 0_i64.. {
-        let page = log.search(&Search::parse(&query).unwrap()).await.unwrap();
+        let page = log.search(&Search::parse(&query, NOW).unwrap()).await.unwrap();
         seen.extend(page.events.iter().map(|event| event.id));
         let Some(cursor) = page.next_cursor else { break };
         query = format!("sub=usr_alice&limit=7&cursor={cursor}");
@@ -129,7 +129,7 @@ async fn events_of_one_moment_are_paged_by_their_ids(database: &TestDatabase) {
     let mut seen = Vec::new();
     let mut query = "limit=4".to_owned();
     loop {
-        let page = log.search(&Search::parse(&query).unwrap()).await.unwrap();
+        let page = log.search(&Search::parse(&query, NOW).unwrap()).await.unwrap();
         seen.extend(page.events.iter().map(|event| event.id));
         let Some(cursor) = page.next_cursor else { break };
         query = format!("limit=4&cursor={cursor}");
@@ -154,7 +154,7 @@ async fn a_row_that_somebody_changed_is_told_and_hides_nothing(database: &TestDa
         ))
         .await;
 
-    let page = log.search(&Search::parse("").unwrap()).await.unwrap();
+    let page = log.search(&Search::parse("", NOW).unwrap()).await.unwrap();
 
     let shown = serde_json::to_value(&page).unwrap();
     assert_eq!(shown["events"].as_array().unwrap().len(), 3);

@@ -1,6 +1,6 @@
 //! What a period's events add up to.
 
-use audit_collector::search::Period;
+use audit_collector::search::{Filter, Search};
 use audit_collector::statistics::Count;
 use shared::event::{Class, Facts, Identity, Outcome, action};
 
@@ -32,9 +32,13 @@ async fn a_summary_counts_exactly(database: &TestDatabase) {
     batch.push(arrival(event(at(25), claimed)));
     log.append(&batch, &[], NOW).await.unwrap();
 
-    let all = log.summary(&Period::default()).await.unwrap();
+    let all = log.summary(&Filter::default()).await.unwrap();
     let part = log
-        .summary(&Period::parse("from=2026-01-15T00:00:10Z&to=2026-01-15T00:00:22Z").unwrap())
+        .summary(
+            &Search::parse("from=2026-01-15T00:00:10Z&to=2026-01-15T00:00:22Z", NOW)
+                .unwrap()
+                .filter,
+        )
         .await
         .unwrap();
 
@@ -57,7 +61,7 @@ async fn a_summary_counts_exactly(database: &TestDatabase) {
 }
 
 async fn a_summary_of_nothing_is_empty(database: &TestDatabase) {
-    let summary = database.log().await.summary(&Period::default()).await.unwrap();
+    let summary = database.log().await.summary(&Filter::default()).await.unwrap();
 
     assert_eq!(summary.events, 0);
     assert!(summary.by_class.is_empty() && summary.top_users.is_empty());

@@ -1,0 +1,177 @@
+//! What a filter says in the end: conditions on columns, and how they are put together. Pure.
+
+use uuid::Uuid;
+
+use crate::event_log::Row;
+
+/// A condition, or several put together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Expression {
+    /// Every one holds; none is everything.
+    All(Vec<Self>),
+    /// One of them holds.
+    Any(Vec<Self>),
+    /// It does not hold.
+    Not(Box<Self>),
+    /// This alone.
+    Is(Condition),
+}
+
+/// One condition. What is absent meets none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// One of the columns has such a text.
+    Text {
+        columns: &'static [TextColumn],
+        matching: Matching,
+    },
+    /// A number in that range, both ends included; none if `first` is above `last`.
+    Number {
+        column: NumberColumn,
+        first: i64,
+        last: i64,
+    },
+    /// An address in that range, both ends included.
+    Address { first: [u8; 16], last: [u8; 16] },
+    /// That very id.
+    Id(IdColumn, Uuid),
+}
+
+/// What a text has to be like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Matching {
+    Is(String),
+    Begins(String),
+    /// Has that text somewhere in it, whatever the case of ASCII letters; it is given in lower case.
+    Contains(String),
+    Present,
+}
+
+/// A column that holds texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TextColumn {
+    Sub,
+    Username,
+    Client,
+    Sid,
+    Jti,
+    Route,
+    Template,
+    Path,
+    Method,
+    Outcome,
+    Action,
+    Class,
+    Reason,
+    Request,
+    Service,
+    Instance,
+    Identity,
+}
+
+/// A column that holds numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NumberColumn {
+    /// In microseconds since 1970.
+    Time,
+    Status,
+    /// In microseconds.
+    Duration,
+    Seq,
+}
+
+/// A column that holds UUIDs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IdColumn {
+    Id,
+    Boot,
+}
+
+impl TextColumn {
+    /// What a text without a field is looked for in.
+    pub(crate) const FREE_TEXT: &'static [Self] = &[
+        Self::Username,
+        Self::Sub,
+        Self::Client,
+        Self::Action,
+        Self::Reason,
+        Self::Route,
+        Self::Template,
+        Self::Path,
+    ];
+
+    fn of<'r>(self, row: &'r Row<'_>) -> Option<&'r str> {
+        match self {
+            Self::Sub => row.sub.as_deref(),
+            Self::Username => row.username.as_deref(),
+            Self::Client => row.client_id.as_deref(),
+            Self::Sid => row.sid.as_deref(),
+            Self::Jti => row.jti.as_deref(),
+            Self::Route => row.route.as_deref(),
+            Self::Template => row.template.as_deref(),
+            Self::Path => row.path.as_deref(),
+            Self::Method => row.method.as_deref(),
+            Self::Outcome => Some(row.outcome),
+            Self::Action => Some(&row.action),
+            Self::Class => Some(row.class),
+            Self::Reason => row.reason.as_deref(),
+            Self::Request => row.request_id.as_deref(),
+            Self::Service => Some(row.service),
+            Self::Instance => Some(row.instance),
+            Self::Identity => Some(row.identity),
+        }
+    }
+}
+
+impl NumberColumn {
+    fn of(self, row: &Row<'_>) -> Option<i64> {
+        match self {
+            Self::Time => Some(row.time),
+            Self::Status => row.status.map(i64::from),
+            Self::Duration => row.duration_us,
+            Self::Seq => Some(row.seq),
+        }
+    }
+}
+
+impl Expression {
+    /// Whether a row meets it: the same as the database would say.
+    pub(crate) fn is_met_by(&self, row: &Row<'_>) -> bool {
+        match self {
+            Self::All(parts) => parts.iter().all(|part| part.is_met_by(row)),
+            Self::Any(parts) => parts.iter().any(|part| part.is_met_by(row)),
+            Self::Not(part) => !part.is_met_by(row),
+            Self::Is(condition) => condition.is_met_by(row),
+        }
+    }
+}
+
+impl Condition {
+    fn is_met_by(&self, row: &Row<'_>) -> bool {
+        match self {
+            Self::Text { columns, matching } => columns
+                .iter()
+                .any(|column| column.of(row).is_some_and(|text| matching.is_met_by(text))),
+            Self::Number { column, first, last } => column
+                .of(row)
+                .is_some_and(|number| (*first..=*last).contains(&number)),
+            Self::Address { first, last } => row
+                .ip
+                .as_deref()
+                .is_some_and(|address| (first.as_slice()..=last.as_slice()).contains(&address)),
+            Self::Id(IdColumn::Id, id) => row.id == *id,
+            Self::Id(IdColumn::Boot, boot) => row.boot == *boot,
+        }
+    }
+}
+
+impl Matching {
+    fn is_met_by(&self, text: &str) -> bool {
+        match self {
+            Self::Is(whole) => text == whole,
+            Self::Begins(prefix) => text.starts_with(prefix.as_str()),
+            Self::Contains(part) => text.to_ascii_lowercase().contains(part.as_str()),
+            Self::Present => true,
+        }
+    }
+}
