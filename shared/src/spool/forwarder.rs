@@ -1,4 +1,4 @@
-//! Drains segments to the transport: reads in order, publishes with confirms, trims what is confirmed.
+//! Drains segments to the transport: reads in order, sends ahead of the confirms, trims in order what is confirmed.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,12 +9,10 @@ use tokio::task::spawn_blocking;
 use super::Command;
 use super::adopt::drain_abandoned;
 use super::segment::{Reader, Record, Segment};
+use super::window::{BATCH_MAX, Window};
 use crate::runtime::Backoff;
 use crate::runtime::shutdown::CancellationToken;
-use crate::transport::{Message, PublishError, Publisher};
-
-/// Events in one publish: enough to keep confirms pipelined.
-pub(super) const BATCH_MAX: usize = 512;
+use crate::transport::Publisher;
 
 /// How often folders of boots that are gone are looked for.
 const ADOPT_EVERY: Duration = Duration::from_secs(30);
@@ -31,13 +29,10 @@ pub(super) struct OwnSegment {
 pub(super) async fn run(own: OwnSegment, dir: PathBuf, publisher: Publisher, stop: CancellationToken) {
     let folder = own.folder.clone();
     let forwarding = async {
-        let mut link = Link {
-            publisher,
-            backoff: Backoff::default(),
-        };
-        let reader = open_reader(&own.folder, &mut link.backoff).await;
-        drain_abandoned(&dir, own.service, &mut link).await;
-        forward_own(own, reader, &dir, &mut link).await;
+        let mut window = Window::new(publisher);
+        let reader = open_reader(&own.folder).await;
+        drain_abandoned(&dir, own.service, &mut window).await;
+        forward_own(own, reader, &dir, &mut window).await;
     };
     tokio::select! {
         () = stop.cancelled() => {}
@@ -46,7 +41,8 @@ pub(super) async fn run(own: OwnSegment, dir: PathBuf, publisher: Publisher, sto
 }
 
 /// Opens the segment for reading, again and again if it must: without it nothing would ever leave.
-async fn open_reader(folder: &Path, backoff: &mut Backoff) -> Reader {
+async fn open_reader(folder: &Path) -> Reader {
+    let mut backoff = Backoff::default();
     loop {
         match Segment::reader(folder) {
             Ok(reader) => return reader,
@@ -57,40 +53,53 @@ async fn open_reader(folder: &Path, backoff: &mut Backoff) -> Reader {
 }
 
 /// Returns when the writer has ended and all of it is confirmed.
-async fn forward_own(mut own: OwnSegment, mut reader: Reader, dir: &Path, link: &mut Link) {
+async fn forward_own(mut own: OwnSegment, mut reader: Reader, dir: &Path, window: &mut Window) {
     // The forwarder's own sender must not keep the writer alive after everyone else is gone.
     let commands = own.commands.downgrade();
     drop(own.commands);
     let mut confirmed = 0;
+    let mut patience = Backoff::default();
     let mut adopting = tokio::time::interval(ADOPT_EVERY);
     adopting.reset();
+    let (mut must_adopt, mut has_ended) = (false, false);
+    window.begin(confirmed);
     loop {
-        let (returned, batch) = read(reader, confirmed).await;
-        reader = returned;
-        let batch = match batch {
-            Ok(batch) => batch,
-            Err(error) => {
-                tracing::error!(%error, "the spool cannot be read");
-                link.backoff.wait().await;
-                continue;
-            }
-        };
-        if let Some(last) = batch.last().map(|record| record.seq) {
-            link.publish(batch).await;
-            confirmed = last;
-            if let Some(commands) = commands.upgrade() {
-                // The writer may have ended; then the whole folder goes at once.
-                drop(commands.send(Command::Trim(confirmed)).await);
+        if must_adopt && window.is_empty() {
+            drain_abandoned(dir, own.service, window).await;
+            window.begin(confirmed);
+            must_adopt = false;
+        }
+        // What abandoned folders hold is older, so that it goes first, as soon as nothing is on its way.
+        let may_send = window.has_room() && !must_adopt;
+        if may_send && *own.writes.borrow_and_update() > window.sent() {
+            let (returned, batch) = read(reader, window.sent()).await;
+            reader = returned;
+            match batch {
+                Ok(batch) => {
+                    patience.reset();
+                    window.send(batch).await;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the spool cannot be read");
+                    patience.wait().await;
+                }
             }
             continue;
         }
+        if has_ended && window.is_empty() {
+            return;
+        }
         tokio::select! {
-            ended = async { own.writes.wait_for(|written| *written > confirmed).await.is_err() } => {
-                if ended {
-                    return;
+            oldest = window.oldest() => {
+                let Some(mark) = window.settle(oldest).await else { continue };
+                confirmed = mark;
+                if let Some(commands) = commands.upgrade() {
+                    // The writer may have ended; then the whole folder goes at once.
+                    drop(commands.send(Command::Trim(confirmed)).await);
                 }
             }
-            _ = adopting.tick() => drain_abandoned(dir, own.service, link).await,
+            changed = own.writes.changed(), if may_send && !has_ended => has_ended = changed.is_err(),
+            _ = adopting.tick() => must_adopt = true,
         }
     }
 }
@@ -104,44 +113,6 @@ async fn read(reader: Reader, after: u64) -> (Reader, rusqlite::Result<Vec<Recor
     match reading.await {
         Ok(read) => read,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
-}
-
-/// The publisher and its patience.
-pub(super) struct Link {
-    publisher: Publisher,
-    backoff: Backoff,
-}
-
-impl Link {
-    /// Publishes a batch, again and again until it is confirmed.
-    pub(super) async fn publish(&mut self, batch: Vec<Record>) {
-        let messages: Vec<_> = batch
-            .into_iter()
-            .map(|record| Message {
-                routing_key: record.routing_key,
-                body: record.body.into(),
-            })
-            .collect();
-        let mut failed = false;
-        while let Err(error) = self.publisher.publish(&messages).await {
-            tell(&error, failed);
-            failed = true;
-            self.backoff.wait().await;
-        }
-        if failed {
-            tracing::info!("events are forwarded again");
-        }
-        self.backoff.reset();
-    }
-}
-
-/// Says the first failure of a row loudly and the rest quietly: an outage is one piece of news.
-fn tell(error: &PublishError, again: bool) {
-    if again {
-        tracing::debug!(%error, "events still wait in the spool");
-    } else {
-        tracing::warn!(%error, "events wait in the spool");
     }
 }
 

@@ -9,7 +9,8 @@ use crate::runtime::metrics::Metrics;
 
 /// Registers the spool's metrics under `prefix` and has it asked before each reading.
 pub fn watch(metrics: &Metrics, prefix: &str, spool: &Spool) {
-    let (used, max, failing) = (
+    let (used, max, failing, blocked) = (
+        Gauge::<i64>::default(),
         Gauge::<i64>::default(),
         Gauge::<i64>::default(),
         Gauge::<i64>::default(),
@@ -26,13 +27,20 @@ pub fn watch(metrics: &Metrics, prefix: &str, spool: &Spool) {
             "Whether the last write failed, so that nothing is taken",
             failing.clone(),
         );
+        registry.register(
+            "spool_broker_blocked",
+            "Whether the broker takes nothing because it is short of memory or disk",
+            blocked.clone(),
+        );
     });
     // Not the spool itself, which would be kept open.
     let room = Arc::clone(&spool.room);
+    let broker_blocked = spool.broker_blocked.clone();
     metrics.probe(move || {
         used.set(i64::try_from(room.used()).unwrap_or(i64::MAX));
         max.set(i64::try_from(room.bytes_max()).unwrap_or(i64::MAX));
         failing.set(i64::from(room.is_failing()));
+        blocked.set(i64::from(*broker_blocked.borrow()));
         std::future::ready(())
     });
 }

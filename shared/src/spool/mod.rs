@@ -10,6 +10,7 @@ pub mod metrics;
 mod room;
 mod running_hash;
 mod segment;
+mod window;
 mod writer;
 
 use std::path::PathBuf;
@@ -88,6 +89,7 @@ pub struct Spool {
     room: Arc<Room>,
     source: Source,
     clock: SharedClock,
+    broker_blocked: watch::Receiver<bool>,
 }
 
 /// What the writer is asked for.
@@ -166,12 +168,14 @@ pub fn open(
         .spawn(move || writer.run(received))?;
     let stop = CancellationToken::new();
     let publisher = transport.publisher(settings.service);
+    let broker_blocked = publisher.watch_blocked();
     let forwarder = tokio::spawn(forwarder::run(own, settings.dir.clone(), publisher, stop.clone()));
     let spool = Spool {
         commands,
         room,
         source,
         clock,
+        broker_blocked,
     };
     let heartbeat = tokio::spawn(beat(spool.clone()));
     Ok((

@@ -85,7 +85,8 @@ impl InProcessPublisher {
         }
     }
 
-    pub(super) async fn publish(&mut self, batch: &[Message]) -> Result<(), PublishError> {
+    /// Waits while the consumer is behind.
+    pub(super) async fn send(&self, batch: &[Message]) -> Result<InProcessConfirms, PublishError> {
         let mut confirms = Vec::with_capacity(batch.len());
         for message in batch {
             let (confirm, confirmed) = oneshot::channel();
@@ -101,7 +102,17 @@ impl InProcessPublisher {
                 .map_err(|_| PublishError::Unconfirmed)?;
             confirms.push(confirmed);
         }
-        for confirmed in confirms {
+        Ok(InProcessConfirms(confirms))
+    }
+}
+
+/// The confirms of a batch.
+#[derive(Debug)]
+pub struct InProcessConfirms(Vec<oneshot::Receiver<()>>);
+
+impl InProcessConfirms {
+    pub(super) async fn confirmed(self) -> Result<(), PublishError> {
+        for confirmed in self.0 {
             confirmed.await.map_err(|_| PublishError::Unconfirmed)?;
         }
         Ok(())
@@ -164,9 +175,15 @@ mod tests {
     #[tokio::test]
     async fn a_batch_is_confirmed_when_all_of_it_is_acknowledged() {
         let bus = Bus::new();
-        let mut publisher = InProcessPublisher::new(bus.clone(), "api-service");
+        let publisher = InProcessPublisher::new(bus.clone(), "api-service");
         let mut consumer = InProcessConsumer::new(bus);
-        let publishing = tokio::spawn(async move { publisher.publish(&[message("a"), message("b")]).await });
+        let publishing = tokio::spawn(async move {
+            publisher
+                .send(&[message("a"), message("b")])
+                .await?
+                .confirmed()
+                .await
+        });
 
         let deliveries = consumer.receive(2, Duration::from_secs(5)).await;
         let bodies: Vec<_> = deliveries.iter().map(|delivery| delivery.body.clone()).collect();
@@ -180,9 +197,10 @@ mod tests {
     #[tokio::test]
     async fn a_dropped_delivery_fails_its_batch() {
         let bus = Bus::new();
-        let mut publisher = InProcessPublisher::new(bus.clone(), "api-service");
+        let publisher = InProcessPublisher::new(bus.clone(), "api-service");
         let mut consumer = InProcessConsumer::new(bus);
-        let publishing = tokio::spawn(async move { publisher.publish(&[message("a")]).await });
+        let publishing =
+            tokio::spawn(async move { publisher.send(&[message("a")]).await?.confirmed().await });
 
         drop(consumer.receive(1, Duration::ZERO).await);
 
@@ -195,9 +213,9 @@ mod tests {
     #[tokio::test]
     async fn a_batch_ends_when_nothing_follows() {
         let bus = Bus::new();
-        let mut publisher = InProcessPublisher::new(bus.clone(), "api-service");
+        let publisher = InProcessPublisher::new(bus.clone(), "api-service");
         let mut consumer = InProcessConsumer::new(bus);
-        tokio::spawn(async move { publisher.publish(&[message("a")]).await });
+        tokio::spawn(async move { publisher.send(&[message("a")]).await?.confirmed().await });
 
         let deliveries = consumer.receive(100, Duration::from_millis(1)).await;
 

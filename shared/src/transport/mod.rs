@@ -19,8 +19,8 @@ pub use rabbit::{Broker, BrokerUrl, InvalidBrokerUrl, Part, PartState};
 use crate::runtime::common::{BROKER_URL, TOPOLOGY_PREFIX};
 use crate::runtime::settings::Reader;
 use crate::topology::Topology;
-use in_process::{InProcessConsumer, InProcessPublisher};
-use rabbit::{RabbitConsumer, RabbitPublisher};
+use in_process::{InProcessConfirms, InProcessConsumer, InProcessPublisher};
+use rabbit::{RabbitConfirms, RabbitConsumer, RabbitPublisher};
 
 /// How events travel.
 #[derive(Clone, Debug)]
@@ -94,6 +94,14 @@ pub enum PublishError {
     Unconfirmed,
 }
 
+impl PublishError {
+    /// Whether the connection is as it was: an unroutable message comes back and nothing else happens. After anything else
+    /// its state is unknown.
+    pub(crate) const fn leaves_the_connection(&self) -> bool {
+        matches!(self, Self::Unroutable)
+    }
+}
+
 /// Sends events until they are confirmed.
 #[derive(Debug)]
 pub enum Publisher {
@@ -109,9 +117,60 @@ impl Publisher {
     /// After an error some may have arrived, so that sending the batch again makes duplicates, which the collector
     /// removes by id.
     pub async fn publish(&mut self, batch: &[Message]) -> Result<(), PublishError> {
+        let result = match self.send(batch).await {
+            Ok(confirms) => confirms.confirmed().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &result {
+            self.note(error);
+        }
+        result
+    }
+
+    /// Sends a batch without waiting for its confirms, so that others can follow. They are confirmed in any order.
+    ///
+    /// What has gone wrong with it is to be [noted](Self::note).
+    pub async fn send(&mut self, batch: &[Message]) -> Result<Confirms, PublishError> {
         match self {
-            Self::Rabbit(publisher) => publisher.publish(batch).await,
-            Self::InProcess(publisher) => publisher.publish(batch).await,
+            Self::Rabbit(publisher) => publisher.send(batch).await.map(Confirms::Rabbit),
+            Self::InProcess(publisher) => publisher.send(batch).await.map(Confirms::InProcess),
+        }
+    }
+
+    /// Lets go of the connection unless `error` leaves it as it was. What was sent over it and is not confirmed is to be
+    /// sent again.
+    pub fn note(&mut self, error: &PublishError) {
+        if let Self::Rabbit(publisher) = self
+            && !error.leaves_the_connection()
+        {
+            publisher.disconnect();
+        }
+    }
+
+    /// Tells whether the broker is blocked, which it is while it is short of memory or disk.
+    pub fn watch_blocked(&self) -> watch::Receiver<bool> {
+        match self {
+            Self::Rabbit(publisher) => publisher.watch_blocked(),
+            Self::InProcess(_) => watch::Sender::new(false).subscribe(),
+        }
+    }
+}
+
+/// The confirms of a batch that was sent. Dropped, it is not known whether it has arrived.
+#[derive(Debug)]
+pub enum Confirms {
+    /// Of RabbitMQ.
+    Rabbit(RabbitConfirms),
+    /// Of the consumer in this process.
+    InProcess(InProcessConfirms),
+}
+
+impl Confirms {
+    /// Waits until every message of the batch is confirmed and routed.
+    pub async fn confirmed(self) -> Result<(), PublishError> {
+        match self {
+            Self::Rabbit(confirms) => confirms.confirmed().await,
+            Self::InProcess(confirms) => confirms.confirmed().await,
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::topology::Topology;
 pub(super) use consume::RabbitConsumer;
 pub(super) use control::{RabbitAnnouncer, RabbitListener};
 pub use look::{Part, PartState};
-pub(super) use publish::RabbitPublisher;
+pub(super) use publish::{RabbitConfirms, RabbitPublisher};
 
 /// Without heartbeats a dead peer may take eleven minutes to notice; RabbitMQ advises 5 to 20 seconds.
 const HEARTBEAT_SECONDS: u16 = 10;

@@ -7,6 +7,7 @@ mod outage;
 mod publish;
 
 use std::process::Command;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,8 +23,19 @@ use crate::support::within;
 const PUBLISHER: &str = "api-service";
 const COLLECTOR: &str = "audit-collector";
 
+/// Held by every test while it uses the broker: an alarm stops all who publish.
+static BROKER: RwLock<()> = RwLock::new(());
+
+/// A place at the broker, beside others or alone.
+#[expect(dead_code, reason = "guards are held, not read")]
+enum Place {
+    Beside(RwLockReadGuard<'static, ()>),
+    Alone(RwLockWriteGuard<'static, ()>),
+}
+
 /// A broker and names on it that no other test has.
 struct Rig {
+    _place: Place,
     address: String,
     password: String,
     ctl: String,
@@ -32,11 +44,20 @@ struct Rig {
 
 impl Rig {
     /// `None`, and a word about it, if there is no broker and none is required.
+    fn find() -> Option<Self> {
+        Self::at(|| Place::Beside(BROKER.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// The same while no other test uses the broker.
+    fn find_alone() -> Option<Self> {
+        Self::at(|| Place::Alone(BROKER.write().unwrap_or_else(PoisonError::into_inner)))
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "the variables are the test harness's, and no settings"
     )]
-    fn find() -> Option<Self> {
+    fn at(place: impl FnOnce() -> Place) -> Option<Self> {
         let variable = |name: &str| std::env::var(format!("GATELOG_TEST_{name}")).ok();
         let found = (
             variable("BROKER"),
@@ -50,6 +71,7 @@ impl Rig {
         };
         let unique = Uuid::new_v4().simple().to_string();
         Some(Self {
+            _place: place(),
             address,
             password,
             ctl,

@@ -180,3 +180,47 @@ async fn declaring_again_changes_nothing() {
     assert_eq!(bodies(&receive(&mut first, 1).await), ["a"]);
     rig.remove().await;
 }
+
+/// Ends the alarm also if the test fails: it stops every publisher of the broker.
+struct MemoryAlarm<'r>(&'r Rig);
+
+impl MemoryAlarm<'_> {
+    fn raise(rig: &Rig) -> MemoryAlarm<'_> {
+        rig.ctl(&["set_vm_memory_high_watermark", "absolute", "1MB"]);
+        MemoryAlarm(rig)
+    }
+}
+
+impl Drop for MemoryAlarm<'_> {
+    fn drop(&mut self) {
+        self.0.ctl(&["set_vm_memory_high_watermark", "0.6"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_short_of_memory_is_told_of_and_waited_for() {
+    let Some(rig) = Rig::find_alone() else { return };
+    let mut consumer = rig.consumer(100).await;
+    let mut publisher = rig.publisher();
+    publish(&mut publisher, &["before"]).await.unwrap();
+    let mut blocked = publisher.watch_blocked();
+
+    let alarm = MemoryAlarm::raise(&rig);
+    // The broker still takes what makes it notice a publisher, and nothing after that.
+    let publishing = tokio::spawn(async move {
+        publish(&mut publisher, &["a"]).await?;
+        publish(&mut publisher, &["b"]).await
+    });
+    drop(
+        within("word of it", blocked.wait_for(|blocked| *blocked))
+            .await
+            .unwrap(),
+    );
+    assert!(!publishing.is_finished());
+    drop(alarm);
+
+    within("the confirm", publishing).await.unwrap().unwrap();
+    assert!(!*blocked.borrow());
+    assert_eq!(bodies(&receive(&mut consumer, 3).await), ["before", "a", "b"]);
+    rig.remove().await;
+}

@@ -1,0 +1,265 @@
+//! What is on its way to the transport: several batches at a time, confirmed in order.
+
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesOrdered;
+
+use super::segment::Record;
+use crate::runtime::Backoff;
+use crate::transport::{Message, PublishError, Publisher};
+
+/// Events in one batch at most: enough to share what a batch costs, few enough that the first is soon on its way.
+pub(super) const BATCH_MAX: usize = 512;
+
+/// Batches on their way at most. A quorum queue confirms after its disks have synced, milliseconds later; meanwhile the
+/// next are sent. More than this were no faster in `bench/events`.
+const BATCHES_MAX: usize = 8;
+
+/// Bytes on their way at most, not counting the last batch: what a slow broker may make the sender hold in memory.
+const BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The publisher, what it has sent, and its patience. Everything up to the mark of what is confirmed may be forgotten;
+/// after an error, everything behind it is to be sent again.
+pub(super) struct Window {
+    publisher: Publisher,
+    backoff: Backoff,
+    on_the_way: FuturesOrdered<BoxFuture<'static, Answered>>,
+    bytes: usize,
+    marks: Marks,
+    failing: bool,
+}
+
+/// Up to which number a segment's events have come.
+#[derive(Clone, Copy, Default)]
+struct Marks {
+    sent: u64,
+    confirmed: u64,
+}
+
+/// A batch on its way.
+#[derive(Clone, Copy)]
+struct Batch {
+    last: u64,
+    bytes: usize,
+}
+
+type Answered = (Batch, Result<(), PublishError>);
+
+/// What became of the oldest batch on its way.
+#[must_use]
+pub(super) struct Oldest(Answered);
+
+impl Window {
+    pub(super) fn new(publisher: Publisher) -> Self {
+        Self {
+            publisher,
+            backoff: Backoff::default(),
+            on_the_way: FuturesOrdered::new(),
+            bytes: 0,
+            marks: Marks::default(),
+            failing: false,
+        }
+    }
+
+    /// Turns to a segment of which everything up to `confirmed` is confirmed. Nothing may be on its way.
+    pub(super) fn begin(&mut self, confirmed: u64) {
+        self.forget(confirmed);
+    }
+
+    /// The number after which the next batch begins.
+    pub(super) const fn sent(&self) -> u64 {
+        self.marks.sent
+    }
+
+    /// Whether nothing is on its way.
+    pub(super) fn is_empty(&self) -> bool {
+        self.on_the_way.is_empty()
+    }
+
+    /// Whether another batch may follow before one is confirmed.
+    pub(super) fn has_room(&self) -> bool {
+        self.on_the_way.len() < BATCHES_MAX && self.bytes < BYTES_MAX
+    }
+
+    /// Sends the events that follow the last batch. If that fails, it waits a little, and nothing is on its way.
+    pub(super) async fn send(&mut self, records: Vec<Record>) {
+        let Some(last) = records.last().map(|record| record.seq) else {
+            return;
+        };
+        let batch = Batch {
+            last,
+            bytes: records.iter().map(|record| record.body.len()).sum(),
+        };
+        let messages: Vec<_> = records
+            .into_iter()
+            .map(|record| Message {
+                routing_key: record.routing_key,
+                body: record.body.into(),
+            })
+            .collect();
+        match self.publisher.send(&messages).await {
+            Ok(confirms) => {
+                self.marks.sent = batch.last;
+                self.bytes += batch.bytes;
+                let confirming = async move { (batch, confirms.confirmed().await) };
+                self.on_the_way.push_back(Box::pin(confirming));
+            }
+            Err(error) => self.rewind(&error).await,
+        }
+    }
+
+    /// Waits for the oldest batch, which is then to be settled; never returns if nothing is on its way. Dropping the future
+    /// loses nothing.
+    pub(super) async fn oldest(&mut self) -> Oldest {
+        match self.on_the_way.next().await {
+            Some(oldest) => Oldest(oldest),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Settles the oldest batch and returns the number up to which everything is confirmed; `None` after an error and a
+    /// little wait, when everything behind that number is to be sent again.
+    pub(super) async fn settle(&mut self, oldest: Oldest) -> Option<u64> {
+        let Oldest((batch, result)) = oldest;
+        self.bytes = self.bytes.saturating_sub(batch.bytes);
+        if let Err(error) = result {
+            self.rewind(&error).await;
+            return None;
+        }
+        if std::mem::take(&mut self.failing) {
+            tracing::info!("events are forwarded again");
+        }
+        self.backoff.reset();
+        self.marks.confirmed = batch.last;
+        Some(batch.last)
+    }
+
+    /// Gives up what is on its way, and waits before it is sent again.
+    async fn rewind(&mut self, error: &PublishError) {
+        // An outage is one piece of news.
+        if std::mem::replace(&mut self.failing, true) {
+            tracing::debug!(%error, "events still wait in the spool");
+        } else {
+            tracing::warn!(%error, "events wait in the spool");
+        }
+        if error.leaves_the_connection() {
+            // The connection is used again, and its confirms would be kept for whoever asks.
+            while self.on_the_way.next().await.is_some() {}
+        }
+        self.publisher.note(error);
+        self.forget(self.marks.confirmed);
+        self.backoff.wait().await;
+    }
+
+    fn forget(&mut self, confirmed: u64) {
+        self.on_the_way.clear();
+        self.bytes = 0;
+        self.marks = Marks {
+            sent: confirmed,
+            confirmed,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::transport::{Bus, Consumer, Delivery, Receipt, Transport};
+
+    struct Rig {
+        window: Window,
+        consumer: Consumer,
+    }
+
+    impl Rig {
+        fn new() -> Self {
+            let transport = Transport::InProcess(Bus::new());
+            Self {
+                window: Window::new(transport.publisher("api-service")),
+                consumer: transport.consumer(1000),
+            }
+        }
+
+        async fn send(&mut self, numbers: std::ops::RangeInclusive<u64>) {
+            let record = |seq| Record {
+                seq,
+                routing_key: "access.api_request.granted".into(),
+                body: b"{}".to_vec(),
+            };
+            self.window.send(numbers.map(record).collect()).await;
+        }
+
+        async fn receive(&mut self, count: usize) -> Vec<Delivery> {
+            self.consumer
+                .receive(count, Duration::from_secs(5))
+                .await
+                .unwrap()
+        }
+
+        async fn acknowledge(&mut self, deliveries: Vec<Delivery>) {
+            let receipts: Vec<Receipt> = deliveries.into_iter().map(|delivery| delivery.receipt).collect();
+            self.consumer.acknowledge(receipts).await.unwrap();
+        }
+
+        async fn settle(&mut self) -> Option<u64> {
+            let oldest = self.window.oldest().await;
+            self.window.settle(oldest).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_batch_follows_before_the_one_ahead_is_confirmed_and_counts_after_it() {
+        let mut rig = Rig::new();
+        rig.send(1..=2).await;
+        rig.send(3..=3).await;
+        let first = rig.receive(2).await;
+        let second = rig.receive(1).await;
+
+        rig.acknowledge(second).await;
+        assert!(rig.window.oldest().now_or_never().is_none());
+        rig.acknowledge(first).await;
+
+        assert_eq!(rig.settle().await, Some(2));
+        assert_eq!(rig.settle().await, Some(3));
+        assert!(rig.window.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_that_is_refused_takes_those_behind_it_back() {
+        let mut rig = Rig::new();
+        rig.send(1..=1).await;
+        rig.send(2..=3).await;
+        rig.send(4..=4).await;
+        let first = rig.receive(1).await;
+        rig.acknowledge(first).await;
+        drop(rig.receive(2).await);
+        let last = rig.receive(1).await;
+        rig.acknowledge(last).await;
+
+        assert_eq!(rig.settle().await, Some(1));
+        assert_eq!(rig.settle().await, None);
+
+        assert_eq!(rig.window.sent(), 1);
+        assert!(rig.window.is_empty());
+    }
+
+    #[tokio::test]
+    async fn there_is_room_for_so_many_batches_and_again_when_one_is_confirmed() {
+        let mut rig = Rig::new();
+        for number in 1..=BATCHES_MAX as u64 {
+            assert!(rig.window.has_room());
+            rig.send(number..=number).await;
+        }
+        assert!(!rig.window.has_room());
+
+        let first = rig.receive(1).await;
+        rig.acknowledge(first).await;
+        assert_eq!(rig.settle().await, Some(1));
+
+        assert!(rig.window.has_room());
+    }
+}
