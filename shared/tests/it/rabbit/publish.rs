@@ -7,7 +7,7 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, ExchangeKind};
 use shared::transport::{Broker, PublishError, Transport};
 
-use super::{COLLECTOR, PUBLISHER, Rig, acknowledge, bodies, connect, publish, receive};
+use super::{COLLECTOR, PUBLISHER, Rig, acknowledge, bodies, connect, messages, publish, receive};
 use crate::support::within;
 
 #[tokio::test]
@@ -208,8 +208,8 @@ async fn a_broker_that_is_short_of_memory_is_told_of_and_waited_for() {
     let alarm = MemoryAlarm::raise(&rig);
     // The broker still takes what makes it notice a publisher, and nothing after that.
     let publishing = tokio::spawn(async move {
-        publish(&mut publisher, &["a"]).await?;
-        publish(&mut publisher, &["b"]).await
+        publisher.publish(&messages(&["a"])).await?;
+        publisher.publish(&messages(&["b"])).await
     });
     drop(
         within("word of it", blocked.wait_for(|blocked| *blocked))
