@@ -345,6 +345,11 @@ fn duration(text: &str, units: Units) -> Option<Duration> {
     (micros > 0).then(|| Duration::from_micros(micros))
 }
 
+/// A length of time such as `30s`, `5m` or `1d`, in seconds.
+pub(crate) fn whole_seconds(text: &str) -> Option<i64> {
+    i64::try_from(duration(text, SPANS)?.as_secs()).ok()
+}
+
 /// A number of decimal digits and nothing else.
 fn digits(text: &str) -> Option<i64> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

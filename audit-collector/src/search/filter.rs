@@ -51,6 +51,27 @@ impl Filter {
         }
     }
 
+    /// Events of a period.
+    pub(crate) fn within(period: &Period) -> Self {
+        let first = period.from.map_or(i64::MIN, UtcMicros::as_micros);
+        let last = period.to.map_or(i64::MAX, |to| to.as_micros().saturating_sub(1));
+        let column = NumberColumn::Time;
+        Self {
+            expression: Expression::Is(Condition::Number { column, first, last }),
+            given: BTreeMap::new(),
+        }
+    }
+
+    /// Events in which a text begins so; none if the field is no text.
+    pub(crate) fn beginning(field: Field, prefix: &str) -> Option<Self> {
+        // A moment would matter to lengths of time alone.
+        let condition = field.condition(&Value::Prefix(prefix.to_owned()), UtcMicros::from_micros(0));
+        condition.ok().map(|condition| Self {
+            expression: Expression::Is(condition),
+            given: BTreeMap::new(),
+        })
+    }
+
     /// The events that meet this filter and another one.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {

@@ -18,11 +18,13 @@ use crate::app::AppState;
 pub use body::{Content, EventBody, EventPage, Numbered};
 pub use cursor::{Cursor, InvalidCursor};
 pub use field::Field;
+pub(crate) use field::whole_seconds;
 pub use filter::Filter;
 pub use language::InvalidFilter;
 pub(crate) use parameters::Parameters;
 pub use parameters::{InvalidParameter, Period, Search};
-pub(crate) use statement::{Dialect, Statement, Value, bound};
+pub use statement::{Dialect, Statement};
+pub(crate) use statement::{Value, bound};
 
 /// The routes of this capability.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {

@@ -76,7 +76,7 @@ impl From<InvalidFilter> for InvalidParameter {
 
 /// The parameters of a query string, taken one by one: each may stand in it once and is not empty.
 #[derive(Clone, Debug)]
-pub(crate) struct Parameters(BTreeMap<String, String>);
+pub struct Parameters(BTreeMap<String, String>);
 
 impl Search {
     /// Reads the query string of `GET /v1/events`; `now` is what `last` counts from.
@@ -96,7 +96,7 @@ impl Search {
 
 impl Parameters {
     /// Reads a query string.
-    pub(crate) fn parse(query: &str) -> Result<Self, InvalidParameter> {
+    pub fn parse(query: &str) -> Result<Self, InvalidParameter> {
         let mut parameters = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let bytes_max = if FILTERS.contains(&&*name) {
@@ -145,6 +145,20 @@ impl Parameters {
             let problem = format!("not a number from {} to {}", range.start(), range.end());
             InvalidParameter::new(name, problem)
         })
+    }
+
+    /// Takes a filter out that is in the filter language.
+    pub(crate) fn nested(&mut self, name: &str, now: UtcMicros) -> Result<Option<Filter>, InvalidParameter> {
+        let filter = self.take(name).map(|text| Filter::parse(&text, now)).transpose();
+        filter.map_err(|error| InvalidParameter {
+            name: name.to_owned(),
+            ..error.into()
+        })
+    }
+
+    /// All that are left, ordered by name.
+    pub(crate) fn given(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The filter that all that are left stand for.

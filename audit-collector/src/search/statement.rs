@@ -17,7 +17,7 @@ pub(crate) enum Value {
 
 /// A statement with `$1`, `$2`… and their values.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Statement {
+pub struct Statement {
     pub(crate) sql: String,
     pub(crate) values: Vec<Value>,
     dialect: Dialect,
@@ -25,8 +25,10 @@ pub(crate) struct Statement {
 
 /// What the two databases say in different words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dialect {
+pub enum Dialect {
+    /// SQLite.
     Sqlite,
+    /// PostgreSQL.
     Postgres,
 }
 

@@ -2,7 +2,7 @@
 
 use shared::database::{Database, DatabaseError, read};
 
-use super::Summary;
+use super::{Question, Summary};
 use crate::event_log::EventLog;
 use crate::search::{Dialect, Filter, Statement, bound};
 
@@ -10,6 +10,14 @@ use crate::search::{Dialect, Filter, Statement, bound};
 const TOP: usize = 10;
 
 impl EventLog {
+    /// Answers a question about many events.
+    pub async fn ask<Q: Question>(&self, question: &Q) -> Result<Q::Answer, DatabaseError> {
+        let database = self.database();
+        let statement = question.statement(Dialect::of(database));
+        let rows = read!(fetch_all, database, bound!(Q::Row, statement))?;
+        Ok(question.answer(rows))
+    }
+
     /// What the events that meet a filter add up to.
     pub async fn summary(&self, filter: &Filter) -> Result<Summary, DatabaseError> {
         let rows = count(self.database(), &statement(filter, Dialect::of(self.database()))).await?;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use shared::clock::UtcMicros;
 
-use crate::event_log::address_of_bytes;
+use super::dimension::address;
 
 /// The counts of a period.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -75,12 +75,6 @@ impl Summary {
             list.sort_by(|a, b| b.events.cmp(&a.events).then_with(|| a.value.cmp(&b.value)));
         }
     }
-}
-
-/// The address that 32 hexadecimal digits stand for.
-fn address(hex: &str) -> Option<String> {
-    let bytes = u128::from_str_radix(hex, 16).ok()?.to_be_bytes();
-    Some(address_of_bytes(bytes).to_string())
 }
 
 #[cfg(test)]

@@ -16,3 +16,4 @@ mod run;
 mod search;
 mod sequencing;
 mod statistics;
+mod statistics_over_time;

@@ -1,0 +1,225 @@
+//! Which values are frequent, how many there are, and which are new. Pure.
+
+use serde::Serialize;
+use shared::clock::UtcMicros;
+
+use super::Count;
+use super::dimension::Dimension;
+use super::question::{Question, limit};
+use crate::search::{Dialect, Filter, InvalidParameter, Parameters, Statement, Value};
+
+const VALUES_DEFAULT: u16 = 10;
+const VALUES_MAX: u16 = 100;
+
+/// The most frequent values of a field: `GET /v1/stats/top`.
+#[derive(Clone, Debug)]
+pub struct Top {
+    filter: Filter,
+    by: Dimension,
+    values: i64,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TopAnswer {
+    /// The field.
+    pub by: &'static str,
+    /// All events.
+    pub events: i64,
+    /// Those without a value.
+    pub without: i64,
+    /// How many values there are.
+    pub distinct: i64,
+    /// The most frequent ones, the most frequent first.
+    pub values: Vec<Count>,
+    /// The events of all others.
+    pub rest: i64,
+}
+
+impl Question for Top {
+    /// The value, its events; then of all values: events, events without one, how many.
+    type Row = (Option<String>, i64, i64, i64, i64);
+    type Answer = TopAnswer;
+
+    fn read(mut parameters: Parameters, now: UtcMicros) -> Result<Self, InvalidParameter> {
+        Ok(Self {
+            by: Dimension::required(&mut parameters, "by")?,
+            values: limit(&mut parameters, VALUES_DEFAULT, VALUES_MAX)?,
+            filter: parameters.filter(now)?,
+        })
+    }
+
+    fn statement(&self, dialect: Dialect) -> Statement {
+        let mut statement = Statement::new("", dialect);
+        let condition = statement.filter(&self.filter);
+        statement.sql = format!(
+            "WITH counted AS (SELECT {value} AS value, COUNT(*) AS events FROM event e WHERE {condition} GROUP BY 1) \
+            SELECT value, events, CAST(SUM(events) OVER () AS BIGINT), \
+                CAST(SUM(CASE WHEN value IS NULL THEN events ELSE 0 END) OVER () AS BIGINT), COUNT(value) OVER () \
+            FROM counted ORDER BY CASE WHEN value IS NULL THEN 1 ELSE 0 END, events DESC, value LIMIT {values}",
+            value = self.by.sql(dialect),
+            values = self.values,
+        );
+        statement
+    }
+
+    fn answer(&self, rows: Vec<Self::Row>) -> TopAnswer {
+        let (events, without, distinct) = rows.first().map_or((0, 0, 0), |row| (row.2, row.3, row.4));
+        let values: Vec<Count> = rows
+            .into_iter()
+            .filter_map(|(value, events, ..)| {
+                let value = self.by.shown(value?);
+                Some(Count { value, events })
+            })
+            .collect();
+        let listed: i64 = values.iter().map(|count| count.events).sum();
+        TopAnswer {
+            by: self.by.name(),
+            events,
+            without,
+            distinct,
+            values,
+            rest: events - without - listed,
+        }
+    }
+
+    fn events(answer: &TopAnswer) -> i64 {
+        answer.events
+    }
+}
+
+/// How many values of a field there are: `GET /v1/stats/distinct`.
+#[derive(Clone, Debug)]
+pub struct Distinct {
+    filter: Filter,
+    by: Dimension,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DistinctAnswer {
+    /// The field.
+    pub by: &'static str,
+    /// All events.
+    pub events: i64,
+    /// How many values they have.
+    pub distinct: i64,
+}
+
+impl Question for Distinct {
+    type Row = (i64, i64);
+    type Answer = DistinctAnswer;
+
+    fn read(mut parameters: Parameters, now: UtcMicros) -> Result<Self, InvalidParameter> {
+        Ok(Self {
+            by: Dimension::required(&mut parameters, "by")?,
+            filter: parameters.filter(now)?,
+        })
+    }
+
+    fn statement(&self, dialect: Dialect) -> Statement {
+        let mut statement = Statement::new("", dialect);
+        let condition = statement.filter(&self.filter);
+        let value = self.by.sql(dialect);
+        statement.sql = format!("SELECT COUNT(*), COUNT(DISTINCT {value}) FROM event e WHERE {condition}");
+        statement
+    }
+
+    fn answer(&self, rows: Vec<Self::Row>) -> DistinctAnswer {
+        let (events, distinct) = rows.first().copied().unwrap_or_default();
+        DistinctAnswer {
+            by: self.by.name(),
+            events,
+            distinct,
+        }
+    }
+
+    fn events(answer: &DistinctAnswer) -> i64 {
+        answer.events
+    }
+}
+
+/// The values of a field that were not seen before a moment: `GET /v1/stats/new`.
+#[derive(Clone, Debug)]
+pub struct New {
+    filter: Filter,
+    by: Dimension,
+    since: UtcMicros,
+    values: i64,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NewAnswer {
+    /// The field.
+    pub by: &'static str,
+    /// The moment.
+    pub since: UtcMicros,
+    /// The values, the newest first.
+    pub values: Vec<FirstSeen>,
+}
+
+/// A value that was not seen before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FirstSeen {
+    /// The value.
+    pub value: String,
+    /// How many events have it.
+    pub events: i64,
+    /// The first of them.
+    pub first: UtcMicros,
+    /// The last.
+    pub last: UtcMicros,
+}
+
+impl Question for New {
+    type Row = (String, i64, i64, i64);
+    type Answer = NewAnswer;
+
+    fn read(mut parameters: Parameters, now: UtcMicros) -> Result<Self, InvalidParameter> {
+        let by = Dimension::required(&mut parameters, "by")?;
+        let since = parameters
+            .take("since")
+            .ok_or_else(|| InvalidParameter::new("since", "missing: a time with a zone"))?;
+        let since = since.parse().map_err(|_| {
+            InvalidParameter::new("since", "not a time with a zone, such as 2026-01-31T12:00:00Z")
+        })?;
+        Ok(Self {
+            by,
+            since,
+            values: limit(&mut parameters, VALUES_DEFAULT, VALUES_MAX)?,
+            filter: parameters.filter(now)?,
+        })
+    }
+
+    fn statement(&self, dialect: Dialect) -> Statement {
+        let mut statement = Statement::new("", dialect);
+        let condition = statement.filter(&self.filter);
+        let since = statement.placeholder(Value::Number(self.since.as_micros()));
+        let value = self.by.sql(dialect);
+        statement.sql = format!(
+            "SELECT {value}, COUNT(*), MIN(e.time), MAX(e.time) FROM event e WHERE {condition} AND {value} IS NOT NULL \
+            GROUP BY 1 HAVING MIN(e.time) >= {since} ORDER BY 3 DESC, 1 LIMIT {values}",
+            values = self.values,
+        );
+        statement
+    }
+
+    fn answer(&self, rows: Vec<Self::Row>) -> NewAnswer {
+        let seen = |(value, events, first, last): Self::Row| FirstSeen {
+            value: self.by.shown(value),
+            events,
+            first: UtcMicros::from_micros(first),
+            last: UtcMicros::from_micros(last),
+        };
+        NewAnswer {
+            by: self.by.name(),
+            since: self.since,
+            values: rows.into_iter().map(seen).collect(),
+        }
+    }
+
+    fn events(answer: &NewAnswer) -> i64 {
+        answer.values.iter().map(|value| value.events).sum()
+    }
+}
