@@ -116,3 +116,5 @@ pub const BOOT: &str = "boot";
 pub const HEARTBEAT: &str = "heartbeat";
 /// A source ends in order; nothing of it follows.
 pub const BYE: &str = "bye";
+/// Events that a spool held cannot be read, so that they are lost.
+pub const SPOOL_DAMAGED: &str = "spool_damaged";

@@ -5,18 +5,22 @@ use std::path::{Path, PathBuf};
 use tokio::task::spawn_blocking;
 
 use super::SpoolError;
-use super::segment::Segment;
+use super::damage::Damage;
+use super::folder::{Folder, State, folders};
+use super::segment::{Adopted, Lock, Segment};
+use super::store::ReadError;
+use super::tell::Teller;
 use super::window::{BATCH_MAX, Window};
 
-/// Adopts and drains every folder of `service` in `dir` whose process is gone. One that cannot be read is told and left
-/// as it is.
-pub(super) async fn drain_abandoned(dir: &Path, service: &'static str, window: &mut Window) {
+/// Adopts and drains every folder of `service` in `dir` whose process is gone. One that cannot be read to its end is told of and set
+/// aside; one that cannot be read at the moment is told of and left as it is.
+pub(super) async fn drain_abandoned(dir: &Path, service: &'static str, window: &mut Window, teller: &Teller) {
     let dir = dir.to_owned();
-    let listed = spawn_blocking(move || Segment::folders(&dir, service)).await;
+    let listed = spawn_blocking(move || folders(&dir, service)).await;
     let Ok(Ok(folders)) = listed else { return };
-    for folder in folders {
-        let shown = folder.display().to_string();
-        match adopt_and_drain(folder, window).await {
+    for folder in folders.into_iter().filter(|folder| folder.state == State::Made) {
+        let shown = folder.path.display().to_string();
+        match adopt_and_drain(folder.path, window, teller).await {
             Ok(0) => {}
             Ok(events) => tracing::info!(folder = shown, events, "forwarded what an earlier boot left"),
             Err(error) => tracing::error!(folder = shown, %error, "an earlier boot's spool cannot be read"),
@@ -24,34 +28,96 @@ pub(super) async fn drain_abandoned(dir: &Path, service: &'static str, window: &
     }
 }
 
-async fn adopt_and_drain(folder: PathBuf, window: &mut Window) -> Result<u64, SpoolError> {
-    let Some(mut segment) = blocking(move || Segment::adopt(&folder)).await? else {
-        return Ok(0);
-    };
-    window.begin(0);
-    let mut before_first = None;
-    let mut all_sent = false;
-    while !all_sent || !window.is_empty() {
-        if all_sent || !window.has_room() {
+/// Returns how many events were forwarded.
+async fn adopt_and_drain(folder: PathBuf, window: &mut Window, teller: &Teller) -> Result<u64, SpoolError> {
+    match blocking(move || Segment::adopt(&folder)).await? {
+        Adopted::Held => Ok(0),
+        Adopted::Empty(lock) => {
+            blocking(move || Ok(lock.remove()?)).await?;
+            Ok(0)
+        }
+        Adopted::Damaged(lock, damage) => {
+            set_aside(lock, damage, teller).await?;
+            Ok(0)
+        }
+        Adopted::Segment(segment, torn) => {
+            let Drained {
+                segment,
+                events,
+                damage,
+            } = drain(segment, window).await?;
+            let lock = blocking(move || segment.close()).await?;
+            match damage.into_iter().chain(torn).reduce(Damage::and) {
+                None => blocking(move || Ok(lock.remove()?)).await?,
+                Some(damage) => set_aside(lock, damage, teller).await?,
+            }
+            Ok(events)
+        }
+    }
+}
+
+/// A segment of which all that can be read is confirmed.
+struct Drained {
+    segment: Segment,
+    events: u64,
+    damage: Option<Damage>,
+}
+
+async fn drain(mut segment: Segment, window: &mut Window) -> Result<Drained, SpoolError> {
+    let (mut damage, mut lost) = (None::<Damage>, 0);
+    let (mut all_sent, mut is_next) = (false, None::<Damage>);
+    window.begin(segment.confirmed);
+    loop {
+        if window.has_room() && !all_sent && is_next.is_none() {
+            let after = window.sent();
+            let (returned, read) = blocking(move || {
+                let read = segment.store.read_on(after, BATCH_MAX);
+                Ok((segment, read))
+            })
+            .await?;
+            segment = returned;
+            match read {
+                Ok(batch) => {
+                    all_sent = batch.is_empty();
+                    window.send(batch).await;
+                }
+                Err(ReadError::Damaged(found)) => is_next = Some(found),
+                Err(ReadError::Storage(error)) => return Err(error.into()),
+            }
+            continue;
+        }
+        if !window.is_empty() {
             let oldest = window.oldest().await;
             all_sent &= window.settle(oldest).await.is_some();
             continue;
         }
-        let after = window.sent();
-        let (returned, batch) = blocking(move || {
-            let batch = segment.read_after(after, BATCH_MAX)?;
-            Ok::<_, SpoolError>((segment, batch))
-        })
-        .await?;
-        segment = returned;
-        all_sent = batch.is_empty();
-        if let Some(first) = batch.first() {
-            before_first.get_or_insert(first.seq - 1);
+        // All before it is confirmed, unless it is to be sent again.
+        match is_next.take().filter(|found| found.last_seq == window.sent()) {
+            Some(found) => {
+                damage = Some(damage.map_or(found, |first| first.and(found)));
+                let Some(next) = found.next_seq() else { break };
+                lost += next - 1 - found.last_seq;
+                window.begin(next - 1);
+            }
+            None if all_sent => break,
+            None => {}
         }
-        window.send(batch).await;
     }
-    blocking(move || segment.remove()).await?;
-    Ok(before_first.map_or(0, |before| window.sent() - before))
+    Ok(Drained {
+        events: window.sent() - segment.confirmed - lost,
+        segment,
+        damage,
+    })
+}
+
+async fn set_aside(lock: Lock, damage: Damage, teller: &Teller) -> Result<(), SpoolError> {
+    let folder = lock.folder();
+    tracing::error!(folder = %folder.display(), %damage, "an earlier boot's spool is damaged; it is set aside");
+    // Told first, so that nothing is set aside untold.
+    teller
+        .tell(damage.facts(Folder::source(folder).as_ref(), folder))
+        .await?;
+    blocking(move || Ok(lock.set_aside()?)).await
 }
 
 async fn blocking<T: Send + 'static>(

@@ -6,10 +6,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 
-use super::Command;
 use super::adopt::drain_abandoned;
-use super::segment::{Reader, Record, Segment};
+use super::damage::Damage;
+use super::record::Record;
+use super::segment::{Adopted, Segment};
+use super::store::{ReadError, Store};
+use super::tell::Teller;
 use super::window::{BATCH_MAX, Window};
+use super::{Command, SpoolError};
 use crate::runtime::Backoff;
 use crate::runtime::shutdown::CancellationToken;
 use crate::transport::Publisher;
@@ -23,28 +27,33 @@ pub(super) struct OwnSegment {
     pub(super) folder: PathBuf,
     pub(super) writes: watch::Receiver<u64>,
     pub(super) commands: mpsc::Sender<Command>,
+    pub(super) teller: Teller,
 }
 
-/// Forwards until the writer has ended and everything is confirmed, or until it is told to stop.
+/// Forwards until the writer has ended and everything is confirmed, until it is told to stop, or until the segment cannot be read any
+/// more: then the process should start anew, with a segment that can.
 pub(super) async fn run(own: OwnSegment, dir: PathBuf, publisher: Publisher, stop: CancellationToken) {
     let folder = own.folder.clone();
     let forwarding = async {
         let mut window = Window::new(publisher);
         let reader = open_reader(&own.folder).await;
-        drain_abandoned(&dir, own.service, &mut window).await;
-        forward_own(own, reader, &dir, &mut window).await;
+        drain_abandoned(&dir, own.service, &mut window, &own.teller).await;
+        forward_own(own, reader, &dir, &mut window).await
     };
     tokio::select! {
         () = stop.cancelled() => {}
-        () = forwarding => remove(&folder).await,
+        forwarded = forwarding => match forwarded {
+            Ok(()) => remove(&folder).await,
+            Err(damage) => tracing::error!(%damage, "the spool is damaged and cannot be read any further"),
+        }
     }
 }
 
 /// Opens the segment for reading, again and again if it must: without it nothing would ever leave.
-async fn open_reader(folder: &Path) -> Reader {
+async fn open_reader(folder: &Path) -> Store {
     let mut backoff = Backoff::default();
     loop {
-        match Segment::reader(folder) {
+        match Store::open_read_only(folder) {
             Ok(reader) => return reader,
             Err(error) => tracing::error!(%error, "the spool cannot be read"),
         }
@@ -52,8 +61,13 @@ async fn open_reader(folder: &Path) -> Reader {
     }
 }
 
-/// Returns when the writer has ended and all of it is confirmed.
-async fn forward_own(mut own: OwnSegment, mut reader: Reader, dir: &Path, window: &mut Window) {
+/// Returns when the writer has ended and all of it is confirmed, or when nothing more can be read.
+async fn forward_own(
+    mut own: OwnSegment,
+    mut reader: Store,
+    dir: &Path,
+    window: &mut Window,
+) -> Result<(), Damage> {
     // The forwarder's own sender must not keep the writer alive after everyone else is gone.
     let commands = own.commands.downgrade();
     drop(own.commands);
@@ -62,15 +76,24 @@ async fn forward_own(mut own: OwnSegment, mut reader: Reader, dir: &Path, window
     let mut adopting = tokio::time::interval(ADOPT_EVERY);
     adopting.reset();
     let (mut must_adopt, mut has_ended) = (false, false);
+    let mut is_next = None::<Damage>;
     window.begin(confirmed);
     loop {
         if must_adopt && window.is_empty() {
-            drain_abandoned(dir, own.service, window).await;
+            drain_abandoned(dir, own.service, window, &own.teller).await;
             window.begin(confirmed);
             must_adopt = false;
         }
+        if window.is_empty()
+            && let Some(damage) = is_next.take()
+            && damage.last_seq == confirmed
+        {
+            confirmed = damage.next_seq().ok_or(damage)? - 1;
+            tell_damage(damage, &own.folder, &own.teller).await;
+            window.begin(confirmed);
+        }
         // What abandoned folders hold is older, so that it goes first, as soon as nothing is on its way.
-        let may_send = window.has_room() && !must_adopt;
+        let may_send = window.has_room() && !must_adopt && is_next.is_none();
         if may_send && *own.writes.borrow_and_update() > window.sent() {
             let (returned, batch) = read(reader, window.sent()).await;
             reader = returned;
@@ -79,15 +102,16 @@ async fn forward_own(mut own: OwnSegment, mut reader: Reader, dir: &Path, window
                     patience.reset();
                     window.send(batch).await;
                 }
-                Err(error) => {
+                Err(ReadError::Damaged(damage)) => is_next = Some(damage),
+                Err(ReadError::Storage(error)) => {
                     tracing::error!(%error, "the spool cannot be read");
                     patience.wait().await;
                 }
             }
             continue;
         }
-        if has_ended && window.is_empty() {
-            return;
+        if has_ended && window.is_empty() && is_next.is_none() {
+            return Ok(());
         }
         tokio::select! {
             oldest = window.oldest() => {
@@ -104,8 +128,16 @@ async fn forward_own(mut own: OwnSegment, mut reader: Reader, dir: &Path, window
     }
 }
 
+/// Tells of events that are lost, while those after them go on.
+async fn tell_damage(damage: Damage, folder: &Path, teller: &Teller) {
+    tracing::error!(%damage, "the spool is damaged; the events after it are forwarded");
+    if let Err(error) = teller.tell(damage.facts(None, folder)).await {
+        tracing::error!(%error, "a damage of the spool could not be told");
+    }
+}
+
 /// Reads off the runtime's threads.
-async fn read(reader: Reader, after: u64) -> (Reader, rusqlite::Result<Vec<Record>>) {
+async fn read(reader: Store, after: u64) -> (Store, Result<Vec<Record>, ReadError>) {
     let reading = spawn_blocking(move || {
         let batch = reader.read_after(after, BATCH_MAX);
         (reader, batch)
@@ -118,10 +150,10 @@ async fn read(reader: Reader, after: u64) -> (Reader, rusqlite::Result<Vec<Recor
 
 async fn remove(folder: &Path) {
     let folder = folder.to_owned();
-    let removing = spawn_blocking(move || match Segment::adopt(&folder) {
-        Ok(Some(segment)) => segment.remove(),
-        Ok(None) => Ok(()),
-        Err(error) => Err(error),
+    let removing = spawn_blocking(move || match Segment::adopt(&folder)? {
+        Adopted::Segment(segment, _) => Ok(segment.close()?.remove()?),
+        Adopted::Empty(lock) => Ok(lock.remove()?),
+        Adopted::Held | Adopted::Damaged(..) => Ok::<(), SpoolError>(()),
     });
     if let Ok(Err(error)) = removing.await {
         tracing::warn!(%error, "an empty spool folder could not be removed");

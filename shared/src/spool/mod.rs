@@ -5,12 +5,18 @@
 //! gone and drain it under its own source and numbers.
 
 mod adopt;
+mod damage;
+mod folder;
 mod forwarder;
 pub mod metrics;
+mod record;
 mod room;
 mod running_hash;
 mod segment;
+mod store;
+mod tell;
 mod window;
+mod write_ahead_log;
 mod writer;
 
 use std::path::PathBuf;
@@ -160,6 +166,7 @@ pub fn open(
         folder: segment.folder().to_owned(),
         writes,
         commands: commands.clone(),
+        teller: tell::Teller::new(&commands, Arc::clone(&clock)),
     };
     let room = Room::new(settings.bytes_max);
     let writer = writer::Writer::new(segment, &source, Arc::clone(&room), Arc::clone(&clock), written)?;

@@ -4,7 +4,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
 
-use super::segment::Record;
+use super::record::Record;
 use crate::runtime::Backoff;
 use crate::transport::{Message, PublishError, Publisher};
 
@@ -167,6 +167,7 @@ mod tests {
 
     use futures_util::FutureExt as _;
 
+    use super::super::running_hash::RunningHash;
     use super::*;
     use crate::transport::{Bus, Consumer, Delivery, Receipt, Transport};
 
@@ -189,6 +190,7 @@ mod tests {
                 seq,
                 routing_key: "access.api_request.granted".into(),
                 body: b"{}".to_vec(),
+                running_hash: RunningHash::default(),
             };
             self.window.send(numbers.map(record).collect()).await;
         }

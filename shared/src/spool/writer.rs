@@ -1,14 +1,15 @@
 //! The one thread that numbers and writes: groups of appends in one transaction, then one sync for the group.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::record::Record;
 use super::room::Room;
 use super::running_hash::{RunningHash, own_draft};
-use super::segment::{Record, Segment};
+use super::segment::Segment;
+use super::store::Change;
 use super::{Command, SpoolError, Unnumbered};
 use crate::clock::SharedClock;
 use crate::event::{Source, action};
@@ -25,9 +26,8 @@ pub(super) struct Writer {
     room: Arc<Room>,
     written: watch::Sender<u64>,
     state: State,
-    /// Number and size of each event that is not yet confirmed.
-    unconfirmed: VecDeque<(u64, u64)>,
-    trim_to: u64,
+    /// Up to which number what was confirmed is gone, and up to which it may go.
+    confirmed: (u64, u64),
 }
 
 /// What a failed group takes back.
@@ -55,7 +55,6 @@ impl Writer {
             running_hash: RunningHash::default(),
         };
         let log = segment.write_ahead_log()?;
-        let unconfirmed = VecDeque::new();
         let mut writer = Self {
             segment,
             log,
@@ -64,8 +63,7 @@ impl Writer {
             room,
             written,
             state,
-            unconfirmed,
-            trim_to: 0,
+            confirmed: (0, 0),
         };
         writer.write_own(action::BOOT)?;
         Ok(writer)
@@ -102,7 +100,7 @@ impl Writer {
                 } => (self.number(event, is_reserved), done),
                 Command::Heartbeat { done } => (self.number_own(action::HEARTBEAT, false), done),
                 Command::Trim(seq) => {
-                    self.trim_to = self.trim_to.max(seq);
+                    self.confirmed.1 = self.confirmed.1.max(seq);
                     continue;
                 }
                 Command::Close => continue,
@@ -131,21 +129,24 @@ impl Writer {
     }
 
     fn commit(&mut self, records: &[Record], before: State) -> Result<(), Arc<rusqlite::Error>> {
-        if let Err(error) = self.segment.write(records, self.trim_to) {
-            self.state = before;
-            if self.room.note(None) {
-                tracing::error!(%error, "the spool cannot be written");
-            } else {
-                tracing::debug!(%error, "the spool still cannot be written");
+        let change = Change {
+            records,
+            confirmed: self.confirmed,
+        };
+        let freed = match self.segment.store.write(&change) {
+            Ok(freed) => freed,
+            Err(error) => {
+                self.state = before;
+                if self.room.note(None) {
+                    tracing::error!(%error, "the spool cannot be written");
+                } else {
+                    tracing::debug!(%error, "the spool still cannot be written");
+                }
+                return Err(error.into());
             }
-            return Err(error.into());
-        }
-        for record in records {
-            self.unconfirmed.push_back((record.seq, record.body.len() as u64));
-        }
-        while let Some((_, size)) = self.unconfirmed.pop_front_if(|(seq, _)| *seq <= self.trim_to) {
-            self.state.bytes = self.state.bytes.saturating_sub(size);
-        }
+        };
+        self.confirmed.0 = self.confirmed.1;
+        self.state.bytes = self.state.bytes.saturating_sub(freed);
         self.room.note(Some(self.state.bytes));
         self.written.send_replace(self.state.seq);
         Ok(())
@@ -168,6 +169,7 @@ impl Writer {
             seq,
             routing_key: event.routing_key,
             body,
+            running_hash: self.state.running_hash,
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod close;
 mod crash;
+mod damage;
 mod limits;
 mod order;
 mod torn;

@@ -87,23 +87,3 @@ async fn a_log_with_garbage_holds_what_is_before_it() {
         );
     }
 }
-
-#[tokio::test]
-async fn a_log_of_nothing_but_garbage_is_survived() {
-    let image = left_by_a_crash().await;
-    std::fs::write(file(image.path(), "spool.db-wal"), vec![0xa5; 40_000]).unwrap();
-
-    assert_eq!(forwarded(image.path()).await, [0; 0]);
-}
-
-#[tokio::test]
-async fn a_database_that_cannot_be_read_is_left_for_people_and_holds_nobody_up() {
-    let image = left_by_a_crash().await;
-    let path = file(image.path(), "spool.db");
-    std::fs::remove_file(file(image.path(), "spool.db-wal")).unwrap();
-    std::fs::write(&path, vec![0xa5; 8_192]).unwrap();
-
-    assert_eq!(forwarded(image.path()).await, [0; 0]);
-
-    assert_eq!(std::fs::read(&path).unwrap(), vec![0xa5; 8_192]);
-}
