@@ -22,7 +22,8 @@ use utoipa_axum::routes;
 use crate::access::{RequestFacts, note_request};
 use crate::error::ApiError;
 use crate::event_log::EventLog;
-use crate::{openapi, search, statistics};
+use crate::tail::Tails;
+use crate::{openapi, search, statistics, tail, timeline};
 
 /// What requests share.
 #[derive(Clone, Debug)]
@@ -39,13 +40,18 @@ pub struct AppState {
     pub trusted_proxies: Arc<[IpNet]>,
     /// Whether events are being consumed.
     pub consuming: watch::Receiver<bool>,
+    /// Who follows the log.
+    pub tails: Tails,
     /// The clock.
     pub clock: SharedClock,
 }
 
 /// What readers of the log ask.
 fn log() -> OpenApiRouter<AppState> {
-    search::routes().merge(statistics::routes())
+    search::routes()
+        .merge(statistics::routes())
+        .merge(tail::routes())
+        .merge(timeline::routes())
 }
 
 /// What operators ask; no read of the log.

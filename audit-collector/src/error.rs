@@ -30,6 +30,8 @@ pub(crate) enum ApiError {
     NotRecorded,
     #[error("the search takes too long; narrow it down, for instance by `from` and `to`")]
     TooCostly,
+    #[error("too many follow the log already")]
+    TooManyTails,
     #[error("the log cannot be read at the moment")]
     LogUnavailable,
     #[error("there is nothing here")]
@@ -59,7 +61,7 @@ impl ApiError {
             Self::Authorization(error) => bearer::malformed_authorization(*error),
             Self::Token(refusal) => bearer::refused_token(*refusal),
             Self::ScopeMissing(scope) => bearer::insufficient_scope(self.to_string(), Some(scope)),
-            Self::NotRecorded | Self::TooCostly | Self::LogUnavailable => self
+            Self::NotRecorded | Self::TooCostly | Self::TooManyTails | Self::LogUnavailable => self
                 .as_status(StatusCode::SERVICE_UNAVAILABLE)
                 .retry_after(RETRY_SECONDS),
         }
@@ -78,6 +80,7 @@ impl ApiError {
             Self::ScopeMissing(_) => "insufficient_scope",
             Self::NotRecorded => "audit_unavailable",
             Self::TooCostly => "search_too_costly",
+            Self::TooManyTails => "too_many_tails",
             Self::LogUnavailable => "log_unavailable",
         }
     }

@@ -13,6 +13,8 @@ pub mod search;
 pub mod sequencing;
 pub mod settings;
 pub mod statistics;
+pub mod tail;
+pub mod timeline;
 
 use std::sync::Arc;
 
@@ -36,6 +38,7 @@ use event_log::EventLog;
 use ingest::Ingest;
 use schema::SCHEMA;
 use settings::{SERVICE, Settings};
+use tail::Tails;
 
 /// What the names of the collector's metrics begin with.
 const METRICS_PREFIX: &str = "gatelog_collector";
@@ -87,6 +90,7 @@ pub async fn run(
         spool,
         trusted_proxies: settings.process.trusted_proxies.clone().into(),
         consuming,
+        tails: Tails::new(Tails::COUNT_MAX, shutdown.clone()),
         clock: settings.clock,
     };
     // A task that ends by itself has failed, and then the whole process ends, so that its supervisor starts it anew.

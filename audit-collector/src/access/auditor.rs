@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use shared::database::DatabaseError;
 use shared::event::{Actor, Class, Detail, Draft, Facts, Outcome, TokenFacts, action, bounded};
+use shared::guard::Admitted;
 use shared::http::problem::Problem;
 
 use super::RequestFacts;
@@ -17,10 +18,17 @@ const VALUE_BYTES_MAX: usize = 256;
 pub(crate) struct Auditor {
     pub(super) actor: Actor,
     pub(super) token: Option<TokenFacts>,
+    /// What it was let in by; `None` of one who is refused.
+    pub(super) admitted: Option<Admitted>,
     pub(super) request: RequestFacts,
 }
 
 impl Auditor {
+    /// What the caller was let in by, for an answer that takes long.
+    pub(crate) fn admitted(&self) -> Option<Admitted> {
+        self.admitted.clone()
+    }
+
     /// The answer to a request that is refused although its caller may read.
     pub(crate) fn refuse(&self, error: &ApiError) -> Problem {
         error.problem().for_request(&self.request.trace.request_id)

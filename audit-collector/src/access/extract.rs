@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
 use shared::event::{Actor, TokenFacts};
-use shared::guard::IfBlind;
+use shared::guard::{Admitted, IfBlind};
 use shared::http::bearer::bearer_token;
 use shared::http::problem::Problem;
 use shared::token::AudienceRule;
@@ -42,10 +42,11 @@ impl<S: Scope> FromRequestParts<AppState> for Permitted<S> {
         };
         let request = request.on_route(parts.extensions.get::<MatchedPath>());
         match admit(parts, app, S::NAME).await {
-            Ok((actor, token)) => Ok(Self {
+            Ok(admitted) => Ok(Self {
                 auditor: Auditor {
-                    actor,
-                    token,
+                    actor: admitted.actor(),
+                    token: Some(admitted.facts(app.clock.now())),
+                    admitted: Some(admitted),
                     request,
                 },
                 scope: PhantomData,
@@ -54,6 +55,7 @@ impl<S: Scope> FromRequestParts<AppState> for Permitted<S> {
                 let stranger = Auditor {
                     actor: refused.actor,
                     token: refused.token,
+                    admitted: None,
                     request,
                 };
                 Err(stranger.record_refusal(app, &refused.error).await)
@@ -62,11 +64,7 @@ impl<S: Scope> FromRequestParts<AppState> for Permitted<S> {
     }
 }
 
-async fn admit(
-    parts: &Parts,
-    app: &AppState,
-    scope: &'static str,
-) -> Result<(Actor, Option<TokenFacts>), Box<Refused>> {
+async fn admit(parts: &Parts, app: &AppState, scope: &'static str) -> Result<Admitted, Box<Refused>> {
     let nobody = |error| {
         Box::new(Refused {
             error,
@@ -83,7 +81,7 @@ async fn admit(
         .admit_patiently(token, AudienceRule::Gatelog, IfBlind::Refuse)
         .await;
     match admitted {
-        Ok(verified) if verified.has_scope(scope) => Ok((verified.actor(), Some(verified.facts(now)))),
+        Ok(verified) if verified.has_scope(scope) => Ok(verified),
         Ok(verified) => Err(Box::new(Refused {
             error: ApiError::ScopeMissing(scope),
             actor: verified.actor(),

@@ -5,6 +5,8 @@ use shared::clock::UtcMicros;
 use shared::event::{Facts, Source, wire};
 use uuid::Uuid;
 
+use crate::event_log::Positioned;
+
 /// One page of events.
 #[derive(Clone, Debug, Serialize)]
 pub struct EventPage {
@@ -32,6 +34,24 @@ pub struct EventBody {
     /// What it says.
     #[serde(flatten)]
     pub content: Content,
+}
+
+impl EventBody {
+    /// An event of the log with its place; its id is nil if its bytes are no event any more.
+    pub(crate) fn of(one: &Positioned) -> Self {
+        let (id, time) = one
+            .event
+            .as_ref()
+            .map_or((Uuid::nil(), one.recorded_at), |event| (event.id, event.time));
+        Self {
+            id,
+            time,
+            recorded_at: one.recorded_at,
+            position: i64::try_from(one.position).ok(),
+            time_suspect: one.time_suspect,
+            content: Content::of(&one.body),
+        }
+    }
 }
 
 /// What an event says.

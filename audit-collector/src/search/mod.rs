@@ -24,7 +24,8 @@ pub use language::InvalidFilter;
 pub(crate) use parameters::Parameters;
 pub use parameters::{InvalidParameter, Period, Search};
 pub use statement::{Dialect, Statement};
-pub(crate) use statement::{Value, bound};
+pub(crate) use statement::{SELECT, Value, bound};
+pub(crate) use store::{Found, found};
 
 /// The routes of this capability.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {

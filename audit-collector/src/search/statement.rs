@@ -49,6 +49,14 @@ impl Dialect {
         }
     }
 
+    /// Whether bytes have others in them.
+    pub(crate) fn holds(self, column: &str, bytes: &str) -> String {
+        match self {
+            Self::Sqlite => format!("instr({column}, {bytes}) > 0"),
+            Self::Postgres => format!("position({bytes} IN {column}) > 0"),
+        }
+    }
+
     /// Whether a column has the text `part` in it. Of letters only those of ASCII are put in lower case, on both.
     fn contains(self, column: &str, part: &str) -> String {
         match self {
@@ -76,7 +84,8 @@ macro_rules! bound {
 
 pub(crate) use bound;
 
-const SELECT: &str = "SELECT e.id, e.time, e.time_suspect, e.body, b.recorded_at, b.first_position + e.ordinal AS position \
+/// Events with what the log knows of them.
+pub(crate) const SELECT: &str = "SELECT e.id, e.time, e.time_suspect, e.body, b.recorded_at, b.first_position + e.ordinal AS position \
     FROM event e JOIN batch b ON b.id = e.batch_id";
 
 impl Statement {

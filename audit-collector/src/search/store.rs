@@ -2,6 +2,7 @@
 
 use shared::clock::UtcMicros;
 use shared::database::{Database, DatabaseError, read};
+use shared::event::{Event, wire};
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -9,9 +10,10 @@ use super::body::Content;
 use super::{Cursor, Dialect, EventBody, EventPage, Search, Statement, bound};
 use crate::event_log::EventLog;
 
+/// An event as it is stored, with what the log knows of it.
 #[derive(FromRow)]
-struct FoundRow {
-    id: Uuid,
+pub(crate) struct Found {
+    pub(crate) id: Uuid,
     time: i64,
     time_suspect: bool,
     body: Vec<u8>,
@@ -19,8 +21,20 @@ struct FoundRow {
     position: Option<i64>,
 }
 
-impl From<FoundRow> for EventBody {
-    fn from(row: FoundRow) -> Self {
+impl Found {
+    /// When it happened.
+    pub(crate) const fn time(&self) -> UtcMicros {
+        UtcMicros::from_micros(self.time)
+    }
+
+    /// What it says; `None` if its bytes are no event any more.
+    pub(crate) fn event(&self) -> Option<Event> {
+        wire::decode(&self.body).ok()
+    }
+}
+
+impl From<Found> for EventBody {
+    fn from(row: Found) -> Self {
         Self {
             id: row.id,
             time: UtcMicros::from_micros(row.time),
@@ -35,7 +49,7 @@ impl From<FoundRow> for EventBody {
 impl EventLog {
     /// One page of what is searched for, newest first.
     pub async fn search(&self, search: &Search) -> Result<EventPage, DatabaseError> {
-        let mut rows = find(
+        let mut rows = found(
             self.database(),
             &Statement::page(search, Dialect::of(self.database())),
         )
@@ -55,7 +69,7 @@ impl EventLog {
 
     /// The event with that id.
     pub async fn event(&self, id: Uuid) -> Result<Option<EventBody>, DatabaseError> {
-        let rows = find(
+        let rows = found(
             self.database(),
             &Statement::event(id, Dialect::of(self.database())),
         )
@@ -64,6 +78,7 @@ impl EventLog {
     }
 }
 
-async fn find(database: &Database, statement: &Statement) -> Result<Vec<FoundRow>, DatabaseError> {
-    read!(fetch_all, database, bound!(FoundRow, statement))
+/// The events that a statement finds.
+pub(crate) async fn found(database: &Database, statement: &Statement) -> Result<Vec<Found>, DatabaseError> {
+    read!(fetch_all, database, bound!(Found, statement))
 }

@@ -17,3 +17,5 @@ mod search;
 mod sequencing;
 mod statistics;
 mod statistics_over_time;
+mod tail;
+mod timeline;

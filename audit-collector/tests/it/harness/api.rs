@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use audit_collector::app::{AppState, router};
 use audit_collector::event_log::EventLog;
+use audit_collector::tail::Tails;
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
+use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_body_util::BodyExt as _;
@@ -23,6 +25,7 @@ use shared::guard::Guard;
 use shared::http::metrics::Answers;
 use shared::http::serve::PeerAddr;
 use shared::runtime::metrics::Metrics;
+use shared::runtime::shutdown::CancellationToken;
 use shared::spool::{self, SpoolSettings, SpoolTasks};
 use shared::token::{AccessClaims, IssuerRules, KeySet, Trust, TrustedIssuer};
 use shared::transport::{Bus, Consumer, Transport};
@@ -34,6 +37,9 @@ use super::events::NOW;
 
 const ISSUER: &str = "http://gatelog.test";
 
+/// How many may follow the log at a time.
+const TAILS: usize = 2;
+
 /// More than any test writes.
 const SPOOL_BYTES: u64 = 1_000_000;
 
@@ -42,6 +48,7 @@ pub(crate) struct TestApi {
     pub(crate) guard: Arc<Guard>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) consuming: watch::Sender<bool>,
+    pub(crate) stopping: CancellationToken,
     key: EncodingKey,
     recorded: Consumer,
     _spool: (TempDir, SpoolTasks),
@@ -76,6 +83,7 @@ impl TestApi {
         };
         let (spool, tasks) = spool::open(&settings, &transport, clock.clone()).unwrap();
         let consuming = watch::Sender::new(true);
+        let stopping = CancellationToken::new();
         let app = AppState {
             answers: Metrics::new().register("test", Answers::register),
             log,
@@ -83,6 +91,7 @@ impl TestApi {
             spool,
             trusted_proxies: Arc::from([]),
             consuming: consuming.subscribe(),
+            tails: Tails::new(TAILS, stopping.clone()),
             clock: clock.clone(),
         };
         Self {
@@ -90,6 +99,7 @@ impl TestApi {
             guard,
             clock,
             consuming,
+            stopping,
             key,
             recorded: transport.consumer(100),
             _spool: (folder, tasks),
@@ -139,10 +149,15 @@ impl TestApi {
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
-    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+    /// The head of the answer, and its body as it comes.
+    pub(crate) async fn begin(&self, mut request: Request<Body>) -> Response {
         let peer: SocketAddr = "203.0.113.5:4711".parse().unwrap();
         request.extensions_mut().insert(PeerAddr(peer));
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.begin(request).await;
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         Answer {
