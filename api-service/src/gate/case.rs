@@ -78,7 +78,7 @@ impl Case {
         }
     }
 
-    /// Decides on the request by its head. If it is let in, room for its event is held.
+    /// Decides on the request by its head. If it is let in, room for its event is held, and its intent written if the route asks for it.
     pub(crate) async fn judge(&mut self, parts: &Parts) -> Result<Granted, Box<Problem>> {
         let inquiry = Inquiry {
             entrance: self.entrance,
@@ -96,7 +96,7 @@ impl Case {
             decide(&policy, &self.gate.guard, &self.gate.limiter, &inquiry).await
         };
         match decision {
-            Ok(mut granted) => match self.note_granted(&mut granted) {
+            Ok(mut granted) => match self.note_granted(&mut granted).await {
                 Ok(()) => Ok(granted),
                 Err(error) => Err(Box::new(audit_unavailable(&error))),
             },
@@ -192,7 +192,7 @@ impl Case {
         self.route.as_ref()
     }
 
-    fn note_granted(&mut self, granted: &mut Granted) -> Result<(), SpoolError> {
+    async fn note_granted(&mut self, granted: &mut Granted) -> Result<(), SpoolError> {
         self.standings = std::mem::take(&mut granted.standings);
         self.note_route(Some(&granted.route));
         if let Some(caller) = &granted.caller {
@@ -200,7 +200,7 @@ impl Case {
             self.record.note_caller(caller.actor(), Some(caller.facts(now)));
             self.record.note_doubts(caller);
         }
-        self.record.hold_room()
+        self.record.prepare().await
     }
 
     fn note_denied(&mut self, denied: Denied) {

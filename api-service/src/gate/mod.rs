@@ -14,6 +14,7 @@ mod record;
 mod refusal;
 mod running;
 mod settings;
+mod shed;
 mod stranger;
 mod watch;
 
@@ -39,6 +40,7 @@ use reasons::Reasons;
 pub(crate) use refusal::no_route;
 pub(crate) use running::RunningGate;
 pub use settings::GateSettings;
+use shed::Shed;
 use watch::Watch;
 
 /// Answers up to this many bytes are collected before they are passed on, so that one event tells all of them.
@@ -80,6 +82,8 @@ pub(crate) struct Gate {
     answers: Answers,
     /// A line for every request, beside its event.
     access_log: AccessLog,
+    /// Events that could not be kept.
+    shed: Shed,
     /// Refusals by their code.
     reasons: Reasons,
     /// What never became a request.

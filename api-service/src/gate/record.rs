@@ -28,6 +28,8 @@ pub(super) struct Record {
     draft: Draft,
     audit: Audit,
     held: Option<Reservation>,
+    /// Whether an intent of the same id may be written.
+    is_intended: bool,
     is_written: bool,
     /// Kept so that the end of the process waits for this event, and for that of its answer's end.
     _open: TaskTrackerToken,
@@ -64,6 +66,7 @@ impl Record {
             draft: Draft::undated(facts),
             audit: Audit::Durable,
             held: None,
+            is_intended: false,
             is_written: false,
             _open: gate.ends.token(),
             gate,
@@ -120,12 +123,30 @@ impl Record {
         self.note_detail("flaw", flaw.code());
     }
 
-    /// Holds room for the event before anything happens that must not go unrecorded.
-    pub(super) fn hold_room(&mut self) -> Result<(), SpoolError> {
-        if self.audit == Audit::Durable {
+    /// Holds room for the event before anything happens that must not go unrecorded, and writes an intent if the route asks for it.
+    pub(super) async fn prepare(&mut self) -> Result<(), SpoolError> {
+        if matches!(self.audit, Audit::Durable | Audit::FailClosed) {
             self.held = Some(self.gate.spool.reserve()?);
         }
+        if self.audit == Audit::FailClosed {
+            self.draft.facts.outcome = Outcome::Error;
+            self.draft.facts.reason = Some("outcome_unknown".to_owned());
+            self.draft.date(self.gate.spool.clock().now());
+            // Before it is: whoever waits may go, and the intent is written all the same.
+            self.is_intended = true;
+            self.gate.spool.intend(&self.draft).await?;
+        }
         Ok(())
+    }
+
+    /// Dates the event; the id of an intent stays.
+    fn date(&mut self) {
+        let now = self.gate.spool.clock().now();
+        if self.is_intended {
+            self.draft.time = now;
+        } else {
+            self.draft.date(now);
+        }
     }
 
     /// Writes the event. An error means that the request must not be answered as decided.
@@ -133,7 +154,7 @@ impl Record {
     /// Dropped before the spool has the event, it is written as `client_gone`; dropped after, only its end is.
     pub(super) async fn write(mut self, answered: Answered) -> Result<Written, SpoolError> {
         self.note_answer(answered);
-        self.draft.date(self.gate.spool.clock().now());
+        self.date();
         let line = self.gate.access_log.line(&self.draft);
         let handed_over = hand_over(&self.gate.spool, &self.draft, self.audit, self.held.as_ref()).await;
         self.is_written = true;
@@ -142,7 +163,7 @@ impl Record {
             is_open: answered.response_bytes.is_none(),
         };
         let record = &written.record;
-        let result = tolerated(until_written(handed_over).await, record.audit);
+        let result = record.tolerated(until_written(handed_over).await);
         match &result {
             Ok(()) => record.gate.access_log.tell(line),
             Err(_) => record.tell_unrecorded(),
@@ -161,6 +182,18 @@ impl Record {
             http.duration_us = Some(elapsed);
             http.request_bytes = Some(answered.request_bytes);
             http.response_bytes = answered.response_bytes;
+        }
+    }
+
+    /// A best-effort route is answered all the same.
+    fn tolerated(&self, result: Result<(), SpoolError>) -> Result<(), SpoolError> {
+        match (result, self.audit) {
+            (Err(error), Audit::BestEffort) => {
+                tracing::debug!(%error, "a request of a best-effort route is not recorded");
+                self.gate.shed.note(route_of(&self.draft), self.draft.time);
+                Ok(())
+            }
+            (result, _) => result,
         }
     }
 
@@ -187,12 +220,15 @@ impl Drop for Record {
         if self.is_written {
             return;
         }
-        let mut facts = self.draft.facts.clone().because("client_gone");
+        self.date();
+        let elapsed = self.elapsed_us();
+        let facts = &mut self.draft.facts;
+        facts.reason = Some("client_gone".to_owned());
         facts.outcome = Outcome::Error;
         if let Some(http) = &mut facts.http {
-            http.duration_us = Some(self.elapsed_us());
+            http.duration_us = Some(elapsed);
         }
-        write_later(&self.gate, facts, self.audit, self.held.take());
+        write_later(&self.gate, self.draft.clone(), self.audit, self.held.take());
     }
 }
 
@@ -231,7 +267,8 @@ impl Written {
             http.response_bytes = Some(response_bytes);
             http.duration_us = Some(record.elapsed_us());
         }
-        write_later(&record.gate, facts, record.audit, record.held.take());
+        let draft = Draft::new(record.gate.spool.clock().now(), facts);
+        write_later(&record.gate, draft, record.audit, record.held.take());
     }
 
     /// Tells what passed after a switch to another protocol.
@@ -250,16 +287,20 @@ impl Drop for Written {
 }
 
 /// Writes an event that no answer waits for. The task is waited for at shutdown.
-pub(super) fn write_later(gate: &Gate, facts: Facts, audit: Audit, held: Option<Reservation>) {
-    let (spool, access_log) = (gate.spool.clone(), gate.access_log.clone());
+pub(super) fn write_later(gate: &Gate, draft: Draft, audit: Audit, held: Option<Reservation>) {
+    let (spool, access_log, shed) = (gate.spool.clone(), gate.access_log.clone(), gate.shed.clone());
     gate.ends.spawn(async move {
-        let draft = Draft::new(spool.clock().now(), facts);
         access_log.tell(access_log.line(&draft));
         let handed_over = hand_over(&spool, &draft, audit, held.as_ref()).await;
         if let Err(error) = until_written(handed_over).await {
-            tracing::error!(%error, "the end of a request could not be recorded");
+            tracing::debug!(%error, "the end of a request could not be recorded");
+            shed.note(route_of(&draft), draft.time);
         }
     });
+}
+
+fn route_of(draft: &Draft) -> Option<&str> {
+    draft.facts.policy.as_ref()?.route.as_deref()
 }
 
 async fn hand_over(
@@ -270,7 +311,9 @@ async fn hand_over(
 ) -> Result<Option<HandedOver>, SpoolError> {
     match audit {
         Audit::Off => Ok(None),
-        Audit::Durable | Audit::BestEffort => spool.hand_over(draft, held).await.map(Some),
+        Audit::Durable | Audit::FailClosed | Audit::BestEffort => {
+            spool.hand_over(draft, held).await.map(Some)
+        }
     }
 }
 
@@ -278,16 +321,5 @@ async fn until_written(handed_over: Result<Option<HandedOver>, SpoolError>) -> R
     match handed_over? {
         Some(waiting) => waiting.written().await,
         None => Ok(()),
-    }
-}
-
-/// A best-effort route is answered all the same.
-fn tolerated(result: Result<(), SpoolError>, audit: Audit) -> Result<(), SpoolError> {
-    match (result, audit) {
-        (Err(error), Audit::BestEffort) => {
-            tracing::error!(%error, "a request of a best-effort route is not recorded");
-            Ok(())
-        }
-        (result, _) => result,
     }
 }

@@ -15,6 +15,7 @@ use shared::spool::{self, SpoolError, SpoolSettings, SpoolTasks};
 use tokio::task::JoinSet;
 
 use super::reasons::Reasons;
+use super::shed::Shed;
 use super::watch::Watch;
 use super::{ActivePolicy, Gate, GateSettings};
 use crate::METRICS_PREFIX;
@@ -67,6 +68,8 @@ impl RunningGate {
         shared::spool::metrics::watch(metrics, METRICS_PREFIX, &spool);
         let streams = Watch::watched(metrics, METRICS_PREFIX);
         background.spawn(streams.clone().run(Arc::clone(&guard)));
+        let shed = Shed::watched(metrics, METRICS_PREFIX);
+        background.spawn(shed.clone().run(spool.clone()));
         let limiter = RateLimiter::watched(metrics, METRICS_PREFIX);
         settings.access_log.watch(metrics, METRICS_PREFIX);
         let gate = Arc::new(Gate {
@@ -76,6 +79,7 @@ impl RunningGate {
             trusted_proxies: settings.process.trusted_proxies.clone(),
             limiter,
             streams,
+            shed,
             reasons: metrics.register(METRICS_PREFIX, Reasons::register),
             access_log: settings.access_log,
             answers: metrics.register(METRICS_PREFIX, Answers::register),
@@ -116,6 +120,7 @@ impl RunningGate {
         }
         self.gate.access_log.close().await;
         self.background.shutdown().await;
+        self.gate.shed.close(&self.gate.spool).await;
         self.spool_tasks.close().await;
     }
 }

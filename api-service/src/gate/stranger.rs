@@ -4,7 +4,7 @@
 //! follows the answer and knows nothing but who was answered, with which status.
 
 use http::StatusCode;
-use shared::event::{Class, ClientFacts, Door, Facts, HttpFacts, Outcome, PolicyFacts, action};
+use shared::event::{Class, ClientFacts, Door, Draft, Facts, HttpFacts, Outcome, PolicyFacts, action};
 use shared::http::serve::{Refused, RefusedCause};
 
 use super::Gate;
@@ -44,6 +44,7 @@ impl Gate {
 
     /// Writes an event that is about no request.
     pub(crate) fn tell(&self, facts: Facts) {
-        write_later(self, facts, Audit::Durable, None);
+        let draft = Draft::new(self.spool.clock().now(), facts);
+        write_later(self, draft, Audit::Durable, None);
     }
 }

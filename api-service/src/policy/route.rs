@@ -76,7 +76,9 @@ pub enum Target {
 pub enum Audit {
     /// The request is answered with 503.
     Durable,
-    /// The request is answered, and the loss is logged.
+    /// The request is answered with 503, and it is not passed on before an intent is on the disk: power loss leaves an event, too.
+    FailClosed,
+    /// The request is answered, the loss is counted, and told of when there is room again.
     BestEffort,
     /// There is no event.
     Off,
@@ -87,6 +89,7 @@ impl Audit {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Durable => "durable",
+            Self::FailClosed => "fail-closed",
             Self::BestEffort => "best-effort",
             Self::Off => "off",
         }

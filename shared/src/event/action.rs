@@ -118,3 +118,5 @@ pub const HEARTBEAT: &str = "heartbeat";
 pub const BYE: &str = "bye";
 /// Events that a spool held cannot be read, so that they are lost.
 pub const SPOOL_DAMAGED: &str = "spool_damaged";
+/// Requests were answered whose events could not be kept.
+pub const EVENTS_SHED: &str = "events_shed";

@@ -70,12 +70,8 @@ async fn drain(mut segment: Segment, window: &mut Window) -> Result<Drained, Spo
     loop {
         if window.has_room() && !all_sent && is_next.is_none() {
             let after = window.sent();
-            let (returned, read) = blocking(move || {
-                let read = segment.store.read_on(after, BATCH_MAX);
-                Ok((segment, read))
-            })
-            .await?;
-            segment = returned;
+            let read;
+            (segment, read) = ask(segment, move |segment| segment.store.read_on(after, BATCH_MAX)).await?;
             match read {
                 Ok(batch) => {
                     all_sent = batch.is_empty();
@@ -99,7 +95,20 @@ async fn drain(mut segment: Segment, window: &mut Window) -> Result<Drained, Spo
                 lost += next - 1 - found.last_seq;
                 window.begin(next - 1);
             }
-            None if all_sent => break,
+            None if all_sent => {
+                // Last, since they are numbered after all others, and because room on the disk may be made before.
+                let told;
+                (segment, told) = ask(segment, Segment::tell_intents).await?;
+                match told {
+                    Ok(true) => all_sent = false,
+                    Ok(false) => break,
+                    Err(ReadError::Damaged(found)) => {
+                        damage = Some(damage.map_or(found, |first| first.and(found)));
+                        break;
+                    }
+                    Err(ReadError::Storage(error)) => return Err(error.into()),
+                }
+            }
             None => {}
         }
     }
@@ -118,6 +127,18 @@ async fn set_aside(lock: Lock, damage: Damage, teller: &Teller) -> Result<(), Sp
         .tell(damage.facts(Folder::source(folder).as_ref(), folder))
         .await?;
     blocking(move || Ok(lock.set_aside()?)).await
+}
+
+/// Asks a segment off the runtime's threads.
+async fn ask<T: Send + 'static>(
+    mut segment: Segment,
+    question: impl FnOnce(&mut Segment) -> T + Send + 'static,
+) -> Result<(Segment, T), SpoolError> {
+    blocking(move || {
+        let answer = question(&mut segment);
+        Ok((segment, answer))
+    })
+    .await
 }
 
 async fn blocking<T: Send + 'static>(

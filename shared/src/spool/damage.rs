@@ -19,6 +19,9 @@ pub(super) enum Flaw {
     /// What was committed to the write-ahead log cannot be read to its end.
     #[error("the end of the write-ahead log cannot be read")]
     Log,
+    /// An intent was not read as it was written, or cannot be numbered.
+    #[error("an intent cannot be told")]
+    Intent,
 }
 
 impl Flaw {
@@ -29,6 +32,7 @@ impl Flaw {
             Self::Missing => "records_missing",
             Self::Database => "database_damaged",
             Self::Log => "log_damaged",
+            Self::Intent => "intent_damaged",
         }
     }
 }

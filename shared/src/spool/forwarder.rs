@@ -151,7 +151,13 @@ async fn read(reader: Store, after: u64) -> (Store, Result<Vec<Record>, ReadErro
 async fn remove(folder: &Path) {
     let folder = folder.to_owned();
     let removing = spawn_blocking(move || match Segment::adopt(&folder)? {
-        Adopted::Segment(segment, _) => Ok(segment.close()?.remove()?),
+        Adopted::Segment(mut segment, _) => {
+            // What the writer could not tell any more, the next start forwards.
+            if segment.tell_intents().unwrap_or(true) {
+                return Ok(());
+            }
+            Ok(segment.close()?.remove()?)
+        }
         Adopted::Empty(lock) => Ok(lock.remove()?),
         Adopted::Held | Adopted::Damaged(..) => Ok::<(), SpoolError>(()),
     });

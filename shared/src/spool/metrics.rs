@@ -15,7 +15,13 @@ pub fn watch(metrics: &Metrics, prefix: &str, spool: &Spool) {
         Gauge::<i64>::default(),
         Gauge::<i64>::default(),
     );
+    let intents = Gauge::<i64>::default();
     metrics.register(prefix, |registry| {
+        registry.register(
+            "spool_intents_open",
+            "Requests whose intent is written and whose outcome is not known yet",
+            intents.clone(),
+        );
         registry.register(
             "spool_used_bytes",
             "Bytes of events that the broker has not confirmed",
@@ -37,6 +43,7 @@ pub fn watch(metrics: &Metrics, prefix: &str, spool: &Spool) {
     let room = Arc::clone(&spool.room);
     let broker_blocked = spool.broker_blocked.clone();
     metrics.probe(move || {
+        intents.set(i64::try_from(room.intents()).unwrap_or(i64::MAX));
         used.set(i64::try_from(room.used()).unwrap_or(i64::MAX));
         max.set(i64::try_from(room.bytes_max()).unwrap_or(i64::MAX));
         failing.set(i64::from(room.is_failing()));

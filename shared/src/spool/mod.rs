@@ -8,6 +8,7 @@ mod adopt;
 mod damage;
 mod folder;
 mod forwarder;
+mod intent;
 pub mod metrics;
 mod record;
 mod room;
@@ -105,6 +106,10 @@ enum Command {
         event: Unnumbered,
         /// Whether room is held for it.
         is_reserved: bool,
+        done: oneshot::Sender<Result<(), SpoolError>>,
+    },
+    Intend {
+        intent: intent::Intent,
         done: oneshot::Sender<Result<(), SpoolError>>,
     },
     Heartbeat {
@@ -227,6 +232,35 @@ impl Spool {
             .await
             .map_err(|_| SpoolError::Closed)?;
         Ok(HandedOver(written))
+    }
+
+    /// Writes what is told if no event with the id of `draft` is appended before this process ends. When this returns, it survives power
+    /// loss as well; many that come together share one sync.
+    ///
+    /// An event that is refused or fails leaves its intent, which is told once the disk takes it.
+    pub async fn intend(&self, draft: &Draft) -> Result<(), SpoolError> {
+        let (done, written) = oneshot::channel();
+        let intent = intent::Intent::of(draft)?;
+        self.commands
+            .send(Command::Intend { intent, done })
+            .await
+            .map_err(|_| SpoolError::Closed)?;
+        HandedOver(written).written().await
+    }
+
+    /// Appends an event about what is missing, for which there is always room.
+    pub async fn append_always(&self, draft: &Draft) -> Result<(), SpoolError> {
+        let (done, written) = oneshot::channel();
+        let command = Command::Append {
+            event: Unnumbered::of(draft)?,
+            is_reserved: true,
+            done,
+        };
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| SpoolError::Closed)?;
+        HandedOver(written).written().await
     }
 
     /// Who its events come from.

@@ -3,7 +3,7 @@
 //! What a request does cannot be undone when its event finds no room. So room is held before, and given back after.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::SpoolError;
 
@@ -17,6 +17,7 @@ pub(super) struct Room {
     used: AtomicU64,
     held: AtomicU64,
     is_failing: AtomicBool,
+    intents: AtomicUsize,
 }
 
 impl Room {
@@ -26,6 +27,7 @@ impl Room {
             used: AtomicU64::new(0),
             held: AtomicU64::new(0),
             is_failing: AtomicBool::new(false),
+            intents: AtomicUsize::new(0),
         })
     }
 
@@ -51,6 +53,15 @@ impl Room {
             self.used.store(used, Ordering::Relaxed);
         }
         self.is_failing.swap(used.is_none(), Ordering::Relaxed) != used.is_none()
+    }
+
+    /// Intents whose outcome has not come.
+    pub(super) fn intents(&self) -> usize {
+        self.intents.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_intents(&self, count: usize) {
+        self.intents.store(count, Ordering::Relaxed);
     }
 
     pub(super) fn reserve(self: &Arc<Self>) -> Result<Reservation, SpoolError> {

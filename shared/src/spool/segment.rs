@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use super::SpoolError;
 use super::damage::{Damage, Flaw};
 use super::folder::{Folder, LOCK, State, sync_folder};
-use super::store::{ReadError, Store, WRITE_AHEAD_LOG};
+use super::intent;
+use super::store::{Change, ReadError, Store, WRITE_AHEAD_LOG};
 use super::write_ahead_log::{Written, written};
 use crate::event::Source;
 
@@ -97,6 +98,35 @@ impl Segment {
 
     pub(super) fn folder(&self) -> &Path {
         &self.lock.folder
+    }
+
+    /// Makes events of the intents whose outcome never came, numbered after the last one. Returns whether there were any.
+    pub(super) fn tell_intents(&mut self) -> Result<bool, ReadError> {
+        let (intents, unreadable) = self.store.intents()?;
+        if intents.is_empty() && unreadable == 0 {
+            return Ok(false);
+        }
+        let last = self.store.last()?;
+        let untold = || Damage {
+            flaw: Flaw::Intent,
+            last_seq: last.seq,
+            lost: None,
+        };
+        let source = Folder::source(self.folder()).ok_or_else(untold)?;
+        let records = intent::number(&intents, &source, &last).map_err(|_| untold())?;
+        let ended: Vec<_> = intents.iter().map(|intent| intent.id).collect();
+        let change = Change {
+            records: &records,
+            ended: &ended,
+            ..Change::default()
+        };
+        self.store.write(&change).map_err(ReadError::Storage)?;
+        // Those that cannot be read are told of as damage, once the others are on their way.
+        if records.is_empty() {
+            Err(untold().into())
+        } else {
+            Ok(true)
+        }
     }
 
     /// The file whose sync makes written events survive power loss. SQLite keeps it for as long as a connection is open.

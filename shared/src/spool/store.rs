@@ -7,10 +7,13 @@ use std::path::Path;
 
 use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, Transaction, params};
+use uuid::Uuid;
 
 use super::damage::{Damage, Flaw};
+use super::intent::Intent;
 use super::record::Record;
 use super::running_hash::RunningHash;
+use crate::clock::UtcMicros;
 
 pub(super) const DATABASE: &str = "spool.db";
 pub(super) const WRITE_AHEAD_LOG: &str = "spool.db-wal";
@@ -19,7 +22,9 @@ pub(super) const WRITE_AHEAD_LOG: &str = "spool.db-wal";
 const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;";
 const SCHEMA: &str =
     "CREATE TABLE event (seq INTEGER PRIMARY KEY, routing_key TEXT NOT NULL, body BLOB NOT NULL,
-    running_hash BLOB NOT NULL, checksum INTEGER NOT NULL) STRICT;";
+    running_hash BLOB NOT NULL, checksum INTEGER NOT NULL) STRICT;
+    CREATE TABLE intent (id BLOB PRIMARY KEY, time INTEGER NOT NULL, facts TEXT NOT NULL, checksum INTEGER NOT NULL)
+    STRICT, WITHOUT ROWID;";
 const IS_EMPTY: &str = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)";
 const INSERT: &str =
     "INSERT INTO event (seq, routing_key, body, running_hash, checksum) VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -29,8 +34,13 @@ const SELECT_CONFIRMED: &str = "SELECT MIN(seq) FROM event";
 const SELECT_LAST: &str = "SELECT MAX(seq) FROM event";
 const SELECT_AFTER: &str = "SELECT seq, routing_key, body, running_hash, checksum FROM event
     WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+const INSERT_INTENT: &str = "INSERT INTO intent (id, time, facts, checksum) VALUES (?1, ?2, ?3, ?4)";
+const DELETE_INTENT: &str = "DELETE FROM intent WHERE id = ?1";
+const SELECT_INTENTS: &str = "SELECT id, time, facts, checksum FROM intent ORDER BY id";
+const SELECT_INTENT: &str = "SELECT id, time, facts, checksum FROM intent WHERE id = ?1";
 const QUICK_CHECK: &str = "PRAGMA quick_check(1)";
 const CHECKPOINT: &str = "PRAGMA wal_checkpoint(NOOP)";
+const RENEW_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
 /// What keeps events from being read.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +74,9 @@ impl ReadError {
 #[derive(Debug, Default)]
 pub(super) struct Change<'a> {
     pub(super) records: &'a [Record],
+    pub(super) intents: &'a [Intent],
+    /// The intents that are no more.
+    pub(super) ended: &'a [Uuid],
     /// What was confirmed before, and what is now.
     pub(super) confirmed: (u64, u64),
 }
@@ -107,6 +120,14 @@ impl Store {
         let transaction = self.0.transaction()?;
         for record in change.records {
             insert(&transaction, record)?;
+        }
+        for intent in change.intents {
+            insert_intent(&transaction, intent)?;
+        }
+        for id in change.ended {
+            transaction
+                .prepare_cached(DELETE_INTENT)?
+                .execute([id.as_bytes().as_slice()])?;
         }
         let freed = forget(&transaction, change.confirmed)?;
         transaction.commit()?;
@@ -177,6 +198,54 @@ impl Store {
         Ok(())
     }
 
+    /// The last record, be it confirmed or not.
+    pub(super) fn last(&self) -> Result<Record, ReadError> {
+        let last_seq = self.last_seq()?;
+        let failed = |error| ReadError::after(last_seq, error);
+        let mut select = self.0.prepare_cached(SELECT_AFTER).map_err(failed)?;
+        let mut rows = select
+            .query(params![last_seq.cast_signed() - 1, 1])
+            .map_err(failed)?;
+        let row = rows.next().map_err(failed)?;
+        let record = row.map_or(Err(Flaw::Missing), intact);
+        record.map_err(|flaw| {
+            ReadError::Damaged(Damage {
+                flaw,
+                last_seq,
+                lost: None,
+            })
+        })
+    }
+
+    /// The intents that can be read, in the order of their ids, and how many cannot.
+    pub(super) fn intents(&self) -> Result<(Vec<Intent>, usize), ReadError> {
+        let failed = |error| ReadError::after(0, error);
+        let mut select = self.0.prepare_cached(SELECT_INTENTS).map_err(failed)?;
+        let mut rows = select.query([]).map_err(failed)?;
+        let (mut intents, mut unreadable) = (Vec::new(), 0);
+        while let Some(row) = rows.next().map_err(failed)? {
+            match intact_intent(row) {
+                Some(intent) => intents.push(intent),
+                None => unreadable += 1,
+            }
+        }
+        Ok((intents, unreadable))
+    }
+
+    /// One intent; `None` if it is not there as it was written.
+    pub(super) fn intent(&self, id: Uuid) -> Result<Option<Intent>, rusqlite::Error> {
+        let mut select = self.0.prepare_cached(SELECT_INTENT)?;
+        let mut rows = select.query([id.as_bytes().as_slice()])?;
+        Ok(rows.next()?.and_then(intact_intent))
+    }
+
+    /// Moves all of the write-ahead log into the database, syncs that, and begins the log anew: what a failed sync has left in doubt is
+    /// so no more.
+    pub(super) fn renew_log(&self) -> Result<bool, rusqlite::Error> {
+        let is_busy: bool = self.0.query_row(RENEW_LOG, [], |row| row.get(0))?;
+        Ok(!is_busy)
+    }
+
     /// How many frames of the write-ahead log SQLite sees.
     pub(super) fn frames(&self) -> Result<u64, ReadError> {
         let frames: i64 = self
@@ -219,6 +288,27 @@ fn insert(transaction: &Transaction<'_>, record: &Record) -> Result<(), rusqlite
         record.checksum(),
     ])?;
     Ok(())
+}
+
+fn insert_intent(transaction: &Transaction<'_>, intent: &Intent) -> Result<(), rusqlite::Error> {
+    let mut insert = transaction.prepare_cached(INSERT_INTENT)?;
+    insert.execute(params![
+        intent.id.as_bytes().as_slice(),
+        intent.time.as_micros(),
+        intent.facts,
+        intent.checksum(),
+    ])?;
+    Ok(())
+}
+
+/// The intent in a row, if it is as it was written.
+fn intact_intent(row: &Row<'_>) -> Option<Intent> {
+    let intent = Intent {
+        id: Uuid::from_slice(row.get_ref(0).ok()?.as_blob().ok()?).ok()?,
+        time: UtcMicros::from_micros(row.get(1).ok()?),
+        facts: row.get(2).ok()?,
+    };
+    (row.get::<_, u32>(3).ok()? == intent.checksum()).then_some(intent)
 }
 
 /// Deletes what was confirmed but the last of it.

@@ -24,7 +24,7 @@ impl Collector {
         collector
     }
 
-    fn collect(&self, bus: &Bus) {
+    pub(crate) fn collect(&self, bus: &Bus) {
         let mut consumer = Transport::InProcess(bus.clone()).consumer(100);
         let events = Arc::clone(&self.events);
         tokio::spawn(async move {

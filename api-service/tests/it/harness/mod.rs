@@ -45,6 +45,7 @@ pub(crate) struct TestDoor {
     pub(crate) address: SocketAddr,
     pub(crate) issuer: Issuer,
     pub(crate) collector: Collector,
+    bus: Bus,
     client: PooledClient,
     metrics: Metrics,
     shutdown: CancellationToken,
@@ -106,7 +107,7 @@ impl TestDoor {
         let policy_file = spool.path().join("policy.toml");
         std::fs::write(&policy_file, policy_around(routes).await).unwrap();
         let mut settings = settings_around(&issuer, &policy_file);
-        settings.gate.transport = Transport::InProcess(bus);
+        settings.gate.transport = Transport::InProcess(bus.clone());
         settings.gate.spool_dir = spool.path().join("spool");
         settings.gate.spool_max_bytes = limits.spool_max_bytes;
         change(&mut settings);
@@ -122,6 +123,7 @@ impl TestDoor {
             address,
             issuer,
             collector,
+            bus,
             client,
             metrics,
             shutdown,
@@ -135,6 +137,21 @@ impl TestDoor {
     /// The policy file.
     pub(crate) fn policy_file(&self) -> PathBuf {
         self.folder.path().join("policy.toml")
+    }
+
+    /// The folder of its spool.
+    pub(crate) fn spool_dir(&self) -> PathBuf {
+        self.folder.path().join("spool")
+    }
+
+    /// What carries its events.
+    pub(crate) fn bus(&self) -> Bus {
+        self.bus.clone()
+    }
+
+    /// Lets a collector that took nothing begin to.
+    pub(crate) fn collect(&self) {
+        self.collector.collect(&self.bus);
     }
 
     /// What `/metrics` says.

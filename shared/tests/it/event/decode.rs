@@ -232,7 +232,7 @@ fn bytes_that_are_no_event_may_still_say_whose_number_they_are() {
     assert_eq!(numbering(&|event| event["sequence"] = json!(1)), None);
     assert_eq!(numbering(&|event| event["source"] = json!("/a/b")), None);
     assert_eq!(wire::numbering(b"\xff"), None);
-    assert_eq!(wire::numbering(&[b'['; 100_000]), None);
+    assert_eq!(wire::numbering("[".repeat(100_000).as_bytes()), None);
     assert_eq!(wire::numbering(&vec![b' '; 2_000_000]), None);
     let twice = GOLDEN.replacen("\"sequence\":", "\"sequence\":\"7\",\"sequence\":", 1);
     assert_eq!(wire::numbering(twice.as_bytes()), None);

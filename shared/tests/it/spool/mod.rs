@@ -3,6 +3,7 @@
 mod close;
 mod crash;
 mod damage;
+mod intents;
 mod limits;
 mod order;
 mod torn;
