@@ -1,6 +1,7 @@
 //! What requests share, and the routes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Extension, State};
 use axum::http::HeaderValue;
@@ -23,7 +24,7 @@ use crate::access::{RequestFacts, note_request};
 use crate::error::ApiError;
 use crate::event_log::EventLog;
 use crate::tail::Tails;
-use crate::{openapi, search, statistics, tail, timeline};
+use crate::{completeness, openapi, search, statistics, tail, timeline};
 
 /// What requests share.
 #[derive(Clone, Debug)]
@@ -42,6 +43,8 @@ pub struct AppState {
     pub consuming: watch::Receiver<bool>,
     /// Who follows the log.
     pub tails: Tails,
+    /// How long a number may be missing before it counts as lost.
+    pub gap_after: Duration,
     /// The clock.
     pub clock: SharedClock,
 }
@@ -52,6 +55,7 @@ fn log() -> OpenApiRouter<AppState> {
         .merge(statistics::routes())
         .merge(tail::routes())
         .merge(timeline::routes())
+        .merge(completeness::routes())
 }
 
 /// What operators ask; no read of the log.

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use shared::http::client::is_ready;
 use shared::runtime::cli::{StartError, own_url, say};
 
+use crate::completeness::CompletenessCommand;
 use crate::settings::{self, PREFIX, Settings};
 
 /// The commands of audit-collector.
@@ -13,6 +14,8 @@ use crate::settings::{self, PREFIX, Settings};
 pub enum Command {
     /// Checks the settings and says everything that is wrong with them.
     Check,
+    /// Says whether a period of the log is complete, or what is missing of whom; ends with 1 if it is not.
+    Completeness(CompletenessCommand),
     /// Asks a running service whether it is ready; for containers.
     Healthcheck {
         /// Where it is; by default the address it listens on.
@@ -28,6 +31,7 @@ impl Command {
                 let url = url.map_or_else(|| own_url(PREFIX, config, &settings::LISTEN), Ok)?;
                 is_ready(&url).await.map_err(StartError::failed)
             }
+            Self::Completeness(command) => command.run(config).await,
             Self::Check => {
                 Settings::load(config)?;
                 say("the settings are good");

@@ -3,6 +3,7 @@
 mod access;
 pub mod app;
 pub mod command;
+pub mod completeness;
 pub mod dead_letter;
 mod error;
 pub mod event_log;
@@ -27,13 +28,16 @@ use shared::http::client::pooled_client;
 use shared::http::metrics::Answers;
 use shared::http::serve::serve;
 use shared::runtime::cli::StartError;
+use shared::runtime::metrics::Metrics;
 use shared::runtime::shutdown::CancellationToken;
-use shared::spool::{self, SpoolSettings};
+use shared::spool::{self, Spool, SpoolSettings};
 use shared::token::{IssuerRules, Trust, TrustedIssuer};
+use shared::transport::Consumer;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 use app::{AppState, router};
+use completeness::Counting;
 use event_log::EventLog;
 use ingest::Ingest;
 use schema::SCHEMA;
@@ -66,22 +70,14 @@ pub async fn run(
     .map_err(|error| StartError::config(format!("the spool cannot be used: {error}")))?;
 
     let (stop_intake, stop_leading) = (CancellationToken::new(), CancellationToken::new());
-    let gathering = Ingest {
-        batch_max: settings.batch_max,
-        linger: settings.batch_linger,
-    };
-    let mut intake = tokio::spawn(ingest::run(
-        consumer,
-        log.clone(),
-        gathering,
-        settings.clock.clone(),
-        stop_intake.clone(),
-    ));
+    let mut intake = tokio::spawn(intake(&settings, consumer, &log, &stop_intake));
     let mut leading = tokio::spawn(sequencing::run(log.clone(), stop_leading.clone()));
+    let stop_following = CancellationToken::new();
+    let mut following = follow_log(&settings, &log, &spool, &stop_following);
     let metrics = &settings.process.metrics;
-    shared::database::metrics::watch(metrics, METRICS_PREFIX, &database);
     shared::guard::metrics::watch(metrics, METRICS_PREFIX, &guard);
     shared::spool::metrics::watch(metrics, METRICS_PREFIX, &spool);
+    watch_database(metrics, &database);
     shared::http::metrics::start(&settings.process, shutdown.clone()).await?;
     let app = AppState {
         answers: metrics.register(METRICS_PREFIX, Answers::register),
@@ -91,6 +87,7 @@ pub async fn run(
         trusted_proxies: settings.process.trusted_proxies.clone().into(),
         consuming,
         tails: Tails::new(Tails::COUNT_MAX, shutdown.clone()),
+        gap_after: settings.gap_after,
         clock: settings.clock,
     };
     // A task that ends by itself has failed, and then the whole process ends, so that its supervisor starts it anew.
@@ -98,9 +95,12 @@ pub async fn run(
         () = serve(listener, settings.process.traces.over(router(app)), shutdown) => None,
         _ = &mut intake => Some("intake ended by itself"),
         _ = &mut leading => Some("sequencing ended by itself"),
+        _ = following.join_next() => Some("what follows the log ended by itself"),
         () = spool_tasks.ended() => Some("the spool ended by itself"),
         _ = helpers.join_next() => Some("a background task ended by itself"),
     };
+    stop_following.cancel();
+    while following.join_next().await.is_some() {}
     // Intake still runs while the spool is closed, so that the collector's own last events are stored as well.
     spool_tasks.close().await;
     stop_intake.cancel();
@@ -110,6 +110,43 @@ pub async fn run(
     helpers.shutdown().await;
     database.close().await;
     failed.map_or(Ok(()), |reason| Err(StartError::failed(reason)))
+}
+
+/// Events in, until `stop`.
+fn intake(
+    settings: &Settings,
+    consumer: Consumer,
+    log: &EventLog,
+    stop: &CancellationToken,
+) -> impl Future<Output = ()> + Send + use<> {
+    let gathering = Ingest {
+        batch_max: settings.batch_max,
+        linger: settings.batch_linger,
+    };
+    ingest::run(
+        consumer,
+        log.clone(),
+        gathering,
+        settings.clock.clone(),
+        stop.clone(),
+    )
+}
+
+/// Everything that follows the log, and tells what it finds through the spool.
+fn follow_log(settings: &Settings, log: &EventLog, spool: &Spool, stop: &CancellationToken) -> JoinSet<()> {
+    let mut following = JoinSet::new();
+    let counting = Counting {
+        spool: spool.clone(),
+        clock: settings.clock.clone(),
+        gap_after: settings.gap_after,
+    };
+    following.spawn(completeness::run(log.clone(), counting, stop.clone()));
+    following
+}
+
+fn watch_database(metrics: &Metrics, database: &Database) {
+    shared::database::metrics::watch(metrics, METRICS_PREFIX, database);
+    completeness::metrics::watch(metrics, METRICS_PREFIX, database);
 }
 
 /// The guard, and the tasks that keep its keys and revocations fresh.

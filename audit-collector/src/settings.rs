@@ -35,6 +35,15 @@ const BATCH_LINGER: Setting = Setting::new(
     "milliseconds that a transaction waits for more events",
 );
 
+const GAP_AFTER: Setting = Setting::new(
+    "gap_after_s",
+    "120",
+    "seconds after which a number that is missing of a source is told as lost",
+);
+
+/// The longest wait for a number, in seconds.
+const GAP_AFTER_LIMIT_S: u64 = 24 * 60 * 60;
+
 /// The largest batch: what fits comfortably into one statement and into memory.
 const BATCH_LIMIT: usize = 5_000;
 
@@ -44,7 +53,14 @@ const LINGER_LIMIT_MS: u64 = 10_000;
 /// Every setting, for the documentation.
 pub fn all() -> Vec<Setting> {
     let own = [LISTEN, ISSUER, AUTH_URL, DATABASE_URL];
-    let intake = [BROKER_URL, TOPOLOGY_PREFIX, PREFETCH, BATCH_MAX, BATCH_LINGER];
+    let intake = [
+        BROKER_URL,
+        TOPOLOGY_PREFIX,
+        PREFETCH,
+        BATCH_MAX,
+        BATCH_LINGER,
+        GAP_AFTER,
+    ];
     let shared = [SPOOL_DIR, SPOOL_MAX_BYTES, SERVICE_TOKEN];
     own.into_iter()
         .chain(intake)
@@ -78,6 +94,8 @@ pub struct Settings {
     pub batch_max: usize,
     /// How long a transaction waits for more events.
     pub batch_linger: Duration,
+    /// How long a number may be missing of a source before it is told as lost.
+    pub gap_after: Duration,
     /// What every process needs.
     pub process: ProcessSettings,
     /// The clock.
@@ -101,6 +119,10 @@ impl Settings {
         let (prefetch, batch_max, linger_ms) =
             (r.value(&PREFETCH), r.value(&BATCH_MAX), r.value(&BATCH_LINGER));
         check_intake(r, prefetch, batch_max, linger_ms);
+        let gap_after_s: Option<u64> = r.value(&GAP_AFTER);
+        if gap_after_s.is_some_and(|seconds| !(1..=GAP_AFTER_LIMIT_S).contains(&seconds)) {
+            r.problem(format!("gap_after_s is from 1 to {GAP_AFTER_LIMIT_S}"));
+        }
         let process = ProcessSettings::read(r);
         reader.finish(|| {
             Some(Self {
@@ -115,6 +137,7 @@ impl Settings {
                 prefetch: prefetch?,
                 batch_max: batch_max?,
                 batch_linger: Duration::from_millis(linger_ms?),
+                gap_after: Duration::from_secs(gap_after_s?),
                 process: process?,
                 clock: Arc::new(SystemClock),
             })

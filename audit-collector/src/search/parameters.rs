@@ -161,6 +161,25 @@ impl Parameters {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// Takes a moment out.
+    pub(crate) fn time(&mut self, name: &str) -> Result<Option<UtcMicros>, InvalidParameter> {
+        let Some(text) = self.take(name) else {
+            return Ok(None);
+        };
+        let example = "not a time with a zone, such as 2026-01-31T12:00:00Z (a `+` is written %2B)";
+        text.parse()
+            .map(Some)
+            .map_err(|_| InvalidParameter::new(name, example))
+    }
+
+    /// Makes sure that none is left.
+    pub(crate) fn end(self) -> Result<(), InvalidParameter> {
+        match self.0.into_keys().next() {
+            Some(name) => Err(InvalidParameter::new(&name, "unknown")),
+            None => Ok(()),
+        }
+    }
+
     /// The filter that all that are left stand for.
     pub(crate) fn filter(self, now: UtcMicros) -> Result<Filter, InvalidParameter> {
         Filter::of(self.0, now)
@@ -174,6 +193,27 @@ pub struct Period {
     pub from: Option<UtcMicros>,
     /// The first moment after it.
     pub to: Option<UtcMicros>,
+}
+
+impl Period {
+    /// The period of parameters that hold nothing else.
+    pub(crate) fn of(mut parameters: Parameters) -> Result<Self, InvalidParameter> {
+        let period = Self {
+            from: parameters.time("from")?,
+            to: parameters.time("to")?,
+        };
+        parameters.end()?;
+        period.check()?;
+        Ok(period)
+    }
+
+    /// One that ends before it begins is a mistake and not a question without answers.
+    pub fn check(&self) -> Result<(), InvalidParameter> {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) if to <= from => Err(InvalidParameter::new("to", "not after `from`")),
+            _ => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod harness;
 
 mod access;
 mod append;
+mod completeness;
 mod filter;
 mod hostile;
 mod openapi;

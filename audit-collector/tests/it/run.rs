@@ -31,6 +31,7 @@ fn settings(database: &TestDatabase, transport: Transport, spool: &TempDir) -> S
         prefetch: 100,
         batch_max: 50,
         batch_linger: Duration::from_millis(5),
+        gap_after: Duration::from_mins(2),
         process: ProcessSettings {
             instance: "test".parse().unwrap(),
             trusted_proxies: Vec::new(),

@@ -120,3 +120,13 @@ pub const BYE: &str = "bye";
 pub const SPOOL_DAMAGED: &str = "spool_damaged";
 /// Requests were answered whose events could not be kept.
 pub const EVENTS_SHED: &str = "events_shed";
+/// Numbers of a source have been missing for longer than a delay explains.
+pub const LOG_GAP: &str = "log_gap";
+/// Numbers that were told as missing are all there.
+pub const LOG_GAP_CLOSED: &str = "log_gap_closed";
+/// A source says nothing any more and did not say that it ends.
+pub const SOURCE_SILENT: &str = "source_silent";
+/// A source that was told as silent speaks again.
+pub const SOURCE_BACK: &str = "source_back";
+/// What came from each source in a stretch of the log, and what is missing.
+pub const COMPLETENESS_STATEMENT: &str = "completeness_statement";

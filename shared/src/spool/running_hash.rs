@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::clock::UtcMicros;
 use crate::event::{Class, Draft, Facts, Outcome};
@@ -69,6 +70,19 @@ impl FromStr for RunningHash {
             *byte = u8::from_str_radix(digits, 16).map_err(|_| InvalidRunningHash)?;
         }
         Ok(Self(bytes))
+    }
+}
+
+impl Serialize for RunningHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RunningHash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -92,6 +92,7 @@ impl TestApi {
             trusted_proxies: Arc::from([]),
             consuming: consuming.subscribe(),
             tails: Tails::new(TAILS, stopping.clone()),
+            gap_after: Duration::from_mins(2),
             clock: clock.clone(),
         };
         Self {

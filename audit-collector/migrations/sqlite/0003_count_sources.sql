@@ -1,0 +1,33 @@
+-- Which numbers of every source have come. Changed with each step along the log and never made from the events again, which
+-- retention removes.
+
+-- One boot of one instance of a service.
+CREATE TABLE source (
+    service    TEXT NOT NULL,
+    instance   TEXT NOT NULL,
+    boot       BLOB NOT NULL,
+    first_time INTEGER NOT NULL,
+    last_time  INTEGER NOT NULL,
+    -- live, ended or silent
+    standing   TEXT NOT NULL,
+    -- Whether time alone may change what is to be told of it.
+    is_watched INTEGER NOT NULL,
+    -- Whether nothing is missing, altered or numbered twice.
+    is_sound   INTEGER NOT NULL,
+    gaps       INTEGER NOT NULL,
+    missing    INTEGER NOT NULL,
+    -- All that is known of it, as JSON.
+    state      TEXT NOT NULL,
+    PRIMARY KEY (service, instance, boot)
+) STRICT;
+
+CREATE INDEX source_watched ON source (boot) WHERE is_watched = TRUE;
+CREATE INDEX source_questioned ON source (last_time) WHERE is_sound = FALSE OR standing <> 'ended';
+CREATE INDEX source_instance ON source (service, instance, first_time);
+
+-- How far the log has been counted.
+CREATE TABLE completeness (
+    id       INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    position INTEGER NOT NULL,
+    state    TEXT NOT NULL
+) STRICT;
