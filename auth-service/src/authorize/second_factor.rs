@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::request::AuthorizationRequest;
-use super::sign_in::{again_after, signed_in};
+use super::sign_in::{again_after, open};
 use super::visit::Visit;
 use crate::error::ApiError;
 use crate::hosted_page::{Fault, FormPurpose, PageAnswer};
@@ -32,8 +32,8 @@ pub(super) async fn second_factor(
     }
     let refusal = match sign_in::second_factor(&visit.app, &visit.context, &step).await {
         Ok((authentication, _)) => {
-            if let Some(answer) = signed_in(visit, request, &authentication).await? {
-                return Ok(answer);
+            if let Some(signed_in) = open(visit, request, (&authentication, None)).await? {
+                return signed_in.answer(visit, request);
             }
             sign_in::refuse(&visit.app, &visit.context, &authentication.account.username).await
         }

@@ -7,12 +7,12 @@ use super::code::actor;
 use super::flow::{self, Just};
 use super::request::AuthorizationRequest;
 use super::visit::Visit;
-use crate::browser_session::{self, Cookie};
+use crate::browser_session::{self, BrowserSession, Cookie};
 use crate::error::ApiError;
 use crate::hosted_page::{Fault, FormPurpose, PageAnswer};
 use crate::outbox;
 use crate::request::PageForm;
-use crate::sign_in::{self, Authentication, Destination, ticket};
+use crate::sign_in::{self, Authentication, Destination, Proven, ticket};
 use crate::throttle;
 
 /// The longest name that is shown once more, in bytes.
@@ -43,19 +43,15 @@ pub(super) async fn sign_in(
     let device = visit.browser.device_token.as_deref();
     let refusal =
         match sign_in::password(&visit.app, &visit.context, username, password.to_owned(), device).await {
-            Ok(authentication) => {
-                let destination = Destination {
-                    client_id: &request.party.id,
-                    audience: &request.audience,
-                };
-                let (app, context) = (&visit.app, &visit.context);
-                if let Some(ticket) = ticket::issue(app, context, &authentication, &destination).await? {
-                    return visit.ask_second_factor(request, StatusCode::OK, &ticket, &[]);
+            Ok(proven) => {
+                let opened = ticket_or_session(visit, request, &proven).await;
+                match proven.end(&visit.app, &visit.context, opened).await {
+                    Ok(Next::SecondFactor(ticket)) => {
+                        return visit.ask_second_factor(request, StatusCode::OK, &ticket, &[]);
+                    }
+                    Ok(Next::SignedIn(signed_in)) => return signed_in.answer(visit, request),
+                    Err(error) => error,
                 }
-                if let Some(answer) = signed_in(visit, request, &authentication).await? {
-                    return Ok(answer);
-                }
-                sign_in::refuse(&visit.app, &visit.context, username).await
             }
             Err(error) => error,
         };
@@ -76,12 +72,64 @@ pub(super) fn again_after(error: &ApiError) -> Option<(StatusCode, Fault)> {
     }
 }
 
-/// Opens a session for the browser and goes on; `None` if what was proved does not hold any more.
-pub(super) async fn signed_in(
+/// What a password gets.
+enum Next {
+    /// A ticket, which stands for it.
+    SecondFactor(String),
+    SignedIn(Box<SignedIn>),
+}
+
+/// Gives a password what it gets; `None` if it does not hold any more.
+async fn ticket_or_session(
     visit: &Visit,
     request: &AuthorizationRequest,
-    authentication: &Authentication,
-) -> Result<Option<PageAnswer>, ApiError> {
+    proven: &Proven,
+) -> Result<Option<Next>, ApiError> {
+    let destination = Destination {
+        client_id: &request.party.id,
+        audience: &request.audience,
+    };
+    if let Some(ticket) = ticket::issue(&visit.app, &visit.context, proven, &destination).await? {
+        return Ok(Some(Next::SecondFactor(ticket)));
+    }
+    let opened = open(visit, request, (&proven.authentication, Some(proven))).await?;
+    Ok(opened.map(|signed_in| Next::SignedIn(Box::new(signed_in))))
+}
+
+/// A session that was opened for the browser.
+pub(super) struct SignedIn {
+    session: BrowserSession,
+    token: String,
+    /// The browser's new device token, if it was not known.
+    device: Option<String>,
+    outcome: flow::Outcome,
+}
+
+impl SignedIn {
+    /// Goes on with it.
+    pub(super) fn answer(
+        self,
+        visit: &Visit,
+        request: &AuthorizationRequest,
+    ) -> Result<PageAnswer, ApiError> {
+        let cookies = visit.cookies();
+        let answer = visit
+            .show(request, &self.outcome, Some(&self.session))?
+            .with_cookie(cookies.set(Cookie::Session, &self.token));
+        Ok(match self.device {
+            Some(device) => answer.with_cookie(cookies.set(Cookie::Device, &device)),
+            None => answer,
+        })
+    }
+}
+
+/// Opens a session for the browser, with which the try of a password ends if there was one; `None` if what was proved does not
+/// hold any more.
+pub(super) async fn open(
+    visit: &Visit,
+    request: &AuthorizationRequest,
+    (authentication, proven): (&Authentication, Option<&Proven>),
+) -> Result<Option<SignedIn>, ApiError> {
     let (app, context, now) = (&visit.app, &visit.context, visit.app.now());
     let mut tx = app.database.write().await?;
     let former = visit.session(&mut tx).await?;
@@ -102,13 +150,14 @@ pub(super) async fn signed_in(
     let outcome = flow::proceed(&mut tx, (app, context), request, &session, Just::SignedIn).await?;
     let device = visit.browser.device_token.as_deref();
     let device = throttle::device::remember(&mut tx, &session.account.id, device, now).await?;
+    if let Some(proven) = proven {
+        proven.succeeded(&mut tx, now).await?;
+    }
     app.database.commit(tx).await?;
-    let cookies = visit.cookies();
-    let answer = visit
-        .show(request, &outcome, Some(&session))?
-        .with_cookie(cookies.set(Cookie::Session, &token));
-    Ok(Some(match device {
-        Some(device) => answer.with_cookie(cookies.set(Cookie::Device, &device)),
-        None => answer,
+    Ok(Some(SignedIn {
+        session,
+        token,
+        device,
+        outcome,
     }))
 }

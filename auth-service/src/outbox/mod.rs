@@ -33,7 +33,20 @@ pub(crate) enum Unwritable {
 pub(crate) async fn append(tx: &mut Tx<'_>, now: UtcMicros, facts: Facts) -> Result<(), ApiError> {
     let draft = Draft::new(now, facts);
     let facts = facts_json(&draft).map_err(Internal::from)?;
-    store::insert(tx, &draft, &facts).await?;
+    store::insert(tx, (&draft, &facts)).await?;
+    Ok(())
+}
+
+/// Adds two events of one change, in their order, by one statement.
+pub(crate) async fn append_both(
+    tx: &mut Tx<'_>,
+    now: UtcMicros,
+    (first, second): (Facts, Facts),
+) -> Result<(), ApiError> {
+    let (first, second) = (Draft::new(now, first), Draft::new(now, second));
+    let first_facts = facts_json(&first).map_err(Internal::from)?;
+    let second_facts = facts_json(&second).map_err(Internal::from)?;
+    store::insert_both(tx, (&first, &first_facts), (&second, &second_facts)).await?;
     Ok(())
 }
 

@@ -12,6 +12,8 @@ use shared::database::{DatabaseError, Tx, execute, fetch};
 const CREATE_HEAD: &str = "INSERT INTO outbox_head (only_row, boot, last_seq, running_hash)
     VALUES (1, $1, 0, $2) ON CONFLICT DO NOTHING";
 const INSERT: &str = "INSERT INTO outbox (event_id, occurred_at, facts) VALUES ($1, $2, $3)";
+const INSERT_BOTH: &str =
+    "INSERT INTO outbox (event_id, occurred_at, facts) VALUES ($1, $2, $3), ($4, $5, $6)";
 const SELECT_HEAD: &str = "SELECT boot, last_seq, running_hash FROM outbox_head WHERE only_row = 1";
 const ADVANCE_HEAD: &str = "UPDATE outbox_head SET last_seq = $1, running_hash = $2
     WHERE only_row = 1 AND last_seq = $3";
@@ -63,13 +65,33 @@ pub(super) async fn create_head(tx: &mut Tx<'_>, boot: Uuid) -> Result<(), Datab
     Ok(())
 }
 
-pub(super) async fn insert(tx: &mut Tx<'_>, draft: &Draft, facts: &str) -> Result<(), DatabaseError> {
+/// Adds an event with its facts in JSON.
+pub(super) async fn insert(tx: &mut Tx<'_>, (draft, facts): (&Draft, &str)) -> Result<(), DatabaseError> {
     execute!(
         tx,
         sqlx::query(INSERT)
             .bind(draft.id.to_string())
             .bind(draft.time.as_micros())
             .bind(facts)
+    )?;
+    Ok(())
+}
+
+/// Adds two events, the first before the second.
+pub(super) async fn insert_both(
+    tx: &mut Tx<'_>,
+    (first, first_facts): (&Draft, &str),
+    (second, second_facts): (&Draft, &str),
+) -> Result<(), DatabaseError> {
+    execute!(
+        tx,
+        sqlx::query(INSERT_BOTH)
+            .bind(first.id.to_string())
+            .bind(first.time.as_micros())
+            .bind(first_facts)
+            .bind(second.id.to_string())
+            .bind(second.time.as_micros())
+            .bind(second_facts)
     )?;
     Ok(())
 }

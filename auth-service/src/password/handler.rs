@@ -98,7 +98,10 @@ pub(super) async fn change_password(
         .ok_or(ApiError::SignInRequired)?;
     drop(tx);
     // Asked first: a password that is refused for being weak tells nothing to who does not know the present one.
-    let proven = sign_in::password(&app, context, &account.username, request.current_password, None).await?;
+    let proven = sign_in::password(&app, context, &account.username, request.current_password, None)
+        .await?
+        .at_once(&app)
+        .await?;
     check(&app, &request.password, &account.username).await?;
     let hash = app.hasher.hash(request.password).await?;
     let mut tx = app.database.write().await?;

@@ -48,7 +48,9 @@ impl<'a> Guess<'a> {
     pub(crate) async fn end<T>(self, came: Result<Result<T, RefusalCause>, ApiError>) -> Result<T, ApiError> {
         match came {
             Ok(Ok(accepted)) => {
-                self.attempt.succeeded(self.app).await?;
+                let mut tx = self.app.database.write().await?;
+                self.attempt.succeeded(&mut tx, self.app.now()).await?;
+                tx.commit().await?;
                 Ok(accepted)
             }
             Ok(Err(cause)) => {

@@ -78,8 +78,7 @@ pub(crate) async fn open(
         .facts(Class::Auth, new.action, Outcome::Success, grant.actor())
         .with_detail("aud", new.audience)
         .with_detail("amr", amr.as_str());
-    outbox::append(tx, now, opened).await?;
-    outbox::append(tx, now, minted.event).await?;
+    outbox::append_both(tx, now, (opened, minted.event)).await?;
     let answer = TokenAnswer::bearer(
         minted.token,
         app.mint_rules.lifetime_seconds,

@@ -14,7 +14,7 @@ use shared::token::GATELOG_AUDIENCE;
 use utoipa::ToSchema;
 
 use super::ticket::{self, Destination};
-use super::{Authentication, LOGIN_CLIENT, SecondStep};
+use super::{Authentication, LOGIN_CLIENT, Proven, SecondStep};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::request::{JsonBody, RequestContext};
@@ -129,17 +129,9 @@ pub(super) async fn log_in(
         token: request.device_token.as_deref(),
         is_to_be_remembered: request.remember_device,
     };
-    let authentication =
-        super::password(&app, &context, &request.username, request.password, device.token).await?;
-    let destination = Destination {
-        client_id: LOGIN_CLIENT,
-        audience: &audience,
-    };
-    if let Some(ticket) = ticket::issue(&app, &context, &authentication, &destination).await? {
-        return Ok(LoginAnswer::SecondFactor(required(ticket, &context)));
-    }
-    let tokens = open(&app, &context, &authentication, (&audience, device)).await?;
-    Ok(LoginAnswer::Tokens(tokens))
+    let proven = super::password(&app, &context, &request.username, request.password, device.token).await?;
+    let opened = ticket_or_tokens(&app, &context, &proven, (&audience, device)).await;
+    proven.end(&app, &context, opened).await
 }
 
 /// First-party sign-in with a second factor: a ticket and a code for tokens.
@@ -171,7 +163,10 @@ pub(super) async fn log_in_by_second_factor(
         token: request.device_token.as_deref(),
         is_to_be_remembered: request.remember_device,
     };
-    open(&app, &context, &authentication, (&audience, device)).await
+    match open(&app, &context, (&authentication, None), (&audience, device)).await? {
+        Some(tokens) => Ok(tokens),
+        None => Err(super::refuse(&app, &context, &authentication.account.username).await),
+    }
 }
 
 /// The device that somebody signs in on.
@@ -181,12 +176,32 @@ struct Device<'a> {
     is_to_be_remembered: bool,
 }
 
+/// What a password gets; `None` if it does not hold any more.
+async fn ticket_or_tokens(
+    app: &App,
+    context: &RequestContext,
+    proven: &Proven,
+    (audience, device): (&str, Device<'_>),
+) -> Result<Option<LoginAnswer>, ApiError> {
+    let destination = Destination {
+        client_id: LOGIN_CLIENT,
+        audience,
+    };
+    if let Some(ticket) = ticket::issue(app, context, proven, &destination).await? {
+        return Ok(Some(LoginAnswer::SecondFactor(required(ticket, context))));
+    }
+    let by = (&proven.authentication, Some(proven));
+    let tokens = open(app, context, by, (audience, device)).await?;
+    Ok(tokens.map(LoginAnswer::Tokens))
+}
+
+/// Opens a session, with which the try of a password ends if there was one.
 async fn open(
     app: &App,
     context: &RequestContext,
-    authentication: &Authentication,
+    (authentication, proven): (&Authentication, Option<&Proven>),
     (audience, device): (&str, Device<'_>),
-) -> Result<TokenAnswer, ApiError> {
+) -> Result<Option<TokenAnswer>, ApiError> {
     let grant = NewGrant {
         client_id: LOGIN_CLIENT,
         audience,
@@ -196,16 +211,18 @@ async fn open(
     let account = &authentication.account;
     let mut tx = app.database.write().await?;
     let Some(opened) = session::open(&mut tx, app, context, authentication, &grant).await? else {
-        drop(tx);
-        return Err(super::refuse(app, context, &account.username).await);
+        return Ok(None);
     };
     let mut answer = opened.answer;
     if device.is_to_be_remembered {
         answer.device_token =
             throttle::device::remember(&mut tx, &account.id, device.token, app.now()).await?;
     }
+    if let Some(proven) = proven {
+        proven.succeeded(&mut tx, app.now()).await?;
+    }
     app.database.commit(tx).await?;
-    Ok(answer)
+    Ok(Some(answer))
 }
 
 fn required(ticket: String, context: &RequestContext) -> SecondFactorRequired {

@@ -4,6 +4,7 @@ mod authentication;
 mod handler;
 mod level;
 mod password;
+mod proven;
 mod second_factor;
 pub(crate) mod ticket;
 
@@ -14,6 +15,7 @@ use crate::app::App;
 pub(crate) use authentication::{Authentication, Method, level_of_amr};
 pub(crate) use level::Level;
 pub(crate) use password::{password, refuse};
+pub(crate) use proven::Proven;
 pub(crate) use second_factor::{SecondStep, second_factor};
 pub(crate) use ticket::Destination;
 

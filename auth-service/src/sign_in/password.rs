@@ -1,11 +1,10 @@
 //! A name and a password: one verification on every path, and one answer for all who fail.
 
-use shared::database::Tx;
 use shared::event::{Actor, Class, Facts, Identity, Outcome, action, bounded};
 
 use zeroize::Zeroizing;
 
-use super::{Authentication, Method};
+use super::{Authentication, Method, Proven};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::password::PASSWORD_BYTES_MAX;
@@ -19,24 +18,23 @@ const TYPED_NAME_MAX: usize = 128;
 /// Checks a name and a password.
 ///
 /// A name that nobody has and a disabled user cost the same verification as a wrong password, and get the same answer.
-/// Whether it may be tried at all is asked before, and in the same way for every name. A failure is recorded here; a success by whatever is opened for it.
+/// Whether it may be tried at all is asked before, and in the same way for every name. A failure is recorded here; a success by
+/// whatever is opened for it, in the transaction that opens it.
 pub(crate) async fn password(
     app: &App,
     context: &RequestContext,
     username: &str,
     password: String,
     device: Option<&str>,
-) -> Result<Authentication, ApiError> {
+) -> Result<Proven, ApiError> {
     if password.len() > PASSWORD_BYTES_MAX {
         return Err(ApiError::BodyInvalid(
             "the password is longer than a password may be".into(),
         ));
     }
     let password = Zeroizing::new(password);
-    let mut tx = app.database.read().await?;
-    let account = user::find_by_name(&mut tx, username).await?;
-    let device = known_device(app, &mut tx, device, account.as_ref()).await?;
-    drop(tx);
+    let account = user::look_up(&app.database, username).await?;
+    let device = known_device(app, device, account.as_ref()).await?;
     let attempt = admit(app, context, username, account.as_ref(), device).await?;
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
     let network = throttle::network_of(context.client.ip.as_deref().unwrap_or_default());
@@ -50,12 +48,15 @@ pub(crate) async fn password(
     };
     match account {
         Some(mut account) if is_right && !account.is_disabled => {
-            attempt.succeeded(app).await?;
             renew(app, &mut account, &password).await;
-            Ok(Authentication {
+            let authentication = Authentication {
                 account,
                 methods: vec![Method::Password],
                 authenticated_at: app.now(),
+            };
+            Ok(Proven {
+                authentication,
+                attempt,
             })
         }
         _ => {
@@ -92,13 +93,13 @@ async fn renew(app: &App, account: &mut Account, password: &str) {
 /// long as a known one.
 async fn known_device(
     app: &App,
-    tx: &mut Tx<'_>,
     token: Option<&str>,
     account: Option<&Account>,
 ) -> Result<Option<Bucket>, ApiError> {
     let Some(token) = token else { return Ok(None) };
     let user_id = account.map_or("", |account| account.id.as_str());
-    let is_known = throttle::device::is_known(tx, token, user_id, app.now()).await?;
+    let mut tx = app.database.read().await?;
+    let is_known = throttle::device::is_known(&mut tx, token, user_id, app.now()).await?;
     Ok(is_known.then(|| Bucket::device(&app.bucket_key, token, user_id)))
 }
 
@@ -125,7 +126,7 @@ async fn admit(
 }
 
 /// What is told of a sign-in that failed.
-fn failure(context: &RequestContext, typed: &str) -> Facts {
+pub(super) fn failure(context: &RequestContext, typed: &str) -> Facts {
     let actor = Actor {
         identity: Identity::Claimed,
         username: Some(bounded(typed, TYPED_NAME_MAX)),

@@ -10,7 +10,7 @@ use shared::database::Tx;
 use shared::event::{Actor, Class, Facts, Identity, Outcome, action};
 
 use super::bucket::{Bucket, Kind};
-use super::rule::{Rule, State, Verdict};
+use super::rule::{State, Verdict};
 use super::store::{self, Next, Stored};
 use super::tally;
 use crate::app::App;
@@ -50,32 +50,34 @@ pub(crate) async fn admit(
     // Always in the same order, so that no two wait for each other.
     buckets.sort_by(|left, right| left.id.cmp(&right.id));
     let now = app.now();
+    let refused = |(kind, wait)| refuse(app, context, kind, wait);
     // Asked without a lock first: what is refused writes nothing.
-    let mut tx = app.database.read().await?;
-    for bucket in &buckets {
-        let stored = store::read(&mut tx, &bucket.id, now).await?;
-        if let Verdict::Refuse(wait) = bucket.kind.rule().decide(stored.state, now) {
-            return Err(refuse(app, context, bucket.kind, wait));
-        }
-    }
-    drop(tx);
+    let buckets: Vec<_> = buckets.iter().collect();
+    let stored = store::read(&app.database, &buckets, now).await?;
+    charge(&buckets, &stored, now).map_err(refused)?;
     let mut tx = app.database.write().await?;
-    let mut charges = Vec::with_capacity(buckets.len());
-    for bucket in buckets {
-        let stored = store::lock(&mut tx, &bucket, now).await?;
-        match bucket.kind.rule().decide(stored.state, now) {
-            Verdict::Admit(state) => charges.push(Charge::of(bucket, &stored, state, now)),
-            Verdict::Refuse(wait) => return Err(refuse(app, context, bucket.kind, wait)),
-        }
-    }
-    for charge in &charges {
-        store::set(&mut tx, &charge.bucket.id, &charge.next(now)).await?;
-    }
-    app.database.commit(tx).await?;
+    let stored = store::lock(&mut tx, &buckets, now).await?;
+    let charges = charge(&buckets, &stored, now).map_err(refused)?;
+    let changes: Vec<_> = charges.iter().map(|charge| charge.change(now)).collect();
+    store::set(&mut tx, &changes).await?;
+    // Not a commit that others act on: it has no event.
+    tx.commit().await?;
     Ok(Try {
         charges,
         also_cleared,
     })
+}
+
+/// The charges of buckets that are as `stored`; or the first that refuses, and for how long.
+fn charge(buckets: &[&Bucket], stored: &[Stored], now: UtcMicros) -> Result<Vec<Charge>, (Kind, Duration)> {
+    let each = buckets.iter().zip(stored);
+    each.map(
+        |(bucket, stored)| match bucket.kind.rule().decide(stored.state, now) {
+            Verdict::Admit(state) => Ok(Charge::of(bucket, stored, state, now)),
+            Verdict::Refuse(wait) => Err((bucket.kind, wait)),
+        },
+    )
+    .collect()
 }
 
 fn refuse(app: &App, context: &RequestContext, kind: Kind, wait: Duration) -> ApiError {
@@ -84,44 +86,37 @@ fn refuse(app: &App, context: &RequestContext, kind: Kind, wait: Duration) -> Ap
 }
 
 impl Charge {
-    fn of(bucket: Bucket, stored: &Stored, state: State, now: UtcMicros) -> Self {
+    fn of(bucket: &Bucket, stored: &Stored, state: State, now: UtcMicros) -> Self {
         let admits_at = bucket.kind.rule().admits_at(state);
         Self {
             is_to_be_told: admits_at > now && stored.told_at.plus(TOLD_EVERY) <= now,
-            bucket,
+            bucket: bucket.clone(),
             former: *stored,
             state,
             admits_at,
         }
     }
 
-    fn next(&self, now: UtcMicros) -> Next {
-        Next {
-            stored: Stored {
-                state: self.state,
-                told_at: if self.is_to_be_told {
-                    now
-                } else {
-                    self.former.told_at
-                },
-            },
-            admits_at: self.admits_at,
-            forget_at: self.bucket.kind.forget_at(self.state.mark, now),
-        }
+    fn change(&self, now: UtcMicros) -> (&Bucket, Next) {
+        let told_at = if self.is_to_be_told {
+            now
+        } else {
+            self.former.told_at
+        };
+        let stored = Stored {
+            state: self.state,
+            told_at,
+        };
+        (&self.bucket, next(self.bucket.kind, stored, now))
     }
 
-    async fn give_back(&self, tx: &mut Tx<'_>) -> Result<(), ApiError> {
-        let id = &self.bucket.id;
-        match self.bucket.kind.rule() {
-            Rule::Backoff { .. } => {
-                store::give_back_in_a_row(tx, id, self.state.mark, self.former.state.mark).await?;
-            }
-            Rule::Rate { every, .. } => {
-                let micros = i64::try_from(every.as_micros()).unwrap_or(i64::MAX);
-                store::give_back_rate(tx, id, micros).await?;
-            }
+    /// What is left of a bucket without this charge.
+    fn given_back(&self, present: Stored) -> Stored {
+        let rule = self.bucket.kind.rule();
+        Stored {
+            state: rule.give_back(present.state, self.former.state, self.state),
+            ..present
         }
-        Ok(())
     }
 
     /// The event that tells of a bucket that begins to refuse.
@@ -141,22 +136,30 @@ impl Charge {
     }
 }
 
+/// What is written of a bucket that becomes `stored`.
+fn next(kind: Kind, stored: Stored, now: UtcMicros) -> Next {
+    Next {
+        stored,
+        admits_at: kind.rule().admits_at(stored.state),
+        forget_at: kind.forget_at(stored.state, now),
+    }
+}
+
 impl Try {
     /// Ends what was counted in a row, and gives back what the addresses were charged. What others failed at from the same
     /// address stays counted: a password of one's own is no way to try those of others.
-    pub(crate) async fn succeeded(self, app: &App) -> Result<(), ApiError> {
-        let mut tx = app.database.write().await?;
-        for charge in &self.charges {
-            if charge.bucket.kind.is_in_a_row() {
-                store::delete(&mut tx, &charge.bucket.id).await?;
-            } else {
-                charge.give_back(&mut tx).await?;
-            }
-        }
-        for bucket in &self.also_cleared {
-            store::delete(&mut tx, &bucket.id).await?;
-        }
-        Ok(app.database.commit(tx).await?)
+    ///
+    /// Call it last in the transaction of what the success opens, which has locked the user before: everybody waits for the
+    /// buckets of an address, and the shorter the better.
+    pub(crate) async fn succeeded(&self, tx: &mut Tx<'_>, now: UtcMicros) -> Result<(), ApiError> {
+        let charged = self.charges.iter().map(|charge| (&charge.bucket, Some(charge)));
+        let cleared = self.also_cleared.iter().map(|bucket| (bucket, None));
+        let each = charged.chain(cleared).collect();
+        settle(tx, each, now, |charge, present| match charge {
+            Some(charge) if !charge.bucket.kind.is_in_a_row() => Some(charge.given_back(present)),
+            _ => None,
+        })
+        .await
     }
 
     /// Records the failure that `facts` tell, and that a bucket refuses from now on.
@@ -184,11 +187,34 @@ impl Try {
     }
 
     /// Gives everything back: nothing was tried, by a fault of ours.
-    pub(crate) async fn came_to_nothing(self, app: &App) -> Result<(), ApiError> {
+    pub(crate) async fn came_to_nothing(&self, app: &App) -> Result<(), ApiError> {
+        let each = self.charges.iter().map(|charge| (&charge.bucket, Some(charge)));
         let mut tx = app.database.write().await?;
-        for charge in &self.charges {
-            charge.give_back(&mut tx).await?;
-        }
-        Ok(app.database.commit(tx).await?)
+        settle(&mut tx, each.collect(), app.now(), |charge, present| {
+            Some(charge.map_or(present, |charge| charge.given_back(present)))
+        })
+        .await?;
+        Ok(tx.commit().await?)
     }
+}
+
+/// Makes of each bucket what `end` makes of its charge and of what it is at present; `None` forgets it.
+async fn settle(
+    tx: &mut Tx<'_>,
+    mut each: Vec<(&Bucket, Option<&Charge>)>,
+    now: UtcMicros,
+    end: impl Fn(Option<&Charge>, Stored) -> Option<Stored>,
+) -> Result<(), ApiError> {
+    each.sort_by(|(left, _), (right, _)| left.id.cmp(&right.id));
+    let buckets: Vec<_> = each.iter().map(|(bucket, _)| *bucket).collect();
+    let (mut changed, mut forgotten) = (Vec::new(), Vec::new());
+    // Also what is forgotten is locked in this order: a deletion of several rows has none.
+    for ((bucket, charge), present) in each.iter().zip(store::lock(tx, &buckets, now).await?) {
+        match end(*charge, present) {
+            Some(stored) => changed.push((*bucket, next(bucket.kind, stored, now))),
+            None => forgotten.push(bucket.id.as_str()),
+        }
+    }
+    store::delete(tx, &forgotten).await?;
+    Ok(store::set(tx, &changed).await?)
 }

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ipnet::IpNet;
 use shared::clock::UtcMicros;
 
-use super::rule::Rule;
+use super::rule::{Rule, State};
 use crate::master_key::{MasterKey, Underivable};
 
 /// What the key is derived for.
@@ -116,13 +116,16 @@ impl Kind {
     }
 
     /// When a bucket is as good as one that was never used.
-    pub(super) fn forget_at(self, mark: UtcMicros, now: UtcMicros) -> UtcMicros {
+    pub(super) fn forget_at(self, state: State, now: UtcMicros) -> UtcMicros {
+        if state == State::FRESH {
+            return now;
+        }
         let kept = match self {
             Self::Account | Self::Device | Self::SecondFactor => Duration::from_hours(30 * 24),
             Self::Pair => Duration::from_hours(24),
             Self::Host | Self::Network => Duration::ZERO,
         };
-        mark.max(now.plus(kept))
+        state.mark.max(now.plus(kept))
     }
 }
 

@@ -65,6 +65,23 @@ impl Rule {
         Verdict::Admit(State { failures, mark })
     }
 
+    /// What a bucket is without the charge that made `charged` of `former`. What others have charged meanwhile stays.
+    pub(super) fn give_back(self, present: State, former: State, charged: State) -> State {
+        // Somebody has forgotten what it had seen, this charge too.
+        if present.failures <= 0 {
+            return present;
+        }
+        let mark = match self {
+            Self::Backoff { .. } if present.mark == charged.mark => former.mark,
+            Self::Backoff { .. } => present.mark,
+            Self::Rate { every, .. } => present.mark.minus(every),
+        };
+        State {
+            failures: present.failures - 1,
+            mark,
+        }
+    }
+
     /// From when on a bucket of that state admits a try.
     pub(super) fn admits_at(self, state: State) -> UtcMicros {
         match self {
@@ -168,6 +185,38 @@ mod tests {
         }
 
         #[test]
+        fn what_is_given_back_at_once_was_never_charged(
+            rule in rules(),
+            distances in prop::collection::vec(0_u64..5_000, 0..250),
+        ) {
+            let (state, now) = after(rule, &distances);
+            if let Verdict::Admit(charged) = rule.decide(state, now) {
+                let given_back = rule.give_back(charged, state, charged);
+                prop_assert_eq!(given_back.failures, state.failures);
+                prop_assert_eq!(
+                    rule.admits_at(given_back).max(now),
+                    rule.admits_at(state).max(now)
+                );
+            }
+        }
+
+        #[test]
+        fn giving_back_never_takes_what_others_were_charged(
+            rule in rules(),
+            distances in prop::collection::vec(0_u64..5_000, 0..250),
+        ) {
+            let (state, now) = after(rule, &distances);
+            let Verdict::Admit(own) = rule.decide(state, now) else { return Ok(()) };
+            let Verdict::Admit(both) = rule.decide(own, now) else { return Ok(()) };
+            let Verdict::Admit(other) = rule.decide(state, now) else { return Ok(()) };
+
+            let given_back = rule.give_back(both, state, own);
+
+            prop_assert_eq!(given_back.failures, other.failures);
+            prop_assert!(rule.admits_at(given_back).max(now) >= rule.admits_at(other).max(now));
+        }
+
+        #[test]
         fn at_one_moment_no_more_are_admitted_than_the_rule_gives_for_free(rule in rules()) {
             let (state, _) = after(rule, &[0; 300]);
             let free = match rule {
@@ -176,6 +225,19 @@ mod tests {
             };
             prop_assert_eq!(state.failures, i64::from(free));
         }
+    }
+
+    #[test]
+    fn nothing_is_given_back_of_what_was_forgotten_meanwhile() {
+        let rule = Rule::Rate {
+            burst: 5,
+            every: Duration::from_secs(1),
+        };
+        let Verdict::Admit(charged) = rule.decide(State::FRESH, NOW) else {
+            panic!("a first try was refused");
+        };
+
+        assert_eq!(rule.give_back(State::FRESH, State::FRESH, charged), State::FRESH);
     }
 
     #[test]

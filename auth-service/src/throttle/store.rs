@@ -1,7 +1,8 @@
 //! Buckets at rest.
 
 use shared::clock::UtcMicros;
-use shared::database::{DatabaseError, Tx, execute, fetch};
+use shared::database::{Database, DatabaseError, Tx, execute, fetch, read};
+use sqlx::AssertSqlSafe;
 
 use super::bucket::Bucket;
 use super::rule::State;
@@ -9,22 +10,15 @@ use super::rule::State;
 /// Buckets that are kept at most; those with the fewest failures go first.
 pub(super) const BUCKETS_MAX: i64 = 100_000;
 
-const SELECT: &str = "SELECT failures, mark, told_at FROM throttle_buckets WHERE id = $1 AND forget_at > $2";
-/// Makes the row if there is none, and holds it either way until the transaction ends.
-const LOCK: &str =
-    "INSERT INTO throttle_buckets (id, kind, subject, failures, mark, admits_at, told_at, forget_at)
-    VALUES ($1, $2, $3, 0, 0, 0, 0, $4)
-    ON CONFLICT (id) DO UPDATE SET subject = excluded.subject
-    RETURNING failures, mark, told_at, forget_at";
-const SET: &str = "UPDATE throttle_buckets
-    SET failures = $2, mark = $3, admits_at = $4, told_at = $5, forget_at = $6 WHERE id = $1";
-/// What others have charged meanwhile stays.
-const GIVE_BACK_IN_A_ROW: &str = "UPDATE throttle_buckets SET failures = failures - 1,
-    admits_at = CASE WHEN mark = $2 THEN $3 ELSE admits_at END, mark = CASE WHEN mark = $2 THEN $3 ELSE mark END
-    WHERE id = $1 AND failures > 0";
-const GIVE_BACK_RATE: &str = "UPDATE throttle_buckets SET failures = failures - 1, mark = mark - $2,
-    admits_at = admits_at - $2 WHERE id = $1 AND failures > 0";
-const DELETE: &str = "DELETE FROM throttle_buckets WHERE id = $1";
+const SELECT: &str = "SELECT id, failures, mark, told_at, forget_at FROM throttle_buckets WHERE id IN ";
+const INSERT: &str =
+    "INSERT INTO throttle_buckets (id, kind, subject, failures, mark, admits_at, told_at, forget_at) VALUES ";
+/// Makes the rows that are not there, and holds all of them until the transaction ends, one after the other as they are named.
+const OR_LOCK: &str = " ON CONFLICT (id) DO UPDATE SET subject = excluded.subject
+    RETURNING id, failures, mark, told_at, forget_at";
+const OR_SET: &str = " ON CONFLICT (id) DO UPDATE SET failures = excluded.failures, mark = excluded.mark,
+    admits_at = excluded.admits_at, told_at = excluded.told_at, forget_at = excluded.forget_at";
+const DELETE: &str = "DELETE FROM throttle_buckets WHERE id IN ";
 const DELETE_FORGOTTEN: &str = "DELETE FROM throttle_buckets WHERE forget_at <= $1";
 const DELETE_LEAST: &str = "DELETE FROM throttle_buckets WHERE id IN (
     SELECT id FROM throttle_buckets ORDER BY failures DESC, forget_at DESC LIMIT $2 OFFSET $1)";
@@ -38,20 +32,11 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    const FRESH: Self = Self {
+    /// One that was never used.
+    pub(super) const FRESH: Self = Self {
         state: State::FRESH,
         told_at: UtcMicros::from_micros(0),
     };
-
-    fn of(failures: i64, mark: i64, told_at: i64) -> Self {
-        Self {
-            state: State {
-                failures,
-                mark: UtcMicros::from_micros(mark),
-            },
-            told_at: UtcMicros::from_micros(told_at),
-        }
-    }
 }
 
 /// What a bucket becomes.
@@ -62,82 +47,137 @@ pub(super) struct Next {
     pub(super) forget_at: UtcMicros,
 }
 
-/// Reads a bucket.
-pub(super) async fn read(tx: &mut Tx<'_>, id: &str, now: UtcMicros) -> Result<Stored, DatabaseError> {
-    let found = fetch!(
-        fetch_optional,
-        tx,
-        sqlx::query_as::<_, (i64, i64, i64)>(SELECT)
-            .bind(id)
-            .bind(now.as_micros())
-    )?;
-    Ok(found.map_or(Stored::FRESH, |(failures, mark, told_at)| {
-        Stored::of(failures, mark, told_at)
-    }))
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    failures: i64,
+    mark: i64,
+    told_at: i64,
+    forget_at: i64,
 }
 
-/// Reads a bucket that nobody else changes until the transaction ends.
-pub(super) async fn lock(tx: &mut Tx<'_>, bucket: &Bucket, now: UtcMicros) -> Result<Stored, DatabaseError> {
-    let (failures, mark, told_at, forget_at) = fetch!(
-        fetch_one,
-        tx,
-        sqlx::query_as::<_, (i64, i64, i64, i64)>(LOCK)
-            .bind(&bucket.id)
-            .bind(bucket.kind.as_str())
-            .bind(&bucket.subject)
-            .bind(now.as_micros())
-    )?;
-    if forget_at <= now.as_micros() {
-        return Ok(Stored::FRESH);
+impl Row {
+    fn stored(&self, now: UtcMicros) -> Stored {
+        if self.forget_at <= now.as_micros() {
+            return Stored::FRESH;
+        }
+        Stored {
+            state: State {
+                failures: self.failures,
+                mark: UtcMicros::from_micros(self.mark),
+            },
+            told_at: UtcMicros::from_micros(self.told_at),
+        }
     }
-    Ok(Stored::of(failures, mark, told_at))
 }
 
-/// Writes a bucket that was locked.
-pub(super) async fn set(tx: &mut Tx<'_>, id: &str, next: &Next) -> Result<(), DatabaseError> {
-    execute!(
-        tx,
-        sqlx::query(SET)
-            .bind(id)
-            .bind(next.stored.state.failures)
-            .bind(next.stored.state.mark.as_micros())
-            .bind(next.admits_at.as_micros())
-            .bind(next.stored.told_at.as_micros())
-            .bind(next.forget_at.as_micros())
-    )?;
-    Ok(())
+/// Reads buckets, in the order in which they are named.
+pub(super) async fn read(
+    database: &Database,
+    buckets: &[&Bucket],
+    now: UtcMicros,
+) -> Result<Vec<Stored>, DatabaseError> {
+    let sql = format!("{SELECT}{}", placeholders(1, buckets.len()));
+    let rows = read!(fetch_all, database, {
+        let mut query = sqlx::query_as::<_, Row>(AssertSqlSafe(sql));
+        for bucket in buckets {
+            query = query.bind(&bucket.id);
+        }
+        query
+    })?;
+    Ok(in_order(buckets, &rows, now))
 }
 
-/// Takes back a charge of a bucket that counts in a row: `charged` is the mark that it set, `former` the one before.
-pub(super) async fn give_back_in_a_row(
+/// Reads buckets that nobody else changes until the transaction ends. Whoever names them in one order never waits for somebody
+/// who waits for it.
+pub(super) async fn lock(
     tx: &mut Tx<'_>,
-    id: &str,
-    charged: UtcMicros,
-    former: UtcMicros,
-) -> Result<(), DatabaseError> {
-    execute!(
-        tx,
-        sqlx::query(GIVE_BACK_IN_A_ROW)
-            .bind(id)
-            .bind(charged.as_micros())
-            .bind(former.as_micros())
-    )?;
+    buckets: &[&Bucket],
+    now: UtcMicros,
+) -> Result<Vec<Stored>, DatabaseError> {
+    let sql = format!("{INSERT}{}{OR_LOCK}", rows_of_placeholders(buckets.len()));
+    let rows = fetch!(fetch_all, tx, {
+        let mut query = sqlx::query_as::<_, Row>(AssertSqlSafe(sql));
+        for bucket in buckets {
+            query = query
+                .bind(&bucket.id)
+                .bind(bucket.kind.as_str())
+                .bind(&bucket.subject);
+            query = query
+                .bind(0_i64)
+                .bind(0_i64)
+                .bind(0_i64)
+                .bind(0_i64)
+                .bind(now.as_micros());
+        }
+        query
+    })?;
+    Ok(in_order(buckets, &rows, now))
+}
+
+/// Writes buckets that were locked.
+pub(super) async fn set(tx: &mut Tx<'_>, changes: &[(&Bucket, Next)]) -> Result<(), DatabaseError> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let sql = format!("{INSERT}{}{OR_SET}", rows_of_placeholders(changes.len()));
+    execute!(tx, {
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for (bucket, next) in changes {
+            query = query
+                .bind(&bucket.id)
+                .bind(bucket.kind.as_str())
+                .bind(&bucket.subject);
+            query = query
+                .bind(next.stored.state.failures)
+                .bind(next.stored.state.mark.as_micros())
+                .bind(next.admits_at.as_micros())
+                .bind(next.stored.told_at.as_micros())
+                .bind(next.forget_at.as_micros());
+        }
+        query
+    })?;
     Ok(())
 }
 
-/// Takes back a charge of a bucket that refills by one in each `every_micros`.
-pub(super) async fn give_back_rate(
-    tx: &mut Tx<'_>,
-    id: &str,
-    every_micros: i64,
-) -> Result<(), DatabaseError> {
-    execute!(tx, sqlx::query(GIVE_BACK_RATE).bind(id).bind(every_micros))?;
-    Ok(())
+fn in_order(buckets: &[&Bucket], rows: &[Row], now: UtcMicros) -> Vec<Stored> {
+    let row_of = |bucket: &Bucket| rows.iter().find(|row| row.id == bucket.id);
+    buckets
+        .iter()
+        .map(|bucket| row_of(bucket).map_or(Stored::FRESH, |row| row.stored(now)))
+        .collect()
 }
 
-/// Forgets what a bucket has seen; whether there was one.
-pub(super) async fn delete(tx: &mut Tx<'_>, id: &str) -> Result<bool, DatabaseError> {
-    Ok(execute!(tx, sqlx::query(DELETE).bind(id))? > 0)
+/// `($1, $2, …)`, from `first` on.
+fn placeholders(first: usize, count: usize) -> String {
+    let names: Vec<_> = (first..first + count)
+        .map(|number| format!("${number}"))
+        .collect();
+    format!("({})", names.join(", "))
+}
+
+/// The rows of [`INSERT`].
+fn rows_of_placeholders(count: usize) -> String {
+    const COLUMNS: usize = 8;
+    let rows: Vec<_> = (0..count)
+        .map(|row| placeholders(1 + row * COLUMNS, COLUMNS))
+        .collect();
+    rows.join(", ")
+}
+
+/// Forgets what buckets have seen, and tells how many there were. Several are to be locked before.
+pub(super) async fn delete(tx: &mut Tx<'_>, ids: &[&str]) -> Result<u64, DatabaseError> {
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let sql = format!("{DELETE}{}", placeholders(1, ids.len()));
+    execute!(tx, {
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for id in ids {
+            query = query.bind(id);
+        }
+        query
+    })
 }
 
 /// Deletes buckets that are as good as unused, and those beyond the number that is kept.

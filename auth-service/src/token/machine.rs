@@ -170,6 +170,7 @@ mod tests {
             is_disabled: false,
             roles: Vec::new(),
             scopes: list("audit:read"),
+            has_second_factor: false,
         };
 
         let scopes = list("audit:read admin");

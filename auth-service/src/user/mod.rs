@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 pub(crate) use name::{Username, key_of};
 pub(crate) use store::{
-    Account, NewUser, find, find_by_name, has_administrator, insert, lock, raise_version, renew_password,
+    Account, NewUser, find, has_administrator, insert, lock, look_up, raise_version, renew_password,
     set_password,
 };
 

@@ -6,14 +6,25 @@ use shared::clock::UtcMicros;
 
 use super::name::{Username, key_of};
 use crate::secret::sha256;
-use shared::database::{DatabaseError, Tx, execute, fetch};
+use shared::database::{Database, DatabaseError, Tx, execute, fetch, read};
 
 const LOCK: &str = "UPDATE users SET id = id WHERE id = $1";
-const SELECT_BY_ID: &str = "SELECT id, username, password_hash, disabled FROM users WHERE id = $1";
-const SELECT_BY_NAME: &str =
-    "SELECT id, username, password_hash, disabled FROM users WHERE username_key = $1";
-const SELECT_ROLES: &str = "SELECT roles.name, roles.scopes FROM user_roles
-    JOIN roles ON roles.name = user_roles.role WHERE user_roles.user_id = $1 ORDER BY roles.name";
+/// One row for each role of a user, and one for a user without any.
+macro_rules! select_account {
+    ($condition:literal) => {
+        concat!(
+            "SELECT users.id, users.username, users.password_hash, users.disabled, roles.name AS role, roles.scopes,
+                EXISTS (SELECT 1 FROM totp_factors WHERE user_id = users.id) AS has_second_factor
+            FROM users LEFT JOIN user_roles ON user_roles.user_id = users.id
+            LEFT JOIN roles ON roles.name = user_roles.role
+            WHERE ",
+            $condition,
+            " ORDER BY roles.name"
+        )
+    };
+}
+const SELECT_BY_ID: &str = select_account!("users.id = $1");
+const SELECT_BY_NAME: &str = select_account!("users.username_key = $1");
 const INSERT: &str = "INSERT INTO users (id, username, username_key, password_hash, created_at)
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
 const INSERT_ROLE: &str = "INSERT INTO user_roles (user_id, role)
@@ -53,6 +64,8 @@ pub(crate) struct Account {
     pub(crate) roles: Vec<String>,
     /// The scopes of all roles, each once.
     pub(crate) scopes: Vec<String>,
+    /// Whether a password alone is too little.
+    pub(crate) has_second_factor: bool,
 }
 
 impl Account {
@@ -114,6 +127,9 @@ struct Row {
     username: String,
     password_hash: Option<String>,
     disabled: bool,
+    has_second_factor: bool,
+    role: Option<String>,
+    scopes: Option<String>,
 }
 
 /// Locks a user's row until the end of the transaction.
@@ -124,51 +140,58 @@ pub(crate) async fn lock(tx: &mut Tx<'_>, id: &str) -> Result<(), DatabaseError>
 
 /// The user of that id.
 pub(crate) async fn find(tx: &mut Tx<'_>, id: &str) -> Result<Option<Account>, DatabaseError> {
-    let row = fetch!(
-        fetch_optional,
-        &mut *tx,
-        sqlx::query_as::<_, Row>(SELECT_BY_ID).bind(id)
-    )?;
-    with_roles(tx, row).await
+    let rows = fetch!(fetch_all, tx, sqlx::query_as::<_, Row>(SELECT_BY_ID).bind(id))?;
+    Ok(account_of(rows))
 }
 
 /// The user of that name as it was typed, whatever that is.
 pub(crate) async fn find_by_name(tx: &mut Tx<'_>, typed: &str) -> Result<Option<Account>, DatabaseError> {
-    // PostgreSQL's texts hold no NUL, and no name does.
-    if typed.contains('\0') {
+    let Some(key) = possible_key(typed) else {
         return Ok(None);
-    }
-    let row = fetch!(
-        fetch_optional,
-        &mut *tx,
-        sqlx::query_as::<_, Row>(SELECT_BY_NAME).bind(key_of(typed))
-    )?;
-    with_roles(tx, row).await
+    };
+    let rows = fetch!(fetch_all, tx, sqlx::query_as::<_, Row>(SELECT_BY_NAME).bind(&key))?;
+    Ok(account_of(rows))
 }
 
-async fn with_roles(tx: &mut Tx<'_>, row: Option<Row>) -> Result<Option<Account>, DatabaseError> {
-    // Asked for nobody as well, so that an unknown name takes as long as a known one.
-    let id = row.as_ref().map_or("", |row| row.id.as_str());
-    let rows = fetch!(
+/// The same without a transaction, which costs more than the question.
+pub(crate) async fn look_up(database: &Database, typed: &str) -> Result<Option<Account>, DatabaseError> {
+    let Some(key) = possible_key(typed) else {
+        return Ok(None);
+    };
+    let rows = read!(
         fetch_all,
-        tx,
-        sqlx::query_as::<_, (String, String)>(SELECT_ROLES).bind(id.to_owned())
+        database,
+        sqlx::query_as::<_, Row>(SELECT_BY_NAME).bind(&key)
     )?;
-    let Some(row) = row else { return Ok(None) };
-    let mut scopes: Vec<String> = Vec::new();
-    for scope in rows.iter().flat_map(|(_, scopes)| scopes.split_whitespace()) {
-        if !scopes.iter().any(|known| known == scope) {
-            scopes.push(scope.to_owned());
+    Ok(account_of(rows))
+}
+
+/// PostgreSQL's texts hold no NUL, and no name does.
+fn possible_key(typed: &str) -> Option<String> {
+    (!typed.contains('\0')).then(|| key_of(typed))
+}
+
+fn account_of(rows: Vec<Row>) -> Option<Account> {
+    let (mut roles, mut scopes) = (Vec::new(), Vec::<String>::new());
+    let mut user = None;
+    for mut row in rows {
+        for scope in row.scopes.as_deref().unwrap_or_default().split_whitespace() {
+            if !scopes.iter().any(|known| known == scope) {
+                scopes.push(scope.to_owned());
+            }
         }
+        roles.extend(row.role.take());
+        user = Some(row);
     }
-    Ok(Some(Account {
-        id: row.id,
-        username: row.username,
-        password_hash: row.password_hash,
-        is_disabled: row.disabled,
-        roles: rows.into_iter().map(|(name, _)| name).collect(),
+    user.map(|user| Account {
+        id: user.id,
+        username: user.username,
+        password_hash: user.password_hash,
+        is_disabled: user.disabled,
+        roles,
         scopes,
-    }))
+        has_second_factor: user.has_second_factor,
+    })
 }
 
 /// Makes a user with its roles.

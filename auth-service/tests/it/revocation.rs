@@ -69,7 +69,10 @@ async fn what_is_no_token_is_revoked_already(harness: Arc<Harness>) {
     let session = harness.log_in("root").await;
     let access = session.text_of("access_token");
     let refresh = session.text_of("refresh_token");
-    let forged = format!("{}A", &refresh[..refresh.len() - 1]);
+    // In the middle: the last character may already be the one that is put there, or hold bits that are not read.
+    let (head, tail) = refresh.split_at(refresh.len() / 2);
+    let other = if tail.starts_with('A') { 'B' } else { 'A' };
+    let forged = format!("{head}{other}{}", &tail[1..]);
     let long = "x".repeat(9000);
     for token in ["garbage", "rt_", "a.b.c", &forged, &long] {
         assert_eq!(

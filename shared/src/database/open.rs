@@ -103,11 +103,16 @@ async fn try_open_sqlite(path: &Path, schema: &Schema) -> Result<Pools, OpenErro
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging();
-    let writer = SqlitePoolOptions::new()
+    // A connection is tested when it comes back, and nothing happens to one that rests in this process: to test it once more would
+    // cost as much as a statement.
+    let pool = SqlitePoolOptions::new()
+        .test_before_acquire(false)
+        .acquire_timeout(ACQUIRE_TIMEOUT);
+    let writer = pool
+        .clone()
         .max_connections(1)
         .idle_timeout(None)
         .max_lifetime(None)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_with(options.clone())
         .await?;
     // The transaction is the lock against another process that migrates.
@@ -115,9 +120,8 @@ async fn try_open_sqlite(path: &Path, schema: &Schema) -> Result<Pools, OpenErro
     schema.sqlite.run_direct(None, &mut *tx, false).await?;
     tx.commit().await?;
     let limit = schema.read_statement_timeout;
-    let reader = SqlitePoolOptions::new()
+    let reader = pool
         .max_connections(schema.readers_max)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
         .after_connect(move |reader, _| Box::pin(limit_from_now(reader, limit)))
         .before_acquire(move |reader, _| {
             Box::pin(async move {

@@ -9,13 +9,13 @@ use shared::clock::UtcMicros;
 use shared::database::Tx;
 use shared::event::{Actor, Class, Identity, Outcome, action};
 
-use super::Authentication;
+use super::Proven;
 use crate::app::App;
 use crate::error::{ApiError, Internal};
+use crate::outbox;
 use crate::request::RequestContext;
 use crate::secret::{fresh_token, sha256};
 use crate::user::{self, Account};
-use crate::{outbox, second_factor};
 
 /// How long a ticket is good.
 pub(super) const LIFETIME: Duration = Duration::from_mins(5);
@@ -34,15 +34,14 @@ pub(crate) struct Destination<'a> {
 pub(crate) async fn issue(
     app: &App,
     context: &RequestContext,
-    authentication: &Authentication,
+    proven: &Proven,
     destination: &Destination<'_>,
 ) -> Result<Option<String>, ApiError> {
-    let (now, account) = (app.now(), &authentication.account);
-    let mut tx = app.database.read().await?;
-    if !second_factor::is_enrolled(&mut tx, &account.id).await? {
+    let (now, account) = (app.now(), &proven.authentication.account);
+    // Who has one only since the password was looked up gets neither: what is opened for a password asks once more.
+    if !account.has_second_factor {
         return Ok(None);
     }
-    drop(tx);
     let ticket = fresh_token(PREFIX).map_err(Internal::from)?;
     let new = store::NewTicket {
         hash: sha256(&ticket),
@@ -52,6 +51,7 @@ pub(crate) async fn issue(
         expires_at: now.plus(LIFETIME),
     };
     let mut tx = app.database.write().await?;
+    user::lock(&mut tx, &account.id).await?;
     store::insert(&mut tx, &new).await?;
     let facts = context
         .facts(
@@ -63,6 +63,7 @@ pub(crate) async fn issue(
         .with_detail("aud", destination.audience)
         .with_detail("expires_at", new.expires_at.to_string());
     outbox::append(&mut tx, now, facts).await?;
+    proven.succeeded(&mut tx, now).await?;
     app.database.commit(tx).await?;
     Ok(Some(ticket))
 }
