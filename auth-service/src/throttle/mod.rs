@@ -37,9 +37,10 @@ pub(crate) async fn forget_former_password(
     username: &str,
 ) -> Result<(), ApiError> {
     let account = Bucket::account(&app.bucket_key, &user::key_of(username), None);
-    store::delete(tx, &account.id).await?;
+    store::delete(tx, &[&account.id]).await?;
     // Whoever tried codes had the former password.
-    store::delete(tx, &Bucket::second_factor(&app.bucket_key, user_id).id).await?;
+    let second_factor = Bucket::second_factor(&app.bucket_key, user_id);
+    store::delete(tx, &[&second_factor.id]).await?;
     device::forget(tx, user_id).await?;
     Ok(())
 }

@@ -165,10 +165,10 @@ fn rows_of_placeholders(count: usize) -> String {
     rows.join(", ")
 }
 
-/// Forgets what buckets have seen, and tells how many there were. Several are to be locked before.
-pub(super) async fn delete(tx: &mut Tx<'_>, ids: &[&str]) -> Result<u64, DatabaseError> {
+/// Forgets what buckets have seen. Several are to be locked before.
+pub(super) async fn delete(tx: &mut Tx<'_>, ids: &[&str]) -> Result<(), DatabaseError> {
     if ids.is_empty() {
-        return Ok(0);
+        return Ok(());
     }
     let sql = format!("{DELETE}{}", placeholders(1, ids.len()));
     execute!(tx, {
@@ -177,7 +177,8 @@ pub(super) async fn delete(tx: &mut Tx<'_>, ids: &[&str]) -> Result<u64, Databas
             query = query.bind(id);
         }
         query
-    })
+    })?;
+    Ok(())
 }
 
 /// Deletes buckets that are as good as unused, and those beyond the number that is kept.
