@@ -24,7 +24,7 @@ use crate::access::{RequestFacts, note_request};
 use crate::error::ApiError;
 use crate::event_log::EventLog;
 use crate::tail::Tails;
-use crate::{completeness, openapi, search, statistics, tail, timeline};
+use crate::{completeness, dead_letter, openapi, search, statistics, tail, timeline};
 
 /// What requests share.
 #[derive(Clone, Debug)]
@@ -56,6 +56,7 @@ fn log() -> OpenApiRouter<AppState> {
         .merge(tail::routes())
         .merge(timeline::routes())
         .merge(completeness::routes())
+        .merge(dead_letter::routes())
 }
 
 /// What operators ask; no read of the log.

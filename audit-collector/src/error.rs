@@ -18,6 +18,12 @@ pub(crate) enum ApiError {
     Parameter(#[from] InvalidParameter),
     #[error("there is no event with this id")]
     NoSuchEvent,
+    #[error("there is no dead letter with this id")]
+    NoSuchDeadLetter,
+    #[error("only a part of this dead letter was kept, so it cannot be replayed")]
+    DeadLetterCut,
+    #[error("the dead letter is still none that can be stored as an event: {0}")]
+    DeadLetterRefused(&'static str),
     #[error("this needs a bearer token")]
     TokenMissing,
     #[error("{0}")]
@@ -36,7 +42,7 @@ pub(crate) enum ApiError {
     LogUnavailable,
     #[error("there is nothing here")]
     NoSuchPath,
-    #[error("this only answers GET")]
+    #[error("this does not answer that method")]
     MethodNotAllowed,
 }
 
@@ -55,7 +61,10 @@ impl ApiError {
     pub(crate) fn problem(&self) -> Problem {
         match self {
             Self::Parameter(wrong) => self.as_status(StatusCode::BAD_REQUEST).in_place(wrong.place()),
-            Self::NoSuchEvent | Self::NoSuchPath => self.as_status(StatusCode::NOT_FOUND),
+            Self::DeadLetterCut | Self::DeadLetterRefused(_) => self.as_status(StatusCode::CONFLICT),
+            Self::NoSuchEvent | Self::NoSuchDeadLetter | Self::NoSuchPath => {
+                self.as_status(StatusCode::NOT_FOUND)
+            }
             Self::MethodNotAllowed => self.as_status(StatusCode::METHOD_NOT_ALLOWED),
             Self::TokenMissing => bearer::missing_token(),
             Self::Authorization(error) => bearer::malformed_authorization(*error),
@@ -72,6 +81,9 @@ impl ApiError {
         match self {
             Self::Parameter(_) => "parameter_invalid",
             Self::NoSuchEvent => "event_not_found",
+            Self::NoSuchDeadLetter => "dead_letter_not_found",
+            Self::DeadLetterCut => "dead_letter_cut",
+            Self::DeadLetterRefused(_) => "dead_letter_refused",
             Self::NoSuchPath => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::TokenMissing => "token_missing",

@@ -74,7 +74,17 @@ impl Auditor {
     }
 
     fn facts(&self, app: &AppState, outcome: Outcome, status: StatusCode) -> Facts {
-        let mut facts = Facts::new(Class::Admin, action::SENSITIVE_READ, outcome);
+        self.facts_of(app, action::SENSITIVE_READ, (outcome, status))
+    }
+
+    /// Facts of what the caller does, which ended so and is answered with that status.
+    pub(crate) fn facts_of(
+        &self,
+        app: &AppState,
+        name: &str,
+        (outcome, status): (Outcome, StatusCode),
+    ) -> Facts {
+        let mut facts = Facts::new(Class::Admin, name, outcome);
         let RequestFacts {
             received_at,
             client,
@@ -94,7 +104,8 @@ impl Auditor {
         facts
     }
 
-    async fn append(&self, app: &AppState, facts: Facts) -> Result<(), Problem> {
+    /// Records what the caller does.
+    pub(crate) async fn append(&self, app: &AppState, facts: Facts) -> Result<(), Problem> {
         let draft = Draft::new(app.clock.now(), facts);
         app.spool.append(draft).await.map_err(|error| {
             tracing::error!(%error, "a read of the log could not be recorded");

@@ -43,6 +43,17 @@ impl EventLog {
         self.append_once(arrivals, dead, recorded_at).await
     }
 
+    /// Why an event would be kept apart if it came now, if so.
+    pub(crate) async fn clash(&self, arrival: &Arrival) -> Result<Option<&'static str>, DatabaseError> {
+        let arrivals = std::slice::from_ref(arrival);
+        let mut tx = self.database.read().await?;
+        let stored = stored_bodies(&mut tx, arrivals).await?;
+        tx.commit().await?;
+        let sorted = sort(arrivals, &stored);
+        let conflict = sorted.conflicts.first().map(|_| ID_CONFLICT);
+        Ok(conflict.or_else(|| sorted.repeats.first().map(|_| REPEATED)))
+    }
+
     async fn append_once(
         &self,
         arrivals: &[Arrival],

@@ -130,3 +130,7 @@ pub const SOURCE_SILENT: &str = "source_silent";
 pub const SOURCE_BACK: &str = "source_back";
 /// What came from each source in a stretch of the log, and what is missing.
 pub const COMPLETENESS_STATEMENT: &str = "completeness_statement";
+/// A delivery that had been kept as a dead letter was judged again and stored as an event, or not.
+pub const DEAD_LETTER_REPLAYED: &str = "dead_letter_replayed";
+/// A dead letter was dropped.
+pub const DEAD_LETTER_DROPPED: &str = "dead_letter_dropped";

@@ -188,13 +188,20 @@ impl TestApi {
 
     /// The next read that was recorded.
     pub(crate) async fn recorded_read(&mut self) -> Event {
+        self.recorded_event(|event| event.facts.action == action::SENSITIVE_READ)
+            .await
+    }
+
+    /// The next event of the API that was recorded and is so.
+    pub(crate) async fn recorded_event(&mut self, is: impl Fn(&Event) -> bool) -> Event {
         loop {
             let receiving = self.recorded.receive(1, Duration::ZERO);
             let received = tokio::time::timeout(Duration::from_secs(10), receiving).await;
             let delivery = received.expect("nothing was recorded").unwrap().remove(0);
             let event = wire::decode(&delivery.body).unwrap();
             self.recorded.acknowledge(vec![delivery.receipt]).await.unwrap();
-            if event.facts.action == action::SENSITIVE_READ {
+            let is_of_the_spool = [action::BOOT, action::HEARTBEAT].contains(&event.facts.action.as_str());
+            if !is_of_the_spool && is(&event) {
                 return event;
             }
         }
