@@ -8,6 +8,8 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Method};
 use shared::http::client::{is_ready, pooled_client};
 use shared::runtime::cli::{StartError, own_url, say};
+use shared::spool::inspect::{self as spool, Inspection};
+use uuid::Uuid;
 
 use crate::inspect::{self, Destination, Question};
 use crate::settings::{self, PREFIX, Settings};
@@ -51,6 +53,14 @@ pub enum Command {
         #[arg(long)]
         host: Option<String>,
     },
+    /// Says what waits in the folders of the spool, beside a running service or without one; ends with 1 if some of it cannot be read.
+    Spool {
+        /// `list`, a line for each folder; `show`, the events, one a line; `verify`, as `list`.
+        #[arg(default_value = "list")]
+        what: Inspection,
+        /// The boot whose folder it is about; all if not given.
+        boot: Option<Uuid>,
+    },
     /// Asks a running service whether it is ready; for containers.
     Healthcheck {
         /// Where it is; by default the address it listens on.
@@ -73,6 +83,7 @@ impl Command {
                 say("the settings and the policy are good");
                 Ok(())
             }
+            Self::Spool { what, boot } => spool::command(PREFIX, config, settings::SERVICE, (what, boot)),
             Self::Explain {
                 method,
                 path,

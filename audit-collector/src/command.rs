@@ -5,6 +5,8 @@ use std::path::Path;
 use clap::Subcommand;
 use shared::http::client::is_ready;
 use shared::runtime::cli::{StartError, own_url, say};
+use shared::spool::inspect::{self as spool, Inspection};
+use uuid::Uuid;
 
 use crate::completeness::CompletenessCommand;
 use crate::settings::{self, PREFIX, Settings};
@@ -16,6 +18,14 @@ pub enum Command {
     Check,
     /// Says whether a period of the log is complete, or what is missing of whom; ends with 1 if it is not.
     Completeness(CompletenessCommand),
+    /// Says what waits in the folders of the spool, beside a running service or without one; ends with 1 if some of it cannot be read.
+    Spool {
+        /// `list`, a line for each folder; `show`, the events, one a line; `verify`, as `list`.
+        #[arg(default_value = "list")]
+        what: Inspection,
+        /// The boot whose folder it is about; all if not given.
+        boot: Option<Uuid>,
+    },
     /// Asks a running service whether it is ready; for containers.
     Healthcheck {
         /// Where it is; by default the address it listens on.
@@ -27,6 +37,7 @@ impl Command {
     /// Does it, with the settings of the file at `config`, if any, and of the environment.
     pub async fn run(self, config: Option<&Path>) -> Result<(), StartError> {
         match self {
+            Self::Spool { what, boot } => spool::command(PREFIX, config, settings::SERVICE, (what, boot)),
             Self::Healthcheck { url } => {
                 let url = url.map_or_else(|| own_url(PREFIX, config, &settings::LISTEN), Ok)?;
                 is_ready(&url).await.map_err(StartError::failed)

@@ -8,6 +8,7 @@ mod adopt;
 mod damage;
 mod folder;
 mod forwarder;
+pub mod inspect;
 mod intent;
 pub mod metrics;
 mod record;

@@ -200,18 +200,24 @@ impl Store {
 
     /// The last record, be it confirmed or not.
     pub(super) fn last(&self) -> Result<Record, ReadError> {
-        let last_seq = self.last_seq()?;
-        let failed = |error| ReadError::after(last_seq, error);
+        self.record(self.last_seq()?)
+    }
+
+    /// The record that stands for all that is confirmed.
+    pub(super) fn first(&self) -> Result<Record, ReadError> {
+        self.record(self.confirmed()?)
+    }
+
+    fn record(&self, seq: u64) -> Result<Record, ReadError> {
+        let failed = |error| ReadError::after(seq, error);
         let mut select = self.0.prepare_cached(SELECT_AFTER).map_err(failed)?;
-        let mut rows = select
-            .query(params![last_seq.cast_signed() - 1, 1])
-            .map_err(failed)?;
+        let mut rows = select.query(params![seq.cast_signed() - 1, 1]).map_err(failed)?;
         let row = rows.next().map_err(failed)?;
         let record = row.map_or(Err(Flaw::Missing), intact);
         record.map_err(|flaw| {
             ReadError::Damaged(Damage {
                 flaw,
-                last_seq,
+                last_seq: seq,
                 lost: None,
             })
         })

@@ -3,6 +3,7 @@
 mod close;
 mod crash;
 mod damage;
+mod inspect;
 mod intents;
 mod limits;
 mod order;
