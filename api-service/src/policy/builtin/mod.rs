@@ -168,26 +168,32 @@ const ROUTES: &[Row] = &[
         Who::Scope("admin"),
         Service::Auth,
     ),
+];
+
+/// What readers of the log do at audit-collector: name, method, template, and the scope that it takes.
+const LOG: &[(&str, Method, &str, &str)] = &[
+    ("event-list", Method::GET, "/v1/events", "audit:read"),
+    ("event-read", Method::GET, "/v1/events/{id}", "audit:read"),
+    ("stats-summary", Method::GET, "/v1/stats/summary", "audit:read"),
+    ("completeness-read", Method::GET, "/v1/completeness", "audit:read"),
+    ("dead-letter-list", Method::GET, "/v1/dead-letters", "audit:read"),
     (
-        "event-list",
+        "dead-letter-read",
         Method::GET,
-        "/v1/events",
-        Who::Scope("audit:read"),
-        Service::Collector,
+        "/v1/dead-letters/{id}",
+        "audit:read",
     ),
     (
-        "event-read",
-        Method::GET,
-        "/v1/events/{id}",
-        Who::Scope("audit:read"),
-        Service::Collector,
+        "dead-letter-drop",
+        Method::DELETE,
+        "/v1/dead-letters/{id}",
+        "audit:respond",
     ),
     (
-        "stats-summary",
-        Method::GET,
-        "/v1/stats/summary",
-        Who::Scope("audit:read"),
-        Service::Collector,
+        "dead-letter-replay",
+        Method::POST,
+        "/v1/dead-letters/{id}/replay",
+        "audit:respond",
     ),
 ];
 
@@ -277,6 +283,9 @@ pub(super) fn routes(auth: &Arc<Upstream>, collector: &Arc<Upstream>) -> Vec<Rou
     let administration = ADMINISTRATION.iter().cloned();
     let administration =
         administration.map(|(name, method, template)| (name, method, template, who, Service::Auth));
+    let log = LOG.iter().cloned().map(|(name, method, template, scope)| {
+        (name, method, template, Who::Scope(scope), Service::Collector)
+    });
     let pages = hosted_page::ROUTES.iter().cloned();
     let factors = second_factor::ROUTES.iter().cloned();
     ROUTES
@@ -285,6 +294,7 @@ pub(super) fn routes(auth: &Arc<Upstream>, collector: &Arc<Upstream>) -> Vec<Rou
         .chain(pages)
         .chain(factors)
         .chain(administration)
+        .chain(log)
         .map(route)
         .collect()
 }
