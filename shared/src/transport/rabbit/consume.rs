@@ -10,9 +10,14 @@ use lapin::{Channel, Connection};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::declare::declare;
+use super::declare::{declare, tell_of_dead};
 use super::{Broker, CONNECT_TIMEOUT, short};
+use crate::topology::Topology;
 use crate::transport::{ConsumeError, Delivery, Receipt};
+
+/// How long nothing may come before everything is declared again: the way here may be gone, and nobody else makes it anew. A
+/// queue that was unbound is silent, and its consumer is not told.
+const SILENT_MAX: Duration = Duration::from_secs(5);
 
 /// Consumes from the collector's queue, which it declares with all that belongs to it.
 #[derive(Debug)]
@@ -37,6 +42,8 @@ struct OpenConsumer {
     acknowledged: u64,
     /// What a receive has taken so far; kept here so that dropping its future loses nothing.
     taken: Vec<Delivery>,
+    /// What the next receive meets.
+    failed: Option<ConsumeError>,
 }
 
 impl OpenConsumer {
@@ -50,6 +57,16 @@ impl OpenConsumer {
             body: Bytes::from(delivery.data),
             receipt: Receipt::Tag(*received),
         });
+        Ok(())
+    }
+}
+
+impl OpenConsumer {
+    async fn declare_again(&self, topology: &Topology) -> Result<(), ConsumeError> {
+        let declared = timeout(CONNECT_TIMEOUT, declare(&self.channel, topology)).await;
+        declared
+            .map_err(|_| ConsumeError::TimedOut)?
+            .map_err(ConsumeError::Unreachable)?;
         Ok(())
     }
 }
@@ -108,13 +125,24 @@ impl RabbitConsumer {
                 closed.insert(open)
             }
         };
-        if open.taken.is_empty() {
-            open.take_next(&mut self.received).await?;
+        if let Some(error) = open.failed.take() {
+            return Err(error);
+        }
+        while open.taken.is_empty() {
+            match timeout(SILENT_MAX, open.take_next(&mut self.received)).await {
+                Ok(taken) => taken?,
+                Err(_) => open.declare_again(&self.broker.topology).await?,
+            }
         }
         let deadline = Instant::now() + linger;
         while open.taken.len() < count_max {
             match timeout_at(deadline, open.take_next(&mut self.received)).await {
-                Ok(taken) => taken?,
+                Ok(Ok(())) => {}
+                // What was taken is returned all the same: of a queue that is deleted it would not come again.
+                Ok(Err(error)) => {
+                    open.failed = Some(error);
+                    break;
+                }
                 Err(_) => break,
             }
         }
@@ -166,7 +194,7 @@ impl RabbitConsumer {
 async fn open_consumer(broker: &Broker, prefetch: u16, received: u64) -> Result<OpenConsumer, lapin::Error> {
     let connection = broker.connect().await?;
     let channel = connection.create_channel().await?;
-    declare(&channel, &broker.topology).await?;
+    tell_of_dead(declare(&channel, &broker.topology).await?);
     channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
     let queue = short(&broker.topology.collector_queue());
     let consumer = channel
@@ -184,5 +212,6 @@ async fn open_consumer(broker: &Broker, prefetch: u16, received: u64) -> Result<
         before: received,
         acknowledged: received,
         taken: Vec::new(),
+        failed: None,
     })
 }

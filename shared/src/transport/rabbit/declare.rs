@@ -7,8 +7,9 @@ use lapin::{Channel, ExchangeKind};
 use super::short;
 use crate::topology::{DELIVERY_LIMIT, Topology};
 
-/// Declares everything that exists on the broker. Repeating it changes nothing.
-pub(super) async fn declare(channel: &Channel, topology: &Topology) -> Result<(), lapin::Error> {
+/// Declares everything that exists on the broker. Repeating it changes nothing, and mends what is missing. Returns how many
+/// deliveries wait that the broker gave up.
+pub(super) async fn declare(channel: &Channel, topology: &Topology) -> Result<u32, lapin::Error> {
     let (durable_exchange, durable_queue) = (durable_exchange(), durable_queue());
     let (events, dead) = (short(&topology.events_exchange()), short(&topology.dead()));
     let queue = short(&topology.collector_queue());
@@ -20,10 +21,6 @@ pub(super) async fn declare(channel: &Channel, topology: &Topology) -> Result<()
     let dead_queue = channel
         .queue_declare(dead.clone(), durable_queue, quorum_queue())
         .await?;
-    if dead_queue.message_count() > 0 {
-        let deliveries = dead_queue.message_count();
-        tracing::error!(deliveries, queue = %dead, "deliveries were given up by the broker and are not in the log");
-    }
     channel
         .queue_declare(queue.clone(), durable_queue, collector_queue(topology))
         .await?;
@@ -33,7 +30,18 @@ pub(super) async fn declare(channel: &Channel, topology: &Topology) -> Result<()
         .await?;
     channel
         .queue_bind(queue, events, "#".into(), bind, FieldTable::default())
-        .await
+        .await?;
+    Ok(dead_queue.message_count())
+}
+
+/// Says that deliveries wait that the broker gave up.
+pub(super) fn tell_of_dead(deliveries: u32) {
+    if deliveries > 0 {
+        tracing::error!(
+            deliveries,
+            "deliveries were given up by the broker and are not in the log"
+        );
+    }
 }
 
 pub(super) fn durable_exchange() -> ExchangeDeclareOptions {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lapin::options::{ExchangeDeleteOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use shared::clock::{SystemClock, UtcMicros};
 use shared::event::{Class, Draft, Facts, Outcome, action, wire};
@@ -150,6 +151,74 @@ async fn unbind(rig: &Rig) {
             "#".into(),
             FieldTable::default(),
         )
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_consumer_that_waits_mends_what_was_taken_from_it() {
+    let Some(rig) = Rig::find() else { return };
+    let mut consumer = rig.consumer(100).await;
+    let mut publisher = rig.publisher();
+
+    unbind(&rig).await;
+    delete_exchange(&rig).await;
+    let refused = publish(&mut publisher, &["a"]).await;
+    let receiving = tokio::spawn(async move { receive(&mut consumer, 1).await });
+    within("a confirm", async {
+        while publish(&mut publisher, &["b"]).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+
+    assert!(matches!(refused, Err(PublishError::Unroutable)), "{refused:?}");
+    assert_eq!(bodies(&receiving.await.unwrap()), ["b"]);
+    rig.remove().await;
+}
+
+#[tokio::test]
+async fn what_was_taken_before_the_queue_was_deleted_is_still_received() {
+    let Some(rig) = Rig::find() else { return };
+    let mut consumer = rig.consumer(100).await;
+    publish(&mut rig.publisher(), &["a", "b"]).await.unwrap();
+
+    // It takes both and waits for more; then the queue is gone, and neither would come again.
+    let deleting = async {
+        until_taken(&rig).await;
+        rig.delete_queue().await;
+    };
+    let receiving = consumer.receive(3, Duration::from_hours(1));
+    let (received, ()) = within("what was taken", async { tokio::join!(receiving, deleting) }).await;
+
+    assert_eq!(bodies(&received.unwrap()), ["a", "b"]);
+    let next = within("the end", consumer.receive(1, Duration::ZERO)).await;
+    assert!(matches!(next, Err(ConsumeError::Cancelled)), "{next:?}");
+    rig.remove().await;
+}
+
+/// Waits until nothing in the queue is left to be delivered.
+async fn until_taken(rig: &Rig) {
+    let (_connection, channel) = rig.raw(COLLECTOR).await;
+    let passive = QueueDeclareOptions {
+        passive: true,
+        ..QueueDeclareOptions::default()
+    };
+    let queue = rig.topology.collector_queue();
+    let look = || channel.queue_declare(queue.as_str().into(), passive, FieldTable::default());
+    within("an empty queue", async {
+        while look().await.unwrap().message_count() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+}
+
+async fn delete_exchange(rig: &Rig) {
+    let (_connection, channel) = rig.raw(COLLECTOR).await;
+    let exchange = rig.topology.events_exchange();
+    channel
+        .exchange_delete(exchange.as_str().into(), ExchangeDeleteOptions::default())
         .await
         .unwrap();
 }
