@@ -1,0 +1,133 @@
+//! Waits until a deployment has come to rest by itself, and reads what is stored.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crate::Outcome;
+use crate::deployment::Deployment;
+use crate::http::HttpClient;
+use crate::load::Ledger;
+use crate::shell::eventually;
+use crate::verdict::{Numbers, Stored, Verdict};
+
+/// How long all may take to be healthy and to store everything. Far more than it does, since a loaded machine is slow; what
+/// is lost is not found later either.
+const REST_MAX: Duration = Duration::from_mins(4);
+
+/// How a deployment came to rest.
+#[derive(Debug)]
+pub struct Rest {
+    /// How long after the last fault all services were ready.
+    pub healthy_after: Duration,
+    /// How long after the last fault every answered request was stored, or the patience ran out.
+    pub stored_after: Duration,
+    /// What came of the run.
+    pub verdict: Verdict,
+}
+
+/// Waits until all services are ready.
+pub async fn healthy(deployment: &Deployment, since: Instant) -> Outcome<Duration> {
+    deployment.until_ready(REST_MAX).await?;
+    Ok(since.elapsed())
+}
+
+/// Waits until everything that was answered is stored and nothing waits anywhere, and compares. What is still not as it must
+/// be when the patience has run out is in the verdict.
+pub async fn settle(
+    deployment: &Deployment,
+    ledger: &Ledger,
+    since: Instant,
+    healthy_after: Duration,
+    destroyed: u64,
+) -> Outcome<Rest> {
+    let storing = eventually("everything is stored", REST_MAX, async || {
+        let verdict = Verdict::of(ledger, &stored(deployment).await?);
+        Ok(verdict.is_good(destroyed).then_some(()))
+    });
+    drop(storing.await);
+    let stored_after = since.elapsed();
+    let drained = eventually("nothing waits", REST_MAX, async || {
+        still_waiting(deployment).await
+    })
+    .await;
+    let mut verdict = Verdict::of(ledger, &stored(deployment).await?);
+    if let Err(error) = drained {
+        verdict.oddities.push(error.to_string());
+    }
+    for service in deployment.services() {
+        verdict.oddities.extend(service.process.take_ends());
+    }
+    Ok(Rest {
+        healthy_after,
+        stored_after,
+        verdict,
+    })
+}
+
+/// `Some` when nothing waits in a spool, in the outbox or in a queue; an error says what does.
+async fn still_waiting(deployment: &Deployment) -> Outcome<Option<()>> {
+    let client = HttpClient::new()?;
+    let doors = deployment
+        .doors
+        .iter()
+        .map(|door| (door, "gatelog_door_spool_used_bytes"));
+    let collectors = deployment.collectors.iter();
+    let collectors = collectors.map(|collector| (collector, "gatelog_collector_spool_used_bytes"));
+    let outbox = (&deployment.auth, "gatelog_auth_outbox_events");
+    for (service, gauge) in doors.chain(collectors).chain([outbox]) {
+        let waiting = service.gauge(&client, gauge).await?;
+        if waiting > 0.0 {
+            return Err(format!("{gauge} of {} is {waiting}", service.process.name).into());
+        }
+    }
+    for queue in [deployment.queue(), deployment.dead_queue()] {
+        let messages = deployment.broker.messages(&queue).await?;
+        if messages > 0 {
+            return Err(format!("{messages} wait in {queue}").into());
+        }
+    }
+    let (boots, doors) = (deployment.spool_disk.boots()?, deployment.doors.len());
+    if boots > doors {
+        return Err(format!("{doors} doors have {boots} spools").into());
+    }
+    Ok(Some(()))
+}
+
+async fn stored(deployment: &Deployment) -> Outcome<Stored> {
+    let counts = |column: &str, action: &str| {
+        format!(
+            "SELECT {column}, COUNT(*) FROM event WHERE action = '{action}' AND {column} IS NOT NULL GROUP BY 1"
+        )
+    };
+    let requests = deployment.logged(&counts("request_id", "api_request")).await?;
+    let tokens = deployment.logged(&counts("jti", "authn_token_created")).await?;
+    let numbers = "SELECT service || '/' || instance || '/' || boot, COUNT(DISTINCT seq), COUNT(*), MAX(seq) \
+        FROM event GROUP BY 1";
+    let numbers = deployment.logged(numbers).await?;
+    let letters = deployment.logged("SELECT COUNT(*) FROM dead_letter").await?;
+    Ok(Stored {
+        requests: by_id(&requests)?,
+        tokens: by_id(&tokens)?,
+        numbers: numbers.lines().map(numbers_of).collect::<Outcome<_>>()?,
+        dead_letters: letters.parse()?,
+    })
+}
+
+fn by_id(rows: &str) -> Outcome<HashMap<String, u64>> {
+    let row = |line: &str| {
+        let (id, times) = line.split_once('|').ok_or("not a row")?;
+        Ok((id.to_owned(), times.parse()?))
+    };
+    rows.lines().map(row).collect()
+}
+
+fn numbers_of(line: &str) -> Outcome<Numbers> {
+    let mut columns = line.split('|');
+    let mut next = || columns.next().ok_or("not a row");
+    Ok(Numbers {
+        source: next()?.to_owned(),
+        count: next()?.parse()?,
+        events: next()?.parse()?,
+        last: next()?.parse()?,
+    })
+}
