@@ -9,6 +9,7 @@ mod error;
 pub mod event_log;
 pub mod ingest;
 mod openapi;
+pub mod rollup;
 pub mod schema;
 pub mod search;
 pub mod sequencing;
@@ -141,6 +142,7 @@ fn follow_log(settings: &Settings, log: &EventLog, spool: &Spool, stop: &Cancell
         gap_after: settings.gap_after,
     };
     following.spawn(completeness::run(log.clone(), counting, stop.clone()));
+    following.spawn(rollup::run(log.clone(), stop.clone()));
     following
 }
 

@@ -4,6 +4,9 @@ use uuid::Uuid;
 
 use crate::event_log::Row;
 
+/// Characters of a text by which counts are kept at most; of longer ones, the beginning.
+pub(crate) const TEXT_CHARACTERS_MAX: usize = 128;
+
 /// A condition, or several put together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Expression {
@@ -146,6 +149,37 @@ impl Expression {
     }
 }
 
+impl Expression {
+    /// Whether counts by minute can tell it: it is about what they are kept by, and about time only as a whole.
+    pub(crate) fn is_kept(&self) -> bool {
+        match self {
+            Self::All(parts) => parts.iter().all(Self::is_kept),
+            Self::Is(Condition::Number {
+                column: NumberColumn::Time,
+                ..
+            }) => true,
+            other => other.is_kept_timeless(),
+        }
+    }
+
+    fn is_kept_timeless(&self) -> bool {
+        use TextColumn as T;
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().all(Self::is_kept_timeless),
+            Self::Not(part) => part.is_kept_timeless(),
+            Self::Is(Condition::Number { column, .. }) => *column == NumberColumn::Status,
+            Self::Is(Condition::Text { matching, .. }) if !matching.is_kept() => false,
+            Self::Is(Condition::Text { columns, .. }) => columns.iter().all(|column| {
+                matches!(
+                    column,
+                    T::Class | T::Action | T::Outcome | T::Reason | T::Service | T::Route | T::Template
+                )
+            }),
+            Self::Is(Condition::Address { .. } | Condition::Id(..)) => false,
+        }
+    }
+}
+
 impl Condition {
     fn is_met_by(&self, row: &Row<'_>) -> bool {
         match self {
@@ -166,6 +200,15 @@ impl Condition {
 }
 
 impl Matching {
+    /// Whether the beginning of a text, by which counts are kept, tells as much as the whole.
+    fn is_kept(&self) -> bool {
+        match self {
+            Self::Is(text) | Self::Begins(text) => text.chars().count() < TEXT_CHARACTERS_MAX,
+            Self::Contains(_) => false,
+            Self::Present => true,
+        }
+    }
+
     fn is_met_by(&self, text: &str) -> bool {
         match self {
             Self::Is(whole) => text == whole,

@@ -102,6 +102,11 @@ impl Filter {
         }
     }
 
+    /// Whether counts by minute can tell it.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.expression.is_kept()
+    }
+
     pub(crate) const fn expression(&self) -> &Expression {
         &self.expression
     }

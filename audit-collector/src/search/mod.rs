@@ -16,13 +16,13 @@ use utoipa_axum::routes;
 
 use crate::app::AppState;
 pub use body::{Content, EventBody, EventPage, Numbered};
+pub(crate) use condition::TEXT_CHARACTERS_MAX;
 pub use cursor::{Cursor, InvalidCursor};
 pub use field::Field;
 pub(crate) use field::whole_seconds;
 pub use filter::Filter;
 pub use language::InvalidFilter;
-pub(crate) use parameters::Parameters;
-pub use parameters::{InvalidParameter, Period, Search};
+pub use parameters::{InvalidParameter, Parameters, Period, Search};
 pub use statement::{Dialect, Statement};
 pub(crate) use statement::{SELECT, Value, bound};
 pub(crate) use store::{Found, found};

@@ -49,6 +49,15 @@ impl Dialect {
         }
     }
 
+    /// Whether a column is one of what a subselect gives. PostgreSQL would guess that to be a third of a table and read all of
+    /// another one for it; of an array it expects few.
+    pub(crate) fn one_of(self, column: &str, select: &str) -> String {
+        match self {
+            Self::Sqlite => format!("{column} IN ({select})"),
+            Self::Postgres => format!("{column} = ANY(ARRAY({select}))"),
+        }
+    }
+
     /// Whether bytes have others in them.
     pub(crate) fn holds(self, column: &str, bytes: &str) -> String {
         match self {
@@ -120,6 +129,11 @@ impl Statement {
         let id = statement.placeholder(Value::Id(id));
         statement.push_condition(&format!("e.id = {id}"));
         statement
+    }
+
+    /// The database that it is for.
+    pub(crate) const fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// Keeps a value and returns the placeholder for it.

@@ -42,6 +42,20 @@ impl Dimension {
         self.0.name()
     }
 
+    /// Whether counts by minute are kept by it.
+    pub(super) const fn is_kept(self) -> bool {
+        matches!(
+            self.0,
+            Field::Class
+                | Field::Action
+                | Field::Outcome
+                | Field::Reason
+                | Field::Service
+                | Field::Route
+                | Field::Status
+        )
+    }
+
     /// Its values in `event e`, as texts.
     pub(super) fn sql(self, dialect: Dialect) -> String {
         match self.0 {

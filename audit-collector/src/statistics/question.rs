@@ -112,6 +112,11 @@ impl Buckets {
         format!("((e.time - ({})) / {})", self.origin, self.width)
     }
 
+    /// Where the first begins and how wide each is, in microseconds.
+    pub(super) const fn division(&self) -> (i64, i64) {
+        (self.origin, self.width)
+    }
+
     /// How many there are.
     pub(super) const fn count(&self) -> usize {
         self.count

@@ -7,6 +7,7 @@ use shared::clock::UtcMicros;
 
 use super::dimension::Dimension;
 use super::question::{Buckets, Question, limit};
+use crate::rollup::Source;
 use crate::search::{Dialect, Filter, InvalidParameter, Parameters, Statement};
 
 const GROUPS_DEFAULT: u16 = 5;
@@ -75,15 +76,19 @@ impl Question for Series {
 
     fn statement(&self, dialect: Dialect) -> Statement {
         let mut statement = Statement::new("", dialect);
+        let source = if self.by.is_none_or(Dimension::is_kept) {
+            Source::of(&mut statement, &self.filter, Some(self.buckets.division()))
+        } else {
+            Source::rows()
+        };
+        let Source { from, events } = source;
         let condition = statement.filter(&self.filter);
         let bucket = self.buckets.sql();
         statement.sql = match self.by {
-            None => format!(
-                "SELECT {ONE}, '', {bucket}, COUNT(*) FROM event e WHERE {condition} GROUP BY {bucket}"
-            ),
+            None => format!("SELECT {ONE}, '', {bucket}, {events} FROM {from} WHERE {condition} GROUP BY 3"),
             Some(by) => format!(
-                "WITH found AS (SELECT {bucket} AS bucket, {value} AS value, COUNT(*) AS events \
-                    FROM event e WHERE {condition} GROUP BY 1, 2), \
+                "WITH found AS (SELECT {bucket} AS bucket, {value} AS value, {events} AS events \
+                    FROM {from} WHERE {condition} GROUP BY 1, 2), \
                 top AS (SELECT value FROM found WHERE value IS NOT NULL \
                     GROUP BY value ORDER BY SUM(events) DESC, value LIMIT {groups}), \
                 told AS (SELECT bucket, events, CASE WHEN value IS NULL THEN {WITHOUT} \

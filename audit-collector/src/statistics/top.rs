@@ -6,6 +6,7 @@ use shared::clock::UtcMicros;
 use super::Count;
 use super::dimension::Dimension;
 use super::question::{Question, limit};
+use crate::rollup::Source;
 use crate::search::{Dialect, Filter, InvalidParameter, Parameters, Statement, Value};
 
 const VALUES_DEFAULT: u16 = 10;
@@ -51,9 +52,15 @@ impl Question for Top {
 
     fn statement(&self, dialect: Dialect) -> Statement {
         let mut statement = Statement::new("", dialect);
+        let source = if self.by.is_kept() {
+            Source::of(&mut statement, &self.filter, None)
+        } else {
+            Source::rows()
+        };
+        let Source { from, events } = source;
         let condition = statement.filter(&self.filter);
         statement.sql = format!(
-            "WITH counted AS (SELECT {value} AS value, COUNT(*) AS events FROM event e WHERE {condition} GROUP BY 1) \
+            "WITH counted AS (SELECT {value} AS value, {events} AS events FROM {from} WHERE {condition} GROUP BY 1) \
             SELECT value, events, CAST(SUM(events) OVER () AS BIGINT), \
                 CAST(SUM(CASE WHEN value IS NULL THEN events ELSE 0 END) OVER () AS BIGINT), COUNT(value) OVER () \
             FROM counted ORDER BY CASE WHEN value IS NULL THEN 1 ELSE 0 END, events DESC, value LIMIT {values}",

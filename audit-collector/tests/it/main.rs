@@ -14,6 +14,7 @@ mod openapi;
 mod outage;
 mod rabbit;
 mod read;
+mod rollup;
 mod run;
 mod search;
 mod sequencing;

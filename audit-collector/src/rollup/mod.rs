@@ -1,0 +1,11 @@
+//! Counts that are kept: events by minute and hour and by what has few values, so that charts need not count rows.
+//!
+//! One leader adds the log to them in its order. An event counts in the minute in which it happened, however late it came, and
+//! once, since what was added and how far that was are committed together. What the leader has not come to is counted from rows.
+
+mod run;
+mod source;
+mod store;
+
+pub use run::{catch_up, run};
+pub(crate) use source::Source;
