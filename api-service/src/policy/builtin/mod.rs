@@ -174,7 +174,28 @@ const ROUTES: &[Row] = &[
 const LOG: &[(&str, Method, &str, &str)] = &[
     ("event-list", Method::GET, "/v1/events", "audit:read"),
     ("event-read", Method::GET, "/v1/events/{id}", "audit:read"),
+    ("event-stream", Method::GET, "/v1/events/stream", "audit:read"),
+    ("timeline-read", Method::GET, "/v1/timeline", "audit:read"),
     ("stats-summary", Method::GET, "/v1/stats/summary", "audit:read"),
+    ("stats-series", Method::GET, "/v1/stats/series", "audit:read"),
+    ("stats-top", Method::GET, "/v1/stats/top", "audit:read"),
+    ("stats-distinct", Method::GET, "/v1/stats/distinct", "audit:read"),
+    ("stats-ratio", Method::GET, "/v1/stats/ratio", "audit:read"),
+    (
+        "stats-percentiles",
+        Method::GET,
+        "/v1/stats/percentiles",
+        "audit:read",
+    ),
+    ("stats-heatmap", Method::GET, "/v1/stats/heatmap", "audit:read"),
+    ("stats-new", Method::GET, "/v1/stats/new", "audit:read"),
+    ("stats-facets", Method::GET, "/v1/stats/facets", "audit:read"),
+    (
+        "stats-completions",
+        Method::GET,
+        "/v1/stats/completions",
+        "audit:read",
+    ),
     ("completeness-read", Method::GET, "/v1/completeness", "audit:read"),
     ("dead-letter-list", Method::GET, "/v1/dead-letters", "audit:read"),
     (
