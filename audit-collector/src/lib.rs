@@ -40,7 +40,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use app::{AppState, router};
 use completeness::Counting;
 use event_log::EventLog;
-use ingest::Ingest;
+use ingest::{Ingest, Keeper};
 use schema::SCHEMA;
 use settings::{SERVICE, Settings};
 use tail::Tails;
@@ -124,13 +124,13 @@ fn intake(
         batch_max: settings.batch_max,
         linger: settings.batch_linger,
     };
-    ingest::run(
-        consumer,
-        log.clone(),
-        gathering,
-        settings.clock.clone(),
-        stop.clone(),
-    )
+    let metrics = &settings.process.metrics;
+    let keeper = Keeper {
+        log: log.clone(),
+        clock: settings.clock.clone(),
+        counts: metrics.register(METRICS_PREFIX, ingest::Counts::register),
+    };
+    ingest::run(consumer, keeper, gathering, stop.clone())
 }
 
 /// Everything that follows the log, and tells what it finds through the spool.

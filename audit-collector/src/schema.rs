@@ -15,8 +15,8 @@ pub static SCHEMA: Schema = Schema {
     service: SERVICE,
     sqlite: &SQLITE,
     postgres: &POSTGRES,
-    // Intake has one transaction open; the second connection is for one that follows a broken one.
-    writers_max: 2,
+    // Intake has two transactions open; the others are for those that follow a broken one, and for other work.
+    writers_max: 4,
     readers_max: 8,
     write_statement_timeout: "30s",
     // What a search may cost at most.

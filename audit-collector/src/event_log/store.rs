@@ -102,6 +102,8 @@ async fn stored_bodies(
     let rows: Vec<(Uuid, Vec<u8>)> = match tx {
         Tx::Postgres(tx) => {
             sqlx::query_as("SELECT id, body FROM event WHERE id = ANY($1)")
+                // Planned each time: a plan that was kept from an empty table would read all of a full one.
+                .persistent(false)
                 .bind(ids)
                 .fetch_all(&mut **tx)
                 .await?

@@ -1,23 +1,28 @@
-//! The loop: receive a batch, judge it, store it, acknowledge it.
+//! The loop: gather a batch while the one before is stored, and acknowledge in order what is.
 //!
-//! A database that is away is nobody's fault but its own: the batch is kept unacknowledged and tried again, and nothing
-//! more is received meanwhile. Nothing is ever sent back to the queue.
+//! A database that is away is nobody's fault but its own: what was received is kept unacknowledged and tried again, and
+//! nothing more is received meanwhile. Nothing is ever sent back to the queue.
 
+use std::panic::resume_unwind;
 use std::time::Duration;
 
-use shared::clock::SharedClock;
-use shared::database::DatabaseError;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesOrdered;
 use shared::runtime::Backoff;
 use shared::runtime::shutdown::CancellationToken;
-use shared::transport::{Consumer, Receipt};
-use tokio::time::Instant;
+use shared::transport::{ConsumeError, Consumer, Delivery, Receipt};
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::{Instant, sleep_until};
 
-use super::{Judged, judge};
-use crate::dead_letter::DeadLetter;
-use crate::event_log::{Appended, Arrival, EventLog};
+use super::batch::Batch;
+use super::keep::{Keeper, Stopped};
 
-/// The reason of a dead letter that the database refuses to hold as an event.
-const UNSTORABLE: &str = "unstorable";
+/// Transactions at a time on a server, where one waits for its disk while the other uses its processor. More would take
+/// connections and bring nothing: `bench/events`.
+const STORES_MAX: usize = 2;
+
+/// The same on SQLite, which has one writer.
+const STORES_MAX_SQLITE: usize = 1;
 
 /// How long intake waits for what is on its way when it was told to stop.
 const LAST_LOOK: Duration = Duration::from_millis(250);
@@ -34,162 +39,142 @@ pub struct Ingest {
     pub linger: Duration,
 }
 
-/// The run was told to stop while the database was away. What it held comes again to another collector.
-struct Stopped;
+type Stored = Result<Result<Vec<Receipt>, Stopped>, JoinError>;
 
-/// Events and dead letters of a batch.
-#[derive(Default)]
-struct Batch {
-    arrivals: Vec<Arrival>,
-    dead: Vec<DeadLetter>,
+/// What was received and is not acknowledged.
+struct Intake {
+    keeper: Keeper,
+    settings: Ingest,
+    stop: CancellationToken,
+    gathered: Batch,
+    being_stored: FuturesOrdered<JoinHandle<Result<Vec<Receipt>, Stopped>>>,
+    stores_max: usize,
+    trouble: Trouble,
 }
 
-/// Stores what `consumer` receives until `stop`; a batch that was begun is ended first, and what is already on its way,
-/// such as this collector's own last event, is taken as well.
-pub async fn run(
-    mut consumer: Consumer,
-    log: EventLog,
-    settings: Ingest,
-    clock: SharedClock,
-    stop: CancellationToken,
-) {
-    let mut backoff = Backoff::default();
-    let mut failing = false;
-    let mut stop_asked = None;
-    loop {
-        if stop.is_cancelled() && stop_asked.get_or_insert_with(Instant::now).elapsed() > LAST_LOOKS_MAX {
-            return;
-        }
-        let received = tokio::select! {
-            received = consumer.receive(settings.batch_max, settings.linger) => received,
-            () = last_look(&stop) => return,
-        };
-        let deliveries = match received {
-            Ok(deliveries) => deliveries,
-            Err(error) => {
-                if failing {
-                    tracing::debug!(%error, "events still cannot be received");
-                } else {
-                    tracing::warn!(%error, "events cannot be received; trying again");
+/// Whether receiving fails at the moment, and the patience with it.
+#[derive(Default)]
+struct Trouble {
+    backoff: Backoff,
+    is_known: bool,
+}
+
+/// Stores what `consumer` receives until `stop`; what was received is stored first, and what is already on its way, such as
+/// this collector's own last event, is taken as well.
+pub async fn run(mut consumer: Consumer, keeper: Keeper, settings: Ingest, stop: CancellationToken) {
+    let stores_max = if keeper.log.database().is_postgres() {
+        STORES_MAX
+    } else {
+        STORES_MAX_SQLITE
+    };
+    let mut intake = Intake {
+        keeper,
+        settings,
+        stop,
+        gathered: Batch::default(),
+        being_stored: FuturesOrdered::new(),
+        stores_max,
+        trouble: Trouble::default(),
+    };
+    intake.take_in(&mut consumer).await;
+    intake.finish(&mut consumer).await;
+}
+
+impl Intake {
+    /// Returns when it was told to stop and nothing comes any more.
+    async fn take_in(&mut self, consumer: &mut Consumer) {
+        let mut stop_asked = None;
+        loop {
+            if self.stop.is_cancelled()
+                && stop_asked.get_or_insert_with(Instant::now).elapsed() > LAST_LOOKS_MAX
+            {
+                return;
+            }
+            let due = self
+                .gathered
+                .due(self.settings)
+                .filter(|_| self.being_stored.len() < self.stores_max);
+            if due.is_some_and(|due| due <= Instant::now()) {
+                self.begin_to_store();
+                continue;
+            }
+            let room = self.gathered.room(self.settings);
+            tokio::select! {
+                // What is acknowledged first makes room at the broker.
+                biased;
+                Some(stored) = self.being_stored.next(), if !self.being_stored.is_empty() => {
+                    if !acknowledge(consumer, stored).await {
+                        return;
+                    }
                 }
-                failing = true;
-                tokio::select! { () = stop.cancelled() => return, () = backoff.wait() => continue }
+                received = consumer.receive(room, Duration::ZERO), if room > 0 => {
+                    if !self.take(received).await {
+                        return;
+                    }
+                }
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+                () = last_look(&self.stop) => return,
             }
-        };
-        backoff.reset();
-        failing = false;
-        let mut batch = Batch::default();
-        let mut receipts: Vec<Receipt> = Vec::with_capacity(deliveries.len());
-        for delivery in deliveries {
-            receipts.push(delivery.receipt);
-            match judge(delivery.body, delivery.publisher) {
-                Judged::Event(arrival) => batch.arrivals.push(*arrival),
-                Judged::Dead(letter) => batch.dead.push(letter),
-            }
-        }
-        let Ok(()) = store(&log, batch, &clock, &stop).await else {
-            return;
-        };
-        if let Err(error) = consumer.acknowledge(receipts).await {
-            tracing::debug!(%error, "a stored batch was not acknowledged; its duplicates will be ignored");
         }
     }
+
+    /// Stores what is left.
+    async fn finish(&mut self, consumer: &mut Consumer) {
+        if self.gathered.due(self.settings).is_some() {
+            self.begin_to_store();
+        }
+        while let Some(stored) = self.being_stored.next().await {
+            acknowledge(consumer, stored).await;
+        }
+    }
+
+    /// Stores what is gathered, in a task of its own so that it uses another processor than receiving does.
+    fn begin_to_store(&mut self) {
+        let batch = std::mem::take(&mut self.gathered);
+        let storing = self.keeper.clone().store(batch, self.stop.clone());
+        self.being_stored.push_back(tokio::spawn(storing));
+    }
+
+    /// Takes what was received, or waits a little if it could not be; whether to go on.
+    async fn take(&mut self, received: Result<Vec<Delivery>, ConsumeError>) -> bool {
+        let error = match received {
+            Ok(deliveries) => {
+                self.trouble = Trouble::default();
+                self.gathered.take(deliveries, Instant::now());
+                return true;
+            }
+            Err(error) => error,
+        };
+        if std::mem::replace(&mut self.trouble.is_known, true) {
+            tracing::debug!(%error, "events still cannot be received");
+        } else {
+            tracing::warn!(%error, "events cannot be received; trying again");
+        }
+        tokio::select! {
+            () = self.stop.cancelled() => false,
+            () = self.trouble.backoff.wait() => true,
+        }
+    }
+}
+
+/// Acknowledges what is stored; `false` if it was not stored before the order to stop.
+async fn acknowledge(consumer: &mut Consumer, stored: Stored) -> bool {
+    let receipts = match stored {
+        Ok(Ok(receipts)) => receipts,
+        Ok(Err(Stopped)) => return false,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_) => return false,
+        },
+    };
+    if let Err(error) = consumer.acknowledge(receipts).await {
+        tracing::debug!(%error, "a stored batch was not acknowledged; its duplicates will be ignored");
+    }
+    true
 }
 
 /// Ends when nothing has come for a moment after the order to stop.
 async fn last_look(stop: &CancellationToken) {
     stop.cancelled().await;
     tokio::time::sleep(LAST_LOOK).await;
-}
-
-/// Stores a batch, however long the database is away.
-async fn store(
-    log: &EventLog,
-    batch: Batch,
-    clock: &SharedClock,
-    stop: &CancellationToken,
-) -> Result<(), Stopped> {
-    let mut work = vec![batch];
-    while let Some(batch) = work.pop() {
-        match append(log, &batch, clock, stop).await? {
-            Ok(appended) => tell(&batch, &appended),
-            // Not all of it can be stored together. Alone, each event shows whether it is the one.
-            Err(error) => work.extend(taken_apart(batch, &error)),
-        }
-    }
-    Ok(())
-}
-
-/// Tries until it succeeds or the database says that it is about the values.
-async fn append(
-    log: &EventLog,
-    batch: &Batch,
-    clock: &SharedClock,
-    stop: &CancellationToken,
-) -> Result<Result<Appended, DatabaseError>, Stopped> {
-    let mut backoff = Backoff::default();
-    let mut failing = false;
-    loop {
-        match log.append(&batch.arrivals, &batch.dead, clock.now()).await {
-            Ok(appended) => {
-                if failing {
-                    tracing::info!("the database is back; events are stored again");
-                }
-                return Ok(Ok(appended));
-            }
-            // Dead letters are the last resort for values, so there is none for theirs.
-            Err(error) if error.is_about_the_values() && !batch.arrivals.is_empty() => return Ok(Err(error)),
-            Err(error) if failing => tracing::debug!(%error, "events still cannot be stored"),
-            Err(error) => tracing::warn!(%error, "events cannot be stored; they wait until they can"),
-        }
-        failing = true;
-        tokio::select! { () = stop.cancelled() => return Err(Stopped), () = backoff.wait() => {} }
-    }
-}
-
-/// The parts of a batch that the database refused for its values; an event that is refused alone is a dead letter.
-fn taken_apart(mut batch: Batch, error: &DatabaseError) -> Vec<Batch> {
-    let is_one_event = batch.arrivals.len() == 1 && batch.dead.is_empty();
-    if !is_one_event {
-        let dead = std::mem::take(&mut batch.dead);
-        let alone = batch.arrivals.into_iter().map(|arrival| Batch {
-            arrivals: vec![arrival],
-            dead: Vec::new(),
-        });
-        let dead = Batch {
-            arrivals: Vec::new(),
-            dead,
-        };
-        return alone.chain([dead]).collect();
-    }
-    tracing::error!(%error, "the database refuses an event for its values; it is kept as a dead letter");
-    let dead = batch.arrivals.into_iter().map(|arrival| DeadLetter {
-        reason: UNSTORABLE,
-        publisher: Some(arrival.event.source.service),
-        body: arrival.body,
-    });
-    vec![Batch {
-        arrivals: Vec::new(),
-        dead: dead.collect(),
-    }]
-}
-
-fn tell(batch: &Batch, appended: &Appended) {
-    for letter in &batch.dead {
-        tracing::warn!(
-            reason = letter.reason,
-            publisher = letter.publisher,
-            bytes = letter.body.len(),
-            "a delivery is no event that can be believed; it is kept as a dead letter"
-        );
-    }
-    for id in &appended.conflicts {
-        tracing::error!(event.id = %id, "an event came with the id of another one; it is kept as a dead letter");
-    }
-    tracing::debug!(
-        stored = appended.stored,
-        duplicates = appended.duplicates,
-        repeats = appended.repeats,
-        "a batch is stored"
-    );
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_collector::event_log::EventLog;
-use audit_collector::ingest::{self, Ingest};
+use audit_collector::ingest::{self, Counts, Ingest, Keeper};
 use shared::clock::{Clock, SharedClock, SystemClock, UtcMicros};
 use shared::runtime::shutdown::CancellationToken;
 use shared::transport::{Bus, Message, Publisher, Transport};
@@ -37,11 +37,15 @@ impl Clock for ConsultedClock {
 fn start(log: &EventLog, clock: SharedClock) -> (JoinHandle<()>, CancellationToken, Publisher) {
     let transport = Transport::InProcess(Bus::new());
     let stop = CancellationToken::new();
+    let keeper = Keeper {
+        log: log.clone(),
+        clock,
+        counts: Counts::default(),
+    };
     let task = tokio::spawn(ingest::run(
         transport.consumer(100),
-        log.clone(),
+        keeper,
         GATHERING,
-        clock,
         stop.clone(),
     ));
     (task, stop, transport.publisher("api-service"))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_collector::event_log::{Arrival, EventLog};
-use audit_collector::ingest::{self, Ingest, Judged, judge};
+use audit_collector::ingest::{self, Counts, Ingest, Judged, Keeper, judge};
 use lapin::options::{BasicPublishOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
@@ -35,13 +35,12 @@ impl Intake {
         let stop = CancellationToken::new();
         let consumer = broker.transport("audit-collector").consumer(200);
         let mut connected = consumer.watch_connected();
-        let task = tokio::spawn(ingest::run(
-            consumer,
-            log.clone(),
-            GATHERING,
-            Arc::new(SystemClock),
-            stop.clone(),
-        ));
+        let keeper = Keeper {
+            log: log.clone(),
+            clock: Arc::new(SystemClock),
+            counts: Counts::default(),
+        };
+        let task = tokio::spawn(ingest::run(consumer, keeper, GATHERING, stop.clone()));
         connected.wait_for(|connected| *connected).await.unwrap();
         Self { task, stop }
     }

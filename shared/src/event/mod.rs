@@ -4,6 +4,7 @@
 //! CloudEvents JSON. Field names and meanings of version 1 never change; `shared/CHANGELOG.md` has the version rule.
 
 pub mod action;
+pub mod batch;
 mod facts;
 mod text;
 pub mod wire;

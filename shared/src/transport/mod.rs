@@ -56,7 +56,8 @@ impl Transport {
         }
     }
 
-    /// A consumer that holds at most `prefetch` unacknowledged deliveries. Nothing is connected before the first receive.
+    /// A consumer that holds at most `prefetch` unacknowledged messages of the broker, each of up to
+    /// [`crate::event::batch::EVENTS_MAX`] events. Nothing is connected before the first receive.
     pub fn consumer(&self, prefetch: u16) -> Consumer {
         match self {
             Self::Rabbit(broker) => Consumer::Rabbit(Box::new(RabbitConsumer::new(broker.clone(), prefetch))),
@@ -175,7 +176,7 @@ impl Confirms {
     }
 }
 
-/// One message on its way in.
+/// One event on its way in.
 #[derive(Debug)]
 pub struct Delivery {
     /// The bytes as they came.
@@ -189,7 +190,7 @@ pub struct Delivery {
 /// What acknowledges a delivery.
 #[derive(Debug)]
 pub enum Receipt {
-    /// The number of the delivery at its consumer, over all its connections.
+    /// The number of the event at its consumer, over all its connections.
     Tag(u64),
     /// The publisher that waits in the same process.
     Confirm(tokio::sync::oneshot::Sender<()>),

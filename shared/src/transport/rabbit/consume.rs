@@ -1,5 +1,6 @@
-//! The consumer: numbers its deliveries and acknowledges them in batches.
+//! The consumer: takes messages apart into their events, numbers these, and acknowledges them in batches.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,9 @@ use lapin::{Channel, Connection};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::declare::declare;
 use super::declare::{declare, tell_of_dead};
+use super::pack::unpack;
 use super::{Broker, CONNECT_TIMEOUT, short};
 use crate::topology::Topology;
 use crate::transport::{ConsumeError, Delivery, Receipt};
@@ -25,7 +28,7 @@ pub struct RabbitConsumer {
     broker: Broker,
     prefetch: u16,
     open: Option<OpenConsumer>,
-    /// The number of the last delivery, over all connections.
+    /// The number of the last event, over all connections.
     received: u64,
     connected: watch::Sender<bool>,
 }
@@ -36,28 +39,46 @@ struct OpenConsumer {
     _connection: Connection,
     channel: Channel,
     consumer: lapin::Consumer,
-    /// How many deliveries came before this connection: the broker numbers from 1 on each.
+    /// The number of the last event that came before this connection.
     before: u64,
-    /// The number of the last delivery that was acknowledged, or that came before.
+    /// The number of the last event that was acknowledged, or that came before.
     acknowledged: u64,
+    /// The messages that are not acknowledged: the number of the last event of each, and the broker's tag.
+    messages: VecDeque<(u64, u64)>,
     /// What a receive has taken so far; kept here so that dropping its future loses nothing.
-    taken: Vec<Delivery>,
     /// What the next receive meets.
     failed: Option<ConsumeError>,
+    taken: VecDeque<Delivery>,
 }
 
 impl OpenConsumer {
-    /// Takes the next delivery.
+    /// Takes the events of the next message.
     async fn take_next(&mut self, received: &mut u64) -> Result<(), ConsumeError> {
         let next = self.consumer.next().await.ok_or(ConsumeError::Cancelled)?;
-        let delivery = next.map_err(ConsumeError::Unreachable)?;
-        *received = self.before + delivery.delivery_tag;
-        self.taken.push(Delivery {
-            publisher: delivery.properties.user_id().as_ref().map(ToString::to_string),
-            body: Bytes::from(delivery.data),
-            receipt: Receipt::Tag(*received),
-        });
+        let message = next.map_err(ConsumeError::Unreachable)?;
+        let publisher = message.properties.user_id().as_ref().map(ToString::to_string);
+        let content_type = message.properties.content_type().as_ref();
+        let events = unpack(content_type.map(ShortString::as_str), Bytes::from(message.data));
+        for body in events {
+            *received += 1;
+            self.taken.push_back(Delivery {
+                publisher: publisher.clone(),
+                body,
+                receipt: Receipt::Tag(*received),
+            });
+        }
+        self.messages.push_back((*received, message.delivery_tag));
         Ok(())
+    }
+
+    /// The tag up to which every event is acknowledged, if it is news.
+    fn acknowledge_up_to(&mut self, last: u64) -> Option<u64> {
+        self.acknowledged = last;
+        let mut tag = None;
+        while let Some((_, whole)) = self.messages.pop_front_if(|(number, _)| *number <= last) {
+            tag = Some(whole);
+        }
+        tag
     }
 }
 
@@ -150,8 +171,8 @@ impl RabbitConsumer {
         Ok(open.taken.drain(..count).collect())
     }
 
-    /// One `multiple` acknowledgement for all. It covers every delivery up to the last, so the numbers must have no gap,
-    /// and none may come from a former connection, whose tags mean other deliveries on this one.
+    /// One `multiple` acknowledgement for all, of the messages that hold nothing else. It covers every event up to the last,
+    /// so the numbers must have no gap, and none may come from a former connection, which the broker knows nothing of.
     pub(in crate::transport) async fn acknowledge(
         &mut self,
         receipts: &[Receipt],
@@ -174,20 +195,16 @@ impl RabbitConsumer {
             self.disconnect();
             return Err(ConsumeError::OutOfOrder);
         }
-        let acknowledged = open
-            .channel
-            .basic_ack(last - open.before, BasicAckOptions { multiple: true })
-            .await;
-        match acknowledged {
-            Ok(()) => {
-                open.acknowledged = last;
-                Ok(())
-            }
-            Err(error) => {
-                self.disconnect();
-                Err(ConsumeError::Unreachable(error))
-            }
+        // The rest of a message may not be stored yet; it is acknowledged with its last event.
+        let Some(tag) = open.acknowledge_up_to(last) else {
+            return Ok(());
+        };
+        let options = BasicAckOptions { multiple: true };
+        if let Err(error) = open.channel.basic_ack(tag, options).await {
+            self.disconnect();
+            return Err(ConsumeError::Unreachable(error));
         }
+        Ok(())
     }
 }
 
@@ -211,7 +228,8 @@ async fn open_consumer(broker: &Broker, prefetch: u16, received: u64) -> Result<
         consumer,
         before: received,
         acknowledged: received,
-        taken: Vec::new(),
         failed: None,
+        messages: VecDeque::new(),
+        taken: VecDeque::new(),
     })
 }

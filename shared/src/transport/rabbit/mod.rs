@@ -6,6 +6,7 @@ mod consume;
 mod control;
 mod declare;
 mod look;
+mod pack;
 mod publish;
 
 use std::fmt;

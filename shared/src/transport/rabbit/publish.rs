@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::pack::pack;
 use super::{Broker, CONNECT_TIMEOUT, short};
-use crate::event::wire::CONTENT_TYPE;
 use crate::transport::{Message, PublishError};
 
 /// How long writing or confirming a batch may take on a connection that is not blocked.
@@ -77,11 +77,12 @@ impl RabbitPublisher {
         // `user-id`: the broker refuses it unless it is the connection's own, so that receivers may believe it.
         let properties = BasicProperties::default()
             .with_delivery_mode(PERSISTENT)
-            .with_content_type(CONTENT_TYPE.into())
             .with_user_id(short(self.broker.url.user()));
-        let publishing = batch.iter().map(|message| {
-            let key = short(&message.routing_key);
-            channel.basic_publish(exchange.clone(), key, options, &message.body, properties.clone())
+        let messages = pack(batch);
+        let publishing = messages.iter().map(|message| {
+            let key = short(message.routing_key);
+            let properties = properties.clone().with_content_type(message.content_type.into());
+            channel.basic_publish(exchange.clone(), key, options, &message.body, properties)
         });
         let blocked = self.blocked.subscribe();
         Ok(RabbitConfirms {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use shared::transport::{ConsumeError, Delivery, Receipt};
+use bytes::Bytes;
+use shared::transport::{ConsumeError, Delivery, Message, Receipt};
 
 use super::{Rig, acknowledge, bodies, publish, receive};
 use crate::support::within;
@@ -139,5 +140,45 @@ async fn a_deleted_queue_ends_the_consumer_and_the_next_receive_declares_it_agai
     super::connect(&mut consumer).await;
     publish(&mut rig.publisher(), &["a"]).await.unwrap();
     assert_eq!(bodies(&receive(&mut consumer, 1).await), ["a"]);
+    rig.remove().await;
+}
+
+/// Events of one key, which share a message.
+async fn publish_together(rig: &Rig, bodies: &[&str]) {
+    let together = |body: &&str| Message {
+        routing_key: "access.api_request.granted".to_owned(),
+        body: Bytes::copy_from_slice(body.as_bytes()),
+    };
+    let messages: Vec<_> = bodies.iter().map(together).collect();
+    within("a confirm", rig.publisher().publish(&messages))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn events_that_share_a_message_come_one_by_one() {
+    let Some(rig) = Rig::find() else { return };
+    let mut consumer = rig.consumer(1).await;
+
+    // With a prefetch of one they would otherwise not come together.
+    publish_together(&rig, &["1", "2", "3"]).await;
+
+    assert_eq!(bodies(&receive(&mut consumer, 3).await), ["1", "2", "3"]);
+    rig.remove().await;
+}
+
+#[tokio::test]
+async fn a_message_is_acknowledged_with_its_last_event() {
+    let Some(rig) = Rig::find() else { return };
+    let mut consumer = rig.consumer(100).await;
+    publish_together(&rig, &["1", "2"]).await;
+    publish_together(&rig, &["3", "4"]).await;
+
+    let stored = receive(&mut consumer, 3).await;
+    acknowledge(&mut consumer, stored).await;
+    drop(consumer);
+    let mut next = rig.consumer(100).await;
+
+    assert_eq!(bodies(&receive(&mut next, 2).await), ["3", "4"]);
     rig.remove().await;
 }

@@ -210,9 +210,10 @@ async fn connect(consumer: &mut Consumer) {
     }
 }
 
+/// An event whose key nobody shares, so that it is a message of its own.
 fn message(body: &str) -> Message {
     Message {
-        routing_key: "access.api_request.granted".to_owned(),
+        routing_key: format!("access.{body}.granted"),
         body: Bytes::copy_from_slice(body.as_bytes()),
     }
 }
