@@ -123,31 +123,36 @@ impl InProcessConfirms {
 #[derive(Debug)]
 pub struct InProcessConsumer {
     bus: Bus,
+    /// What a receive has taken so far; kept here so that dropping its future loses nothing.
+    taken: Vec<Delivery>,
 }
 
 impl InProcessConsumer {
     pub(super) const fn new(bus: Bus) -> Self {
-        Self { bus }
+        Self {
+            bus,
+            taken: Vec::new(),
+        }
     }
 
     pub(super) async fn receive(&mut self, count_max: usize, linger: Duration) -> Vec<Delivery> {
         let mut receiver = self.bus.receiver.lock().await;
-        let mut deliveries = Vec::new();
-        let mut deadline = None;
-        while deliveries.len() < count_max {
+        let mut deadline = (!self.taken.is_empty()).then(|| Instant::now() + linger);
+        while self.taken.len() < count_max {
             let next = match deadline {
                 None => receiver.recv().await,
                 Some(deadline) => timeout_at(deadline, receiver.recv()).await.ok().flatten(),
             };
             let Some(in_flight) = next else { break };
             deadline.get_or_insert_with(|| Instant::now() + linger);
-            deliveries.push(Delivery {
+            self.taken.push(Delivery {
                 body: in_flight.body,
                 publisher: Some(in_flight.service),
                 receipt: Receipt::Confirm(in_flight.confirm),
             });
         }
-        deliveries
+        let count = count_max.min(self.taken.len());
+        self.taken.drain(..count).collect()
     }
 }
 
