@@ -11,7 +11,6 @@ use lapin::{Channel, Connection};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::declare::declare;
 use super::declare::{declare, tell_of_dead};
 use super::pack::unpack;
 use super::{Broker, CONNECT_TIMEOUT, short};
@@ -46,9 +45,9 @@ struct OpenConsumer {
     /// The messages that are not acknowledged: the number of the last event of each, and the broker's tag.
     messages: VecDeque<(u64, u64)>,
     /// What a receive has taken so far; kept here so that dropping its future loses nothing.
-    /// What the next receive meets.
-    failed: Option<ConsumeError>,
     taken: VecDeque<Delivery>,
+    /// What the next receive meets that finds nothing taken.
+    failed: Option<ConsumeError>,
 }
 
 impl OpenConsumer {
@@ -146,7 +145,9 @@ impl RabbitConsumer {
                 closed.insert(open)
             }
         };
-        if let Some(error) = open.failed.take() {
+        if open.taken.is_empty()
+            && let Some(error) = open.failed.take()
+        {
             return Err(error);
         }
         while open.taken.is_empty() {
