@@ -280,7 +280,7 @@ impl Common {
             prefetch: 1000,
             batch_max: 500,
             batch_linger: Duration::from_millis(20),
-            gap_after: Duration::from_secs(120),
+            gap_after: Duration::from_mins(2),
             process: self.process.clone(),
             clock: Arc::clone(&self.clock),
         })
