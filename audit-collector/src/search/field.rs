@@ -1,7 +1,6 @@
 //! What one can filter by: the names, and what a value of each means. Pure.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use ipnet::IpNet;
 use shared::clock::UtcMicros;
@@ -10,12 +9,11 @@ use uuid::Uuid;
 
 use super::condition::{Condition, IdColumn, Matching, NumberColumn, TextColumn};
 use super::language::{Comparison, Value};
+use super::quantity::{LENGTHS, SPANS, digits, duration, moment, status};
 use crate::event_log::{address_bytes, identity_word, searchable};
 
 /// The shortest free text that is looked for, in bytes: less is in nearly every event.
 const FREE_TEXT_BYTES_MIN: usize = 3;
-
-const DAY: Duration = Duration::from_hours(24);
 
 /// Declares the fields with their names and what they say.
 macro_rules! fields {
@@ -302,63 +300,10 @@ fn span(column: NumberColumn, text: &str) -> Option<(i64, i64)> {
     }
 }
 
-fn status(text: &str) -> Option<(i64, i64)> {
-    let (first, last) = match text.strip_suffix("xx") {
-        Some(hundreds) => {
-            let hundreds = digits(hundreds)?.checked_mul(100)?;
-            (hundreds, hundreds.checked_add(99)?)
-        }
-        None => (digits(text)?, digits(text)?),
-    };
-    (first >= 100 && last < 1000).then_some((first, last))
-}
-
-fn moment(text: &str) -> Option<(i64, i64)> {
-    if let Ok(moment) = text.parse::<UtcMicros>() {
-        return Some((moment.as_micros(), moment.as_micros()));
-    }
-    let is_day = text.len() == "2026-01-31".len();
-    let day: UtcMicros = is_day.then(|| format!("{text}T00:00:00Z"))?.parse().ok()?;
-    let end = day.plus(DAY).as_micros().saturating_sub(1);
-    Some((day.as_micros(), end))
-}
-
-/// Units of time with their lengths in microseconds, the longer names first.
-type Units = &'static [(&'static str, u64)];
-
-const LENGTHS: Units = &[("us", 1), ("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000)];
-
-const SPANS: Units = &[
-    ("s", 1_000_000),
-    ("m", 60_000_000),
-    ("h", 3_600_000_000),
-    ("d", 86_400_000_000),
-    ("w", 604_800_000_000),
-];
-
-/// A length of time that is longer than nothing.
-fn duration(text: &str, units: Units) -> Option<Duration> {
-    let (number, micros) = units
-        .iter()
-        .find_map(|(unit, micros)| Some((digits(text.strip_suffix(unit)?)?, micros)))?;
-    let micros = u64::try_from(number).ok()?.checked_mul(*micros)?;
-    (micros > 0).then(|| Duration::from_micros(micros))
-}
-
-/// A length of time such as `30s`, `5m` or `1d`, in seconds.
-pub(crate) fn whole_seconds(text: &str) -> Option<i64> {
-    i64::try_from(duration(text, SPANS)?.as_secs()).ok()
-}
-
-/// A number of decimal digits and nothing else.
-fn digits(text: &str) -> Option<i64> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| text.parse().ok()).flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::search::quantity::DAY;
 
     const NOW: UtcMicros = UtcMicros::from_seconds(1_768_435_200);
 

@@ -5,16 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 use shared::clock::UtcMicros;
-use sqlx::FromRow;
-use sqlx::postgres::PgRow;
-use sqlx::sqlite::SqliteRow;
 
+use super::store::Row;
 use crate::search::{Dialect, Filter, InvalidParameter, Parameters, Period, Statement};
-
-/// A row as either database gives it.
-pub trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
-
-impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
 
 /// A question that one statement answers, so that all of its numbers are of one moment.
 pub trait Question: Sized + Sync {

@@ -1,6 +1,9 @@
 //! Counts events, in one statement, so that all counts are of one moment.
 
 use shared::database::{Database, DatabaseError, read};
+use sqlx::FromRow;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
 
 use super::{Question, Summary};
 use crate::event_log::EventLog;
@@ -8,6 +11,11 @@ use crate::search::{Dialect, Filter, Statement, bound};
 
 /// Values in a list of the most frequent.
 const TOP: usize = 10;
+
+/// A row as either database gives it.
+pub trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+
+impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
 
 impl EventLog {
     /// Answers a question about many events.

@@ -1,13 +1,10 @@
 //! One reader who follows the log.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::response::sse::Event as Frame;
 use futures_util::Stream;
-use serde_json::json;
 use shared::event::{Event, action};
 use shared::guard::{Admitted, Guard};
 use shared::runtime::shutdown::CancellationToken;
@@ -24,6 +21,16 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// The template of the path by which tails are asked for.
 pub(super) const PATH: &str = "/v1/events/stream";
+
+/// What a reader is sent next.
+pub(super) enum Frame {
+    /// An event, as JSON, and its position.
+    Event(u64, String),
+    /// Nothing to show up to that position, but a reader that comes back need not go through it again.
+    Passed(u64),
+    /// Nothing more will come, and why.
+    End(&'static str),
+}
 
 /// A reader and its place in the log.
 pub(super) struct Tail {
@@ -49,7 +56,7 @@ struct Following {
 
 impl Tail {
     /// Its frames, until its reader may not read any more or the process stops.
-    pub(super) fn frames(self) -> impl Stream<Item = Result<Frame, Infallible>> + Send {
+    pub(super) fn frames(self) -> impl Stream<Item = Frame> + Send {
         let following = Following {
             growth: self.log.growth(),
             changes: self.guard.changes(),
@@ -59,7 +66,7 @@ impl Tail {
         };
         futures_util::stream::unfold(following, |mut following| async {
             let frame = following.next().await?;
-            Some((Ok(frame), following))
+            Some((frame, following))
         })
     }
 }
@@ -73,11 +80,7 @@ impl Following {
             // Before each frame: what was read a moment ago may not be told any more.
             if let Some(reason) = self.end() {
                 self.has_ended = true;
-                return Some(
-                    Frame::default()
-                        .event("end")
-                        .data(json!({"reason": reason}).to_string()),
-                );
+                return Some(Frame::End(reason));
             }
             if let Some(frame) = self.page.pop_front() {
                 return Some(frame);
@@ -120,9 +123,7 @@ impl Following {
         let Some(last) = page.last() else { return };
         self.tail.next = last.position + 1;
         if self.page.is_empty() {
-            // Nothing to show, but a reader that comes back need not go through it again.
-            self.page
-                .push_back(Frame::default().id(last.position.to_string()));
+            self.page.push_back(Frame::Passed(last.position));
         }
     }
 }
@@ -142,8 +143,7 @@ fn is_tail(event: &Event) -> bool {
 }
 
 fn frame(one: &Positioned) -> Frame {
-    let frame = Frame::default().id(one.position.to_string());
     // Texts and numbers alone cannot fail to be written.
     let body = serde_json::to_string(&EventBody::of(one)).unwrap_or_default();
-    frame.data(body)
+    Frame::Event(one.position, body)
 }

@@ -1,14 +1,17 @@
 //! The HTTP side of the live tail.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
-use axum::response::sse::{KeepAlive, Sse};
+use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
+use serde_json::json;
 use shared::http::problem::Problem;
 
-use super::follow::Tail;
+use super::follow::{Frame, Tail};
 use crate::access::Auditor;
 use crate::app::AppState;
 use crate::error::ApiError;
@@ -74,7 +77,19 @@ pub(super) async fn follow_events(
         log: app.log,
     };
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
-    Ok(Sse::new(tail.frames()).keep_alive(keep_alive).into_response())
+    let frames = tail.frames().map(|frame| Ok::<_, Infallible>(sent(frame)));
+    Ok(Sse::new(frames).keep_alive(keep_alive).into_response())
+}
+
+/// A frame as server-sent events write it.
+fn sent(frame: Frame) -> Event {
+    match frame {
+        Frame::Event(position, body) => Event::default().id(position.to_string()).data(body),
+        Frame::Passed(position) => Event::default().id(position.to_string()),
+        Frame::End(reason) => Event::default()
+            .event("end")
+            .data(json!({"reason": reason}).to_string()),
+    }
 }
 
 fn wish(mut parameters: Parameters, headers: &HeaderMap, app: &AppState) -> Result<Wish, InvalidParameter> {
