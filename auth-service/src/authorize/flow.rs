@@ -46,7 +46,7 @@ pub(super) async fn read(app: &App, query: &str) -> Result<Result<AuthorizationR
         return Ok(unknown);
     };
     let mut tx = app.database.read().await?;
-    let party = party::find(&mut tx, client_id).await?;
+    let party = party::find(app, &mut tx, client_id).await?;
     drop(tx);
     Ok(match party {
         Some(party) => request::read(&parameters, party),

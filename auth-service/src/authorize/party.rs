@@ -2,6 +2,7 @@
 
 use shared::database::Tx;
 
+use crate::app::App;
 use crate::client::{self, GrantType};
 use crate::error::ApiError;
 
@@ -20,8 +21,8 @@ pub(crate) struct Party {
 }
 
 /// The client of that id, if it may ask for codes.
-pub(super) async fn find(tx: &mut Tx<'_>, id: &str) -> Result<Option<Party>, ApiError> {
-    let client = client::find(tx, id).await?;
+pub(super) async fn find(app: &App, tx: &mut Tx<'_>, id: &str) -> Result<Option<Party>, ApiError> {
+    let client = client::find_any(app, tx, id).await?;
     let able = client.filter(|client| !client.disabled && client.may(GrantType::AuthorizationCode));
     Ok(able.map(|client| Party {
         id: client.id,

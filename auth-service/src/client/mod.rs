@@ -5,6 +5,7 @@ mod assertion;
 mod authenticate;
 mod body;
 pub(crate) mod command;
+mod console;
 mod credentials;
 mod handler;
 mod model;
@@ -19,6 +20,7 @@ use crate::app::App;
 use crate::error::ApiError;
 pub(crate) use authenticate::{authenticate, authenticate_introspector};
 pub(crate) use model::{Client, GrantType, Kind};
+use shared::database::Tx;
 pub(crate) use store::{delete, find, insert, owned_by};
 
 /// `/v1/admin/clients`.
@@ -32,6 +34,14 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         ))
         .routes(routes!(handler::create_secret))
         .routes(routes!(handler::delete_secret))
+}
+
+/// The client of that id, registered or built in.
+pub(crate) async fn find_any(app: &App, tx: &mut Tx<'_>, id: &str) -> Result<Option<Client>, ApiError> {
+    if id == console::CONSOLE_CLIENT {
+        return Ok(Some(console::console(&app.mint_rules.issuer)));
+    }
+    find(tx, id).await
 }
 
 /// The id of a client: never to be mistaken for that of a user (RFC 9700 §4.15).

@@ -32,7 +32,7 @@ impl Caller {
             return Ok(&self.0.sub);
         }
         let mut tx = app.database.read().await?;
-        match client::find(&mut tx, client_id).await? {
+        match client::find_any(app, &mut tx, client_id).await? {
             Some(client) if client.is_first_party => Ok(&self.0.sub),
             _ => Err(ApiError::SignInRequired),
         }

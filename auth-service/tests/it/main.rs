@@ -13,6 +13,7 @@ mod client_harness;
 mod clients;
 mod code_flow;
 mod conformance;
+mod console;
 mod databases;
 mod doctor;
 mod enforcement;
