@@ -1,5 +1,6 @@
 //! The routes to Gatelog itself, so that a client knows one URL (DESIGN §2).
 
+mod console;
 mod hosted_page;
 mod second_factor;
 
@@ -22,6 +23,7 @@ enum Service {
     Description,
     Auth,
     Collector,
+    Console,
 }
 
 /// Whom the door lets in; the services verify once more by themselves.
@@ -275,27 +277,25 @@ pub(super) fn routes(auth: &Arc<Upstream>, collector: &Arc<Upstream>) -> Vec<Rou
         // Every bearer may ask who it is; all else here is Gatelog's own.
         audience: match (who, service) {
             (Who::Bearer, _) | (_, Service::Door) => AudienceRule::Either,
-            (_, Service::Intake | Service::Description | Service::Auth | Service::Collector) => {
-                AudienceRule::Gatelog
-            }
+            (
+                _,
+                Service::Intake
+                | Service::Description
+                | Service::Auth
+                | Service::Collector
+                | Service::Console,
+            ) => AudienceRule::Gatelog,
         },
         target: match service {
             Service::Door => Target::Me,
             Service::Intake => Target::Intake,
             Service::Description => Target::Description,
             Service::Auth => Target::Upstream(Arc::clone(auth)),
-            Service::Collector => Target::Upstream(Arc::clone(collector)),
+            Service::Collector | Service::Console => Target::Upstream(Arc::clone(collector)),
         },
         forward_token: true,
-        audit: Audit::Durable,
-        rates: match service {
-            Service::Intake => Quota::parse(REPORTS, None)
-                .map(|quota| RateRule::on(name, Per::Client, quota))
-                .into_iter()
-                .collect(),
-            // The services bound by themselves what costs them something.
-            Service::Door | Service::Description | Service::Auth | Service::Collector => Vec::new(),
-        },
+        audit: audit(service),
+        rates: rates(name, service),
         revocation: Revocation::Required,
         stream_end: StreamEnd::Exp,
         passage: Passage::default(),
@@ -309,13 +309,37 @@ pub(super) fn routes(auth: &Arc<Upstream>, collector: &Arc<Upstream>) -> Vec<Rou
     });
     let pages = hosted_page::ROUTES.iter().cloned();
     let factors = second_factor::ROUTES.iter().cloned();
+    let console = console::ROUTES.iter().cloned();
     ROUTES
         .iter()
         .cloned()
         .chain(pages)
         .chain(factors)
+        .chain(console)
         .chain(administration)
         .chain(log)
         .map(route)
+        .collect()
+}
+
+fn audit(service: Service) -> Audit {
+    match service {
+        // docs/decisions/0108: files that anybody has, dozens for every page.
+        Service::Console => Audit::Off,
+        Service::Door | Service::Intake | Service::Description | Service::Auth | Service::Collector => {
+            Audit::Durable
+        }
+    }
+}
+
+/// The services bound by themselves what costs them something.
+fn rates(name: &str, service: Service) -> Vec<RateRule> {
+    let quota = match service {
+        Service::Intake => Quota::parse(REPORTS, None).ok(),
+        _ => None,
+    };
+    quota
+        .map(|quota| RateRule::on(name, Per::Client, quota))
+        .into_iter()
         .collect()
 }
