@@ -24,7 +24,7 @@ use crate::access::{RequestFacts, note_request};
 use crate::error::ApiError;
 use crate::event_log::EventLog;
 use crate::tail::Tails;
-use crate::{completeness, dead_letter, openapi, search, statistics, tail, timeline};
+use crate::{completeness, console, dead_letter, openapi, search, statistics, tail, timeline};
 
 /// What requests share.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ fn operation() -> OpenApiRouter<AppState> {
 
 /// Every end point with its description.
 pub(crate) fn end_points() -> OpenApiRouter<AppState> {
-    log().merge(operation())
+    log().merge(console::routes()).merge(operation())
 }
 
 /// Every route of the service.
@@ -80,7 +80,9 @@ pub fn router(app: AppState) -> Router {
         .layer(middleware::map_response(not_stored))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn_with_state(app.clone(), note_request));
-    Router::from(operation()).merge(api).with_state(app)
+    Router::from(operation().merge(console::routes()))
+        .merge(api)
+        .with_state(app)
 }
 
 /// The process answers.

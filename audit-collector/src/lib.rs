@@ -4,6 +4,7 @@ mod access;
 pub mod app;
 pub mod command;
 pub mod completeness;
+mod console;
 pub mod dead_letter;
 mod error;
 pub mod event_log;

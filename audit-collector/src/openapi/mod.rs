@@ -23,6 +23,7 @@ use crate::app::{AppState, end_points};
     ),
     tags(
         (name = "log", description = "Reading the log"),
+        (name = "console", description = "The page for people, which asks the other end points"),
         (name = "operation", description = "For operators; not routed at the door")
     )
 )]

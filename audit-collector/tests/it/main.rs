@@ -7,6 +7,7 @@ mod harness;
 mod access;
 mod append;
 mod completeness;
+mod console;
 mod dead_letters;
 mod filter;
 mod hostile;

@@ -1,0 +1,64 @@
+// Filters as the collector reads them (docs/search.md), put together from parts. Pure.
+
+// The fields of the language, with the words that are their only values.
+export const FIELDS = {
+  user: null,
+  outcome: ['granted', 'denied', 'success', 'failure', 'error'],
+  class: ['access', 'auth', 'admin', 'system', 'alert'],
+  action: null,
+  reason: null,
+  ip: null,
+  route: null,
+  path: null,
+  method: null,
+  status: null,
+  duration: null,
+  last: ['15m', '1h', '24h', '7d'],
+  sub: null,
+  sid: null,
+  jti: null,
+  client: null,
+  identity: ['verified', 'claimed', 'none'],
+  request: null,
+  service: null,
+  instance: null,
+  boot: null,
+  seq: null,
+  time: null,
+  id: null,
+};
+
+// What this console itself asks, and the beats of services: most of the events while somebody looks.
+export const QUIET = '-(client:gatelog-console method:GET) -action:heartbeat';
+
+// A value as it stands in a filter. One that is not plain is quoted, so that nothing in it is special.
+export function quoted(value) {
+  const text = String(value);
+  return /^[A-Za-z0-9_/{}.,@+:-]+$/.test(text) && !/^[-<>=:]/.test(text) && !text.includes('..')
+    ? text
+    : `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+}
+
+export const condition = (field, value) => `${field}:${quoted(value)}`;
+
+// What is sent for what was typed, and how much further to the right a place in it stands.
+export function sent(typed, isQuiet) {
+  const text = typed.trim();
+  if (!isQuiet) return { q: text, shift: typed.indexOf(text) };
+  if (!text) return { q: QUIET, shift: 0 };
+  return { q: `(${text}) ${QUIET}`, shift: typed.indexOf(text) - 1 };
+}
+
+// What may follow where the caret stands: `{from, to, choices}`, with places in the text.
+export function completions(text, caret) {
+  const before = text.slice(0, caret);
+  const word = /[^\s()]*$/.exec(before)[0].replace(/^-/, '');
+  const from = caret - word.length;
+  const [name, value] = word.includes(':') ? word.split(/:(.*)/s) : [word, null];
+  if (value === null) {
+    const choices = Object.keys(FIELDS).filter((field) => field.startsWith(name) && field !== name);
+    return { from, to: caret, choices: choices.map((field) => ({ text: `${field}:`, field })) };
+  }
+  const values = (FIELDS[name] ?? []).filter((known) => known.startsWith(value) && known !== value);
+  return { from: from + name.length + 1, to: caret, choices: values.map((known) => ({ text: `${known} ` })), field: name, value };
+}

@@ -1,0 +1,135 @@
+// A period at a glance. Every number leads to its events.
+
+import { html, useMemo } from '../html.js';
+import { get, useAnswer } from '../api.js';
+import { QUIET, condition } from '../filter.js';
+import { number, zoneName, zoneOffset } from '../format.js';
+import { language, t } from '../i18n.js';
+import { useObservable } from '../observable.js';
+import { bounds, periodParams } from '../period.js';
+import { preferences } from '../preferences.js';
+import { change, link } from '../url.js';
+import { TimeChart } from '../components/chart.js';
+import { Answer, Empty, Heading, Panel } from '../components/parts.js';
+import { PeriodChoice } from '../components/period.js';
+
+// What is looked at: requests, whoever made them, but for what this console reads.
+const REQUESTS = `class:access action:api_request ${QUIET}`;
+const SIGN_INS = 'action:(authn_login_success authn_login_fail)';
+
+export default function Overview({ params }) {
+  const { zone } = useObservable(preferences);
+  const key = JSON.stringify([params.last, params.from, params.to]);
+  const period = useMemo(() => bounds(params), [key]);
+  const ask = (path, more) => (signal) => get(`/v1/stats/${path}`, { ...period, ...more }, signal);
+  const summary = useAnswer(key, ask('summary', { q: QUIET }));
+  const requests = useAnswer(key, ask('series', { q: REQUESTS, by: 'outcome' }));
+  const signIns = useAnswer(key, ask('series', { q: SIGN_INS, by: 'outcome' }));
+  const heat = useAnswer(`${key} ${zone}`, ask('heatmap', { q: REQUESTS, offset: zoneOffset() }));
+  const to = (q) => link('events', { ...periodParams(params), q });
+  return html`<div class="view">
+    <div class="bar"><${Heading}>${t('view.overview')}<//><${PeriodChoice} params=${params} /></div>
+    <${Tiles} requests=${requests.data} signIns=${signIns.data} summary=${summary.data} to=${to} />
+    <div class="grid">
+      <${Panel} wide title=${t('overview.requests_over_time')}>
+        <${Over} answer=${requests} good="granted" bad=${['denied', 'error']} names=${['series.all', 'series.denied_or_failed']} />
+      <//>
+      <${Panel} wide title=${t('overview.sign_ins_over_time')}>
+        <${Over} answer=${signIns} good="success" bad=${['failure']} names=${['series.all', 'series.failure']} />
+      <//>
+      <${Panel} title=${t('overview.reasons')}>
+        <${Answer} answer=${summary}>${({ by_reason: counts }) => html`<${Ranks} counts=${counts.slice(0, 10)} field="reason" to=${to} />`}<//>
+      <//>
+      <${Panel} title=${t('overview.users')}>
+        <${Answer} answer=${summary}>${({ top_users: counts }) => html`<${Ranks} counts=${counts} field="user" to=${to} />`}<//>
+      <//>
+      <${Panel} title=${t('overview.addresses')}>
+        <${Answer} answer=${summary}>${({ top_addresses: counts }) => html`<${Ranks} counts=${counts} field="ip" to=${to} />`}<//>
+      <//>
+      <${Panel} title=${t('overview.routes')}>
+        <${Answer} answer=${summary}>${({ top_routes: counts }) => html`<${Ranks} counts=${counts} field="route" to=${to} />`}<//>
+      <//>
+      <${Panel} title=${t('overview.actions')}>
+        <${Answer} answer=${summary}>${({ by_action: counts }) => html`<${Ranks} counts=${counts.slice(0, 10)} field="action" to=${to} />`}<//>
+      <//>
+      <${Panel} title=${t('overview.heat', { zone: zoneName() })}>
+        <${Answer} answer=${heat}>${(map) => html`<${Heat} map=${map} />`}<//>
+      <//>
+    </div>
+  </div>`;
+}
+
+const lineOf = (answer, outcome) => answer?.groups.find(({ value }) => value === outcome)?.total ?? 0;
+
+function Tiles({ requests, signIns, summary, to }) {
+  const tiles = [
+    ['requests', requests?.events, 'class:access action:api_request'],
+    ['refused', requests && lineOf(requests, 'denied'), 'class:access outcome:denied', 'bad'],
+    ['errors', requests && lineOf(requests, 'error'), 'class:access outcome:error', 'warn'],
+    ['sign_ins', signIns && lineOf(signIns, 'success'), 'action:authn_login_success'],
+    ['failed_sign_ins', signIns && lineOf(signIns, 'failure'), 'action:authn_login_fail', 'bad'],
+    ['events', summary?.events, ''],
+  ];
+  return html`<div class="tiles">
+    ${tiles.map(
+      ([name, count, q, tone]) => html`<a class="tile ${count ? (tone ?? '') : ''}" href=${to(q)}>
+        <span class="muted">${t(`overview.${name}`)}</span><b>${count === undefined ? '…' : number(count)}</b>
+      </a>`,
+    )}
+  </div>`;
+}
+
+function Over({ answer, bad, names }) {
+  const { data } = answer;
+  const lines = useMemo(() => {
+    if (!data) return [];
+    const sum = (chosen) => data.starts.map((_, index) => chosen.reduce((all, line) => all + line.events[index], 0));
+    const others = [data.rest, data.without].filter(Boolean);
+    return [
+      { name: t(names[0]), colour: '--bar', tone: 'all', events: sum([...data.groups, ...others]) },
+      { name: t(names[1]), colour: '--bad', tone: 'bad', events: sum(data.groups.filter(({ value }) => bad.includes(value))) },
+    ];
+  }, [data, language.get()]);
+  const zoom = (from, to) => change({ from, to, last: null });
+  return html`<${Answer} answer=${answer}>
+    ${(series) =>
+      series.events === 0
+        ? html`<${Empty}>${t('overview.none')}<//>`
+        : html`<${TimeChart} starts=${series.starts} bucket=${series.bucket_seconds} lines=${lines} onZoom=${zoom} />`}
+  <//>`;
+}
+
+function Ranks({ counts, field, to }) {
+  if (counts.length === 0) return html`<${Empty}>${t('overview.none')}<//>`;
+  const most = Math.max(...counts.map(({ events }) => events));
+  return html`<ol class="ranks">
+    ${counts.map(
+      ({ value, events }) => html`<li style=${{ '--share': (100 * events) / most }}>
+        <a href=${to(condition(field, value))}><span class="what" title=${value}>${value}</span><span>${number(events)}</span></a>
+      </li>`,
+    )}
+  </ol>`;
+}
+
+// Darker is more; the numbers themselves are said to whoever hears the page.
+function Heat({ map }) {
+  if (map.events === 0) return html`<${Empty}>${t('overview.none')}<//>`;
+  const most = Math.max(...map.weekdays.flat());
+  // 5 January 1970 was a Monday.
+  const name = (weekday, length) =>
+    new Intl.DateTimeFormat(language.get(), { weekday: length, timeZone: 'UTC' }).format(new Date((4 + weekday) * 86_400_000));
+  return html`<table class="heat">
+    <thead><tr><th scope="col"><span class="hidden">${t('heat.day')}</span></th>
+      ${map.weekdays[0].map((_, hour) => html`<th scope="col" class="small muted">${hour % 6 === 0 ? hour : html`<span class="hidden">${hour}</span>`}</th>`)}</tr></thead>
+    <tbody>
+      ${map.weekdays.map(
+        (hours, weekday) => html`<tr><th scope="row" class="small">${name(weekday, 'short')}</th>
+          ${hours.map((count, hour) => {
+            const label = t('heat.cell', { day: name(weekday, 'long'), hour, count: number(count) });
+            return html`<td title=${label} style=${{ '--share': count ? Math.round(15 + (85 * count) / most) : 0 }}><span class="hidden">${number(count)}</span></td>`;
+          })}</tr>`,
+      )}
+    </tbody>
+  </table>`;
+}
+
