@@ -30,6 +30,8 @@ missing_packages() {
     command -v caddy >/dev/null || echo caddy
     command -v cc >/dev/null || echo gcc libc6-dev
     command -v shellcheck >/dev/null || echo shellcheck
+    command -v chromium >/dev/null || echo chromium
+    command -v npm >/dev/null || echo nodejs npm
     find_python || echo python3-authlib python3-cryptography python3-fastapi python3-httpx python3-jwt mypy \
         python3-pytest python3-requests python3-uvicorn python3-yaml
 }

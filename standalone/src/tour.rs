@@ -8,7 +8,12 @@ pub fn text(url: &str, setup_token: Option<&str>, password: &str) -> String {
     let (beginning, password) = match setup_token {
         Some(token) => (first_administrator(url, token, password), password),
         None => (
-            "Copy and paste, line by line, with your administrator's name and password:\n".to_owned(),
+            format!(
+                "The console, for people: {url}/console/
+
+Or copy and paste, line by line, with your administrator's name and password:
+"
+            ),
             "YOUR PASSWORD",
         ),
     };
@@ -42,7 +47,11 @@ fn first_administrator(url: &str, token: &str, password: &str) -> String {
 
   {token}
 
-Copy and paste, line by line:
+In the browser, at the console:
+
+  {url}/console/#/setup/{token}
+
+Or copy and paste, line by line:
 
   # 1. make the first administrator
   curl -s {url}/v1/setup -H 'content-type: application/json' \

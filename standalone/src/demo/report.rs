@@ -122,7 +122,8 @@ fn how_to_go_on(client: &Client, people: &People) -> String {
     let url = client.url();
     let password = &people.admin.password;
     format!(
-        "\nExplore it while it runs; all of it is gone when it stops:\n\n  \
+        "\nExplore it while it runs; all of it is gone when it stops. In the browser, as `admin` with the password \
+         `{password}`:\n\n  {url}/console/\n\nOr by hand:\n\n  \
          TOKEN=$(curl -s {url}/v1/login -H 'content-type: application/json' \\\n    \
          -d '{{\"username\":\"admin\",\"password\":\"{password}\"}}' \\\n    \
          | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')\n  \

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod blocks;
+mod console;
 mod demo;
 mod gatelog;
 mod intake;

@@ -61,6 +61,7 @@ fn a_second_start_keeps_everything_and_offers_no_second_administrator() {
     let printed = again.printed_until("Ctrl-C");
     assert!(!printed.contains("one-time token"), "{printed}");
     assert!(printed.contains("your administrator's name"), "{printed}");
+    assert!(printed.contains("/console/\n"), "{printed}");
 }
 
 #[test]
