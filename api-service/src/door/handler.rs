@@ -59,6 +59,7 @@ fn body_max(door: &Door, route: Option<&Route>) -> u64 {
         .unwrap_or(door.body_max_bytes)
 }
 
+/// What is long is boxed, so that it is no part of what is moved about for every other request.
 async fn serve(
     door: &Door,
     arrival: &Arrival,
@@ -76,13 +77,20 @@ async fn serve(
     match (&granted.route.target, &granted.caller) {
         (Target::Me, Some(caller)) => Answer::Whole(me::answer(caller)),
         (Target::Intake, Some(caller)) => {
-            intake::take(&door.gate.spool, caller, &parts.headers, body, meter).await
+            Box::pin(intake::take(
+                &door.gate.spool,
+                caller,
+                &parts.headers,
+                body,
+                meter,
+            ))
+            .await
         }
         (Target::Me | Target::Intake, None) => Answer::refused(shared::http::bearer::missing_token()),
         (Target::Description, _) => Answer::Whole(openapi::answer()),
         (Target::Decided, _) => Answer::refused(no_route()),
         (Target::Upstream(upstream), _) => {
-            match forward(door, arrival, (granted, upstream), (parts, body), meter).await {
+            match Box::pin(forward(door, arrival, (granted, upstream), (parts, body), meter)).await {
                 Ok(Forwarded::Whole(response)) => Answer::Whole(response),
                 Ok(Forwarded::Streamed(response)) => Answer::Streamed(response),
                 Ok(Forwarded::Switched(response, passing)) => Answer::Switched(response, passing),

@@ -169,7 +169,7 @@ impl Case {
                 .for_request(&self.arrival.request_id)
                 .into_response(),
         };
-        if let Some(route) = &self.route {
+        if let Some(route) = self.route.as_ref().filter(|_| self.gate.is_traced) {
             let template = AnsweredRoute(route.template.clone());
             response.extensions_mut().insert(template);
         }

@@ -80,6 +80,8 @@ pub(crate) struct Gate {
     streams: Watch,
     /// Answers by route.
     answers: Answers,
+    /// Whether there are traces, which ask for the route of every answer.
+    is_traced: bool,
     /// A line for every request, beside its event.
     access_log: AccessLog,
     /// Events that could not be kept.

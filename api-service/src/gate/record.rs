@@ -25,7 +25,8 @@ pub(super) struct Record {
     gate: Arc<Gate>,
     /// When the request's head was read.
     started: Instant,
-    draft: Draft,
+    /// Boxed, since it is large and moves with the request.
+    draft: Box<Draft>,
     audit: Audit,
     held: Option<Reservation>,
     /// Whether an intent of the same id may be written.
@@ -63,7 +64,7 @@ impl Record {
         }
         Self {
             started: arrival.started,
-            draft: Draft::undated(facts),
+            draft: Box::new(Draft::undated(facts)),
             audit: Audit::Durable,
             held: None,
             is_intended: false,

@@ -81,6 +81,7 @@ impl RunningGate {
             streams,
             shed,
             reasons: metrics.register(METRICS_PREFIX, Reasons::register),
+            is_traced: settings.process.traces.is_on(),
             access_log: settings.access_log,
             answers: metrics.register(METRICS_PREFIX, Answers::register),
             refusals: metrics.register(METRICS_PREFIX, Refusals::register),

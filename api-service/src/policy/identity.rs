@@ -43,8 +43,8 @@ impl IdentityHeaders {
 
     /// Whether `name` is one of them, under whatever spelling.
     pub fn has(&self, name: &HeaderName) -> bool {
-        let name = folded(name);
-        self.0.iter().any(|(own, _)| folded(own) == name)
+        let name = Folded::of(name);
+        self.0.iter().any(|(own, _)| name.is(own.as_str()))
     }
 
     /// Whether `name` is one of them in another spelling, which a proxy that sets the header does not replace.
@@ -78,9 +78,36 @@ impl Default for IdentityHeaders {
     }
 }
 
-/// The spelling in which CGI and its heirs see a name: `-`, `_` and `.` are one.
-pub fn folded(name: &HeaderName) -> String {
-    name.as_str().replace(['_', '.'], "-")
+/// A name as CGI and its heirs see it: `-`, `_` and `.` are one.
+#[derive(Clone, Copy, Debug)]
+pub struct Folded<'n>(&'n [u8]);
+
+impl<'n> Folded<'n> {
+    /// The name of a header.
+    pub fn of(name: &'n HeaderName) -> Self {
+        Self(name.as_str().as_bytes())
+    }
+
+    /// Whether it is `name`, a name in small letters, however both of them are spelt.
+    pub fn is(self, name: &str) -> bool {
+        self.0.len() == name.len() && self.starts_with(name)
+    }
+
+    /// Whether it begins with `prefix`, in small letters, however both of them are spelt.
+    pub fn starts_with(self, prefix: &str) -> bool {
+        let beginning = self.0.get(..prefix.len());
+        beginning.is_some_and(|beginning| {
+            let mut pairs = beginning.iter().zip(prefix.as_bytes());
+            pairs.all(|(own, other)| folded(*own) == folded(*other))
+        })
+    }
+}
+
+const fn folded(byte: u8) -> u8 {
+    match byte {
+        b'_' | b'.' => b'-',
+        byte => byte,
+    }
 }
 
 #[cfg(test)]

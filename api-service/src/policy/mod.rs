@@ -21,7 +21,7 @@ mod upstream;
 
 pub use allow::{Allow, AllowError, Asker, TooManyTerms, Witness};
 pub use cors::Cors;
-pub use identity::{IdentityClaim, IdentityHeaders, folded};
+pub use identity::{Folded, IdentityClaim, IdentityHeaders};
 pub use issuer::{IssuerKeys, PolicyIssuer};
 pub use load::{PolicyError, Surroundings, load};
 pub use passage::Passage;

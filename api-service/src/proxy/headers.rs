@@ -1,6 +1,7 @@
 //! Which headers cross the door, in either direction.
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE,
@@ -10,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use shared::http::request_id::X_REQUEST_ID;
 
 use super::Outgoing;
-use crate::policy::{IdentityHeaders, folded};
+use crate::policy::{Folded, IdentityHeaders};
 
 /// Headers that concern one connection only (RFC 9110 §7.6.1), and the old ones that some proxies still send.
 const HOP_BY_HOP: [HeaderName; 9] = [
@@ -24,6 +25,10 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     TRANSFER_ENCODING,
     UPGRADE,
 ];
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Names that only the door may set, in folded spelling: what begins so tells an upstream who calls or from where.
 const RESERVED_PREFIXES: [&str; 3] = ["x-forwarded-", "x-gatelog-", "x-original-"];
@@ -40,6 +45,9 @@ const RESERVED: [&str; 8] = [
     "x-method-override",
     "proxy",
 ];
+
+/// The identity headers of an upstream that names none. No client may send them to any other either.
+static USUAL_IDENTITY: LazyLock<IdentityHeaders> = LazyLock::new(IdentityHeaders::default);
 
 /// The cookies of the hosted pages, on https and in development.
 const OWN_COOKIES: [&str; 6] = [
@@ -59,10 +67,9 @@ pub(super) fn outgoing(headers: &mut HeaderMap, outgoing: &Outgoing<'_>) {
     let takes_trailers = outgoing.upstream.http2 && takes_trailers(headers);
     remove_hop_by_hop(headers);
     let identity = &outgoing.upstream.identity;
-    let defaults = IdentityHeaders::default();
     let refused: Vec<HeaderName> = headers
         .keys()
-        .filter(|name| is_reserved(name, identity) || is_reserved(name, &defaults))
+        .filter(|name| is_reserved(name, identity))
         .cloned()
         .collect();
     for name in refused {
@@ -78,18 +85,10 @@ pub(super) fn outgoing(headers: &mut HeaderMap, outgoing: &Outgoing<'_>) {
     if !outgoing.upstream.gets_own_cookies {
         remove_own_cookies(headers);
     }
-    set(
-        headers,
-        HeaderName::from_static("x-forwarded-for"),
-        &outgoing.client_ip.to_string(),
-    );
-    set(
-        headers,
-        HeaderName::from_static("x-forwarded-proto"),
-        outgoing.scheme,
-    );
+    set(headers, X_FORWARDED_FOR, &outgoing.client_ip.to_string());
+    set(headers, X_FORWARDED_PROTO, outgoing.scheme);
     if let Some(host) = outgoing.host {
-        set(headers, HeaderName::from_static("x-forwarded-host"), host);
+        set(headers, X_FORWARDED_HOST, host);
     }
     set(headers, FORWARDED, &forwarded(outgoing));
     set(headers, X_REQUEST_ID, outgoing.request_id);
@@ -176,17 +175,18 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 fn is_reserved(name: &HeaderName, identity: &IdentityHeaders) -> bool {
-    let folded = folded(name);
+    let folded = Folded::of(name);
     RESERVED_PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
-        || RESERVED.contains(&folded.as_str())
+        || RESERVED.iter().any(|reserved| folded.is(reserved))
         || identity.has(name)
+        || USUAL_IDENTITY.has(name)
 }
 
 /// Sets a header whose value may hold what no header can; then the upstream gets none rather than a wrong one.
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    headers.remove(&name);
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(name, value);
+    match HeaderValue::from_str(value) {
+        Ok(value) => drop(headers.insert(name, value)),
+        Err(_) => drop(headers.remove(name)),
     }
 }
 

@@ -140,10 +140,10 @@ impl RateLimiter {
     }
 }
 
-fn arrival(rule: &RateRule, key: Key, now: Duration) -> Arrival {
+fn arrival(rule: &RateRule, key: Key, now: Duration) -> Arrival<'_> {
     Arrival {
         key,
-        shared: rule.shared_key(),
+        scope: rule.scope(),
         quota: rule.quota,
         now,
     }

@@ -87,16 +87,16 @@ impl RateRule {
         }
     }
 
-    /// The key that those share for whom there is no room.
-    pub(super) fn shared_key(&self) -> Key {
-        Key::of(&[&self.scope])
+    /// What its counts are kept under.
+    pub(super) fn scope(&self) -> &str {
+        &self.scope
     }
 
     /// The key of a request that comes from `ip`.
     pub(super) fn key_of_stranger(&self, ip: IpAddr) -> Key {
         match self.per {
             Per::Address => Key::of(&[&self.scope, &network(ip).to_string()]),
-            _ => self.shared_key(),
+            _ => Key::of(&[&self.scope]),
         }
     }
 
@@ -150,7 +150,9 @@ mod tests {
     #[test]
     fn the_same_limit_on_another_route_and_another_limit_on_the_same_count_for_themselves() {
         let quota = |limit| Quota::parse(limit, None).unwrap();
-        let key = |route, limit| RateRule::on(route, Per::Route, quota(limit)).shared_key();
+        let key = |route, limit| {
+            RateRule::on(route, Per::Route, quota(limit)).key_of_stranger(IpAddr::V6(Ipv6Addr::LOCALHOST))
+        };
 
         assert_eq!(key("a", "1/s"), key("a", "1/s"));
         assert_ne!(key("a", "1/s"), key("b", "1/s"));

@@ -54,10 +54,10 @@ struct Shard {
 
 /// One more request for a key.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Arrival {
+pub(super) struct Arrival<'r> {
     pub(super) key: Key,
-    /// The key that those share for whom there is no room.
-    pub(super) shared: Key,
+    /// What those share a key of for whom there is no room.
+    pub(super) scope: &'r str,
     pub(super) quota: Quota,
     /// Since any fixed moment.
     pub(super) now: Duration,
@@ -73,7 +73,7 @@ impl Table {
     }
 
     /// Judges a request and takes its part if it is admitted.
-    pub(super) fn take(&self, arrival: &Arrival) -> Verdict {
+    pub(super) fn take(&self, arrival: &Arrival<'_>) -> Verdict {
         let (mut shard, key) = self.bucket(arrival);
         let verdict = shard.judge(key, arrival);
         if let Verdict::Admitted { full_at, .. } = verdict {
@@ -83,19 +83,20 @@ impl Table {
     }
 
     /// Judges a request that takes nothing.
-    pub(super) fn judge(&self, arrival: &Arrival) -> Verdict {
+    pub(super) fn judge(&self, arrival: &Arrival<'_>) -> Verdict {
         let (shard, key) = self.bucket(arrival);
         shard.judge(key, arrival)
     }
 
     /// Where a request is counted: under its own key if there is room for it.
-    fn bucket(&self, arrival: &Arrival) -> (MutexGuard<'_, Shard>, Key) {
+    fn bucket(&self, arrival: &Arrival<'_>) -> (MutexGuard<'_, Shard>, Key) {
         let mut shard = self.shard(arrival.key);
         if shard.has_room_for(arrival, self.keys_max / SHARDS) {
             return (shard, arrival.key);
         }
         drop(shard);
-        (self.shard(arrival.shared), arrival.shared)
+        let shared = Key::of(&[arrival.scope]);
+        (self.shard(shared), shared)
     }
 
     /// How many keys are remembered.
@@ -115,7 +116,7 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 }
 
 impl Shard {
-    fn has_room_for(&mut self, arrival: &Arrival, room: usize) -> bool {
+    fn has_room_for(&mut self, arrival: &Arrival<'_>, room: usize) -> bool {
         if self.full_at.len() < room || self.full_at.contains_key(&arrival.key) {
             return true;
         }
@@ -126,7 +127,7 @@ impl Shard {
         self.full_at.len() < room
     }
 
-    fn judge(&self, key: Key, arrival: &Arrival) -> Verdict {
+    fn judge(&self, key: Key, arrival: &Arrival<'_>) -> Verdict {
         let full_at = self.full_at.get(&key).copied().unwrap_or_default();
         arrival.quota.judge(full_at, arrival.now)
     }
@@ -136,10 +137,10 @@ impl Shard {
 mod tests {
     use super::*;
 
-    fn arrival(name: &str, seconds: u64) -> Arrival {
+    fn arrival(name: &str, seconds: u64) -> Arrival<'static> {
         Arrival {
             key: Key::of(&["rule", name]),
-            shared: Key::of(&["rule"]),
+            scope: "rule",
             quota: Quota::parse("1/min", None).unwrap(),
             now: Duration::from_secs(seconds),
         }

@@ -6,6 +6,7 @@
 pub mod action;
 pub mod batch;
 mod facts;
+mod id;
 mod text;
 pub mod wire;
 
@@ -19,6 +20,7 @@ pub use facts::{
     Actor, Class, ClientFacts, Detail, Door, Facts, HttpFacts, Identity, Outcome, PolicyFacts, Reporter,
     TokenFacts, TraceFacts,
 };
+pub use id::{event_id, stable_event_id};
 pub use text::bounded;
 
 /// An event before it has its number.
@@ -105,47 +107,5 @@ pub struct Source {
 impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "/{}/{}/{}", self.service, self.instance, self.boot)
-    }
-}
-
-/// The UUIDv7 of the moment `time` whose other bits are those of `rest`: the same for the same, so that what is told twice is
-/// one event. Moments before 1970 count as 1970.
-pub fn stable_event_id(time: UtcMicros, rest: &[u8; 10]) -> Uuid {
-    let millis = u64::try_from(time.as_micros() / 1_000).unwrap_or(0);
-    uuid::Builder::from_unix_timestamp_millis(millis, rest).into_uuid()
-}
-
-/// A fresh UUIDv7 of the moment `time`, to the millisecond, the rest random (RFC 9562 §5.7).
-pub fn event_id(time: UtcMicros) -> Uuid {
-    let micros = u64::try_from(time.as_micros()).unwrap_or(0);
-    let nanos = u32::try_from(micros % 1_000_000 * 1_000).unwrap_or(0);
-    let timestamp = uuid::Timestamp::from_unix(uuid::NoContext, micros / 1_000_000, nanos);
-    Uuid::new_v7(timestamp)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stable_id_is_of_version_7_and_of_its_moment() {
-        let time = UtcMicros::from_micros(1_700_000_000_123_456);
-
-        let id = stable_event_id(time, &[7; 10]);
-
-        assert_eq!(id.get_version_num(), 7);
-        assert_eq!(id, stable_event_id(time, &[7; 10]));
-        assert_ne!(id, stable_event_id(time, &[8; 10]));
-        assert_eq!(
-            id.get_timestamp().unwrap().to_unix(),
-            (1_700_000_000, 123_000_000)
-        );
-        assert_eq!(
-            stable_event_id(UtcMicros::from_seconds(-1), &[7; 10])
-                .get_timestamp()
-                .unwrap()
-                .to_unix(),
-            (0, 0)
-        );
     }
 }

@@ -89,7 +89,7 @@ impl Guard {
         if_blind: IfBlind,
     ) -> Result<Admitted, Box<Rejection>> {
         match self.admit_on(token, audience, if_blind) {
-            Err(rejection) if self.word_on_key(rejection.refusal, &rejection.token).await => {
+            Err(rejection) if Box::pin(self.word_on_key(rejection.refusal, &rejection.token)).await => {
                 self.admit_on(token, audience, if_blind)
             }
             decided => decided,

@@ -28,7 +28,8 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, MalformedAuthor
     let text = value.to_str().map_err(|_| MalformedAuthorization)?;
     let (scheme, token) = text.split_once(' ').ok_or(MalformedAuthorization)?;
     // RFC 9110 §11.1: schemes are compared without regard to case.
-    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() || token.contains([' ', ',']) {
+    let is_several = token.bytes().any(|byte| matches!(byte, b' ' | b','));
+    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() || is_several {
         return Err(MalformedAuthorization);
     }
     Ok(Some(token))

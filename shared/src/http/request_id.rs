@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
-use uuid::Uuid;
 
 use super::client_addr::is_trusted;
+use crate::clock::{Clock as _, SystemClock};
+use crate::event::event_id;
 
 /// The header that carries it.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -23,5 +24,5 @@ pub fn request_id(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Strin
         .filter(|id| {
             !id.is_empty() && id.len() <= LENGTH_MAX && id.bytes().all(plain) && is_trusted(peer, trusted)
         });
-    given.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+    given.map_or_else(|| event_id(SystemClock.now()).to_string(), str::to_owned)
 }

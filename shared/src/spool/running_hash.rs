@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN, digest};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::clock::UtcMicros;
@@ -33,10 +33,11 @@ impl RunningHash {
     /// The value after one more event, given by its [`event_digest`].
     #[must_use]
     pub fn after_digest(self, event: EventDigest) -> Self {
-        let mut chained = self.0.to_vec();
-        chained.extend_from_slice(&event);
+        let mut chained = Context::new(&SHA256);
+        chained.update(&self.0);
+        chained.update(&event);
         let mut next = [0; SHA256_OUTPUT_LEN];
-        next.copy_from_slice(digest(&SHA256, &chained).as_ref());
+        next.copy_from_slice(chained.finish().as_ref());
         Self(next)
     }
 }

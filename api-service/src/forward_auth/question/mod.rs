@@ -19,7 +19,7 @@ use ipnet::IpNet;
 use shared::http::client_addr::is_trusted;
 
 use super::PATH;
-use crate::policy::folded;
+use crate::policy::Folded;
 
 const ORIGINAL_METHOD: &str = "x-original-method";
 const ORIGINAL_URI: &str = "x-original-uri";
@@ -151,7 +151,9 @@ fn named<'h>(
     headers: &'h HeaderMap,
     name: &'h str,
 ) -> impl Iterator<Item = (&'h HeaderName, &'h HeaderValue)> {
-    headers.iter().filter(move |(given, _)| folded(given) == name)
+    headers
+        .iter()
+        .filter(move |(given, _)| Folded::of(given).is(name))
 }
 
 /// The one header of that name.

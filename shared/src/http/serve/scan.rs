@@ -78,7 +78,7 @@ impl Scanner {
                     }
                 }
                 State::Head | State::ChunkSize | State::ChunkEnd | State::Trailers => {
-                    let end = bytes.iter().position(|byte| *byte == b'\n');
+                    let end = memchr::memchr(b'\n', bytes);
                     let (now, later) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
                     bytes = later;
                     if end.is_some() && self.line.is_empty() {

@@ -61,6 +61,11 @@ impl Traces {
         Ok(Self(Some(Arc::new(Inner { provider, tracer }))))
     }
 
+    /// Whether there are any.
+    pub const fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// The same router, with a span for every request if there are traces.
     pub fn over(&self, router: Router) -> Router {
         match &self.0 {
