@@ -63,7 +63,7 @@ const OWN_COOKIES: [&str; 6] = [
 ///
 /// A header is removed by its folded spelling: `X-User`, `x_user` and `X.User` are one to many upstreams. The door's own
 /// are set last, so that nothing a client sends, `Connection` included, can take them away.
-pub(super) fn outgoing(headers: &mut HeaderMap, outgoing: &Outgoing<'_>) {
+pub(crate) fn outgoing(headers: &mut HeaderMap, outgoing: &Outgoing<'_>) {
     let takes_trailers = outgoing.upstream.http2 && takes_trailers(headers);
     remove_hop_by_hop(headers);
     let identity = &outgoing.upstream.identity;

@@ -19,6 +19,7 @@ use shared::token::Verified;
 use crate::gate::{BodyMeter, MustEnd, Passing};
 use crate::policy::{Timeouts, Upstream};
 pub(crate) use forward::forward;
+pub(crate) use headers::outgoing as outgoing_headers;
 pub(crate) use metrics::UpstreamMetrics;
 use pool::NoTurn;
 pub(crate) use pool::{Change, Pool, Pools, Reporter, Standing};
