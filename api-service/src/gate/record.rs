@@ -229,7 +229,12 @@ impl Drop for Record {
         if let Some(http) = &mut facts.http {
             http.duration_us = Some(elapsed);
         }
-        write_later(&self.gate, Draft::clone(&self.draft), self.audit, self.held.take());
+        write_later(
+            &self.gate,
+            Draft::clone(&self.draft),
+            self.audit,
+            self.held.take(),
+        );
     }
 }
 
