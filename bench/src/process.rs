@@ -67,6 +67,11 @@ impl Server {
         Ok(cpu)
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Memory in use.
     pub fn resident_bytes(&self) -> Outcome<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
@@ -99,6 +104,22 @@ pub fn cpu_of(process: u32) -> Outcome<Duration> {
         .map(|field| field.parse::<u32>())
         .sum::<Result<u32, _>>()?;
     Ok(TICK * ticks)
+}
+
+/// The processor time of a process and of all its children, also of those that have ended.
+pub fn cpu_of_family(process: u32) -> Outcome<Duration> {
+    let mut cpu = cpu_of(process)? + ended_children_cpu(process)?;
+    for child in children_of(process)? {
+        // It may end while it is looked at; then its time is its parent's.
+        cpu += cpu_of_family(child).unwrap_or_default();
+    }
+    Ok(cpu)
+}
+
+fn ended_children_cpu(process: u32) -> Outcome<Duration> {
+    let fields = stat(process)?;
+    let ticks = fields.iter().skip(13).take(2).map(|field| field.parse::<u32>());
+    Ok(TICK * ticks.sum::<Result<u32, _>>()?)
 }
 
 /// nginx works in children of the process that was started.

@@ -124,7 +124,7 @@ start_postgres() {
     export GATELOG_TEST_POSTGRES_CTL="$servers_dir/pg_ctl"
 }
 
-# write_postgres_conf DIR PORT
+# write_postgres_conf DIR PORT: with the lines of $postgres_settings at the end, where the last value of a key counts.
 write_postgres_conf() {
     cat <<CONF
 listen_addresses = '127.0.0.1'
@@ -140,6 +140,7 @@ fsync = off
 full_page_writes = off
 timezone = 'UTC'
 log_min_messages = warning
+${postgres_settings-}
 CONF
 }
 

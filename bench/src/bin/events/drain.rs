@@ -1,0 +1,200 @@
+//! Collectors that drain a full queue.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bench::Outcome;
+use bench::process::{Server, free_port};
+use bench::statistics::count;
+use shared::runtime::cli::say;
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgPool;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use tempfile::TempDir;
+
+use crate::prepared::Prepared;
+use crate::servers::Servers;
+
+/// How long a drain may take.
+const DRAIN_MAX: Duration = Duration::from_mins(4);
+
+/// How often it is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// What is stored: every batch tells its events.
+const STORED: &str = "SELECT CAST(COALESCE(SUM(events), 0) AS BIGINT) FROM batch";
+
+const SERVICE_TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// What storing events took.
+#[derive(Debug)]
+pub(crate) struct Cost {
+    pub(crate) events: u64,
+    pub(crate) took: Duration,
+    pub(crate) client: Duration,
+    pub(crate) database: Duration,
+    pub(crate) broker: Duration,
+    /// The most memory that a collector had, in bytes.
+    pub(crate) resident_max: u64,
+}
+
+impl Cost {
+    pub(crate) fn say_head() {
+        say(
+            "| who | events a second | client CPU µs an event | database | broker | client + database | MiB at most |",
+        );
+        say("|---|---|---|---|---|---|---|");
+    }
+
+    pub(crate) fn say(&self, who: &str) {
+        let micros = |cpu: Duration| cpu.as_secs_f64() * 1e6 / count(self.events);
+        say(&format!(
+            "| {who} | {:.0} | {:.1} | {:.1} | {:.1} | {:.1} | {:.0} |",
+            count(self.events) / self.took.as_secs_f64(),
+            micros(self.client),
+            micros(self.database),
+            micros(self.broker),
+            micros(self.client + self.database),
+            bench::statistics::mebibytes(self.resident_max),
+        ));
+    }
+}
+
+/// Where collectors store.
+pub(crate) enum Store {
+    Postgres { url: String, pool: PgPool },
+    Sqlite(PathBuf),
+}
+
+impl Store {
+    fn url(&self) -> String {
+        match self {
+            Self::Postgres { url, .. } => url.clone(),
+            Self::Sqlite(path) => format!("sqlite:{}", path.display()),
+        }
+    }
+
+    async fn stored(&self) -> Outcome<u64> {
+        let (stored,): (i64,) = match self {
+            Self::Postgres { pool, .. } => sqlx::query_as(STORED).fetch_one(pool).await?,
+            Self::Sqlite(path) => {
+                let options = SqliteConnectOptions::new().filename(path).read_only(true);
+                let pool = SqlitePool::connect_with(options).await?;
+                sqlx::query_as(STORED).fetch_one(&pool).await?
+            }
+        };
+        Ok(u64::try_from(stored)?)
+    }
+}
+
+/// One queue and one database, and collectors between them.
+pub(crate) struct Drain<'s> {
+    servers: &'s Servers,
+    binaries: &'s Path,
+    prefix: &'static str,
+    pub(crate) store: Store,
+    folder: TempDir,
+}
+
+impl<'s> Drain<'s> {
+    /// The tables and the queue, which a collector makes.
+    pub(crate) async fn set(
+        servers: &'s Servers,
+        binaries: &'s Path,
+        prefix: &'static str,
+        is_postgres: bool,
+    ) -> Outcome<Self> {
+        let folder = tempfile::tempdir()?;
+        let store = if is_postgres {
+            let (url, pool) = servers.database(prefix).await?;
+            Store::Postgres { url, pool }
+        } else {
+            Store::Sqlite(folder.path().join("audit.db"))
+        };
+        let drain = Self {
+            servers,
+            binaries,
+            prefix,
+            store,
+            folder,
+        };
+        let collector = drain.collector().await?;
+        let mut publisher = servers.publisher(prefix)?;
+        let first = [Prepared::new()?.next()?];
+        while publisher.publish(&first).await.is_err() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        while drain.store.stored().await? == 0 {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        collector.stop()?;
+        Ok(drain)
+    }
+
+    async fn collector(&self) -> Outcome<Server> {
+        let port = free_port()?;
+        let mut command = Command::new(self.binaries.join("audit-collector"));
+        command
+            .env_clear()
+            .env("GATELOG_COLLECTOR_LISTEN", format!("127.0.0.1:{port}"))
+            .env("GATELOG_COLLECTOR_AUTH_URL", "http://127.0.0.1:1")
+            .env("GATELOG_COLLECTOR_DATABASE_URL", self.store.url())
+            .env(
+                "GATELOG_COLLECTOR_BROKER_URL",
+                self.servers.broker_url("audit-collector"),
+            )
+            .env("GATELOG_COLLECTOR_TOPOLOGY_PREFIX", self.prefix)
+            .env("GATELOG_COLLECTOR_SPOOL_DIR", self.folder.path().join("spool"))
+            .env("GATELOG_COLLECTOR_SERVICE_TOKEN", SERVICE_TOKEN)
+            .env("GATELOG_COLLECTOR_LOG", "error")
+            .stdout(Stdio::null());
+        Ok(Server::start(&mut command, port, "/healthz").await?.0)
+    }
+
+    /// Fills the queue with so many events and has so many collectors drain it.
+    pub(crate) async fn run(&self, events: u64, collectors: usize) -> Outcome<Cost> {
+        Prepared::new()?
+            .publish(&mut self.servers.publisher(self.prefix)?, events)
+            .await?;
+        let target = self.store.stored().await? + events;
+        let (began, postgres) = (Instant::now(), self.servers.postgres_cpu()?);
+        let broker = self.servers.broker_cpu()?;
+        let mut running = Vec::new();
+        for _ in 0..collectors {
+            running.push(self.collector().await?);
+        }
+        let mut resident_max = 0;
+        while self.store.stored().await? < target {
+            for collector in &running {
+                resident_max = resident_max.max(collector.resident_bytes()?);
+            }
+            if began.elapsed() > DRAIN_MAX {
+                return Err(format!("{} of {target} in time", self.store.stored().await?).into());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        let took = began.elapsed();
+        let mut client = Duration::ZERO;
+        for collector in running {
+            client += collector.cpu()?;
+            collector.stop()?;
+        }
+        Ok(Cost {
+            events,
+            took,
+            client,
+            database: self.servers.postgres_cpu()?.saturating_sub(postgres),
+            broker: self.servers.broker_cpu()?.saturating_sub(broker),
+            resident_max,
+        })
+    }
+}
+
+/// Makes PostgreSQL plan by what there is, as it does by itself within a minute.
+pub(crate) async fn analyse(pool: &PgPool) -> Outcome<()> {
+    sqlx::query(AssertSqlSafe("ANALYZE".to_owned()))
+        .execute(pool)
+        .await?;
+    Ok(())
+}

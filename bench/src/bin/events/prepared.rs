@@ -1,0 +1,73 @@
+//! Events as a door makes them, published as fast as the broker takes them.
+
+use bench::Outcome;
+use shared::clock::{Clock as _, SystemClock};
+use shared::event::{Event, event_id, wire};
+use shared::transport::{Message, Publisher};
+use uuid::Uuid;
+
+/// An access event with everything in it.
+const MODEL: &[u8] = include_bytes!("../../../../shared/tests/golden/access.v1.json");
+
+/// Different users, each with four sessions.
+const USERS: u64 = 5_000;
+
+/// Requests with one token.
+const EVENTS_OF_A_TOKEN: u64 = 40;
+
+/// Events that are handed over at a time.
+const BATCH: u64 = 4_096;
+
+/// One boot of a door that numbers its events.
+pub(crate) struct Prepared {
+    model: Event,
+    seq: u64,
+}
+
+impl Prepared {
+    pub(crate) fn new() -> Outcome<Self> {
+        let mut model = wire::decode(MODEL)?;
+        model.source.boot = Uuid::new_v4();
+        Ok(Self { model, seq: 0 })
+    }
+
+    /// The next event, of now.
+    pub(crate) fn next(&mut self) -> Outcome<Message> {
+        self.seq += 1;
+        let (seq, mut event) = (self.seq, self.model.clone());
+        event.seq = seq;
+        event.time = SystemClock.now();
+        event.id = event_id(event.time);
+        let user = seq * 7_919 % USERS;
+        let actor = &mut event.facts.actor;
+        actor.sub = Some(Uuid::from_u64_pair(1, user).to_string());
+        actor.username = Some(format!("user{user}"));
+        actor.sid = Some(Uuid::from_u64_pair(user, seq / 1_000 % 4).to_string());
+        actor.jti = Some(Uuid::from_u64_pair(user, seq / EVENTS_OF_A_TOKEN).to_string());
+        if let Some(client) = &mut event.facts.client {
+            client.ip = Some(format!("10.{}.{}.7", user / 250, user % 250));
+        }
+        if let Some(http) = &mut event.facts.http {
+            http.path = format!("/v1/orders/{seq}");
+        }
+        if let Some(trace) = &mut event.facts.trace {
+            trace.request_id = event.id.to_string();
+        }
+        Ok(Message {
+            routing_key: event.routing_key(),
+            body: wire::encode(&event)?.into(),
+        })
+    }
+
+    /// Publishes so many.
+    pub(crate) async fn publish(&mut self, publisher: &mut Publisher, count: u64) -> Outcome<()> {
+        let mut left = count;
+        while left > 0 {
+            let some = left.min(BATCH);
+            let batch: Vec<_> = (0..some).map(|_| self.next()).collect::<Outcome<_>>()?;
+            publisher.publish(&batch).await?;
+            left -= some;
+        }
+        Ok(())
+    }
+}
