@@ -21,10 +21,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::access::{RequestFacts, note_request};
+use crate::detection::rule::RuleSet;
 use crate::error::ApiError;
 use crate::event_log::EventLog;
 use crate::tail::Tails;
-use crate::{completeness, console, dead_letter, openapi, search, statistics, tail, timeline};
+use crate::{
+    alert, completeness, console, dead_letter, detection, openapi, search, statistics, tail, timeline,
+};
 
 /// What requests share.
 #[derive(Clone, Debug)]
@@ -39,6 +42,8 @@ pub struct AppState {
     pub spool: Spool,
     /// Whose forwarded headers count.
     pub trusted_proxies: Arc<[IpNet]>,
+    /// The rules in force.
+    pub rules: watch::Receiver<RuleSet>,
     /// Whether events are being consumed.
     pub consuming: watch::Receiver<bool>,
     /// Who follows the log.
@@ -57,6 +62,8 @@ fn log() -> OpenApiRouter<AppState> {
         .merge(timeline::routes())
         .merge(completeness::routes())
         .merge(dead_letter::routes())
+        .merge(alert::routes())
+        .merge(detection::routes())
 }
 
 /// What operators ask; no read of the log.

@@ -9,6 +9,7 @@ use shared::spool::inspect::{self as spool, Inspection};
 use uuid::Uuid;
 
 use crate::completeness::CompletenessCommand;
+use crate::detection::RulesCommand;
 use crate::settings::{self, PREFIX, Settings};
 
 /// The commands of audit-collector.
@@ -25,6 +26,12 @@ pub enum Command {
         what: Inspection,
         /// The boot whose folder it is about; all if not given.
         boot: Option<Uuid>,
+    },
+    /// Checks, tests and tries detection rules.
+    Rules {
+        /// What is done.
+        #[command(subcommand)]
+        command: RulesCommand,
     },
     /// Asks a running service whether it is ready; for containers.
     Healthcheck {
@@ -43,6 +50,7 @@ impl Command {
                 is_ready(&url).await.map_err(StartError::failed)
             }
             Self::Completeness(command) => command.run(config).await,
+            Self::Rules { command } => command.run(config).await,
             Self::Check => {
                 Settings::load(config)?;
                 say("the settings are good");

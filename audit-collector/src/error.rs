@@ -24,6 +24,10 @@ pub(crate) enum ApiError {
     DeadLetterCut,
     #[error("the dead letter is still none that can be stored as an event: {0}")]
     DeadLetterRefused(&'static str),
+    #[error("there is no alert with this fingerprint")]
+    NoSuchAlert,
+    #[error("there is no rule with this id")]
+    NoSuchRule,
     #[error("this needs a bearer token")]
     TokenMissing,
     #[error("{0}")]
@@ -62,9 +66,11 @@ impl ApiError {
         match self {
             Self::Parameter(wrong) => self.as_status(StatusCode::BAD_REQUEST).in_place(wrong.place()),
             Self::DeadLetterCut | Self::DeadLetterRefused(_) => self.as_status(StatusCode::CONFLICT),
-            Self::NoSuchEvent | Self::NoSuchDeadLetter | Self::NoSuchPath => {
-                self.as_status(StatusCode::NOT_FOUND)
-            }
+            Self::NoSuchEvent
+            | Self::NoSuchDeadLetter
+            | Self::NoSuchAlert
+            | Self::NoSuchRule
+            | Self::NoSuchPath => self.as_status(StatusCode::NOT_FOUND),
             Self::MethodNotAllowed => self.as_status(StatusCode::METHOD_NOT_ALLOWED),
             Self::TokenMissing => bearer::missing_token(),
             Self::Authorization(error) => bearer::malformed_authorization(*error),
@@ -84,6 +90,8 @@ impl ApiError {
             Self::NoSuchDeadLetter => "dead_letter_not_found",
             Self::DeadLetterCut => "dead_letter_cut",
             Self::DeadLetterRefused(_) => "dead_letter_refused",
+            Self::NoSuchAlert => "alert_not_found",
+            Self::NoSuchRule => "rule_not_found",
             Self::NoSuchPath => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::TokenMissing => "token_missing",

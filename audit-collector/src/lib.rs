@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod access;
+pub mod alert;
 pub mod app;
 pub mod command;
 pub mod completeness;
 mod console;
 pub mod dead_letter;
+pub mod detection;
 mod error;
 pub mod event_log;
 pub mod ingest;
@@ -32,14 +34,18 @@ use shared::http::serve::serve;
 use shared::runtime::cli::StartError;
 use shared::runtime::metrics::Metrics;
 use shared::runtime::shutdown::CancellationToken;
-use shared::spool::{self, Spool, SpoolSettings};
+use shared::spool::{self, Spool, SpoolSettings, SpoolTasks};
 use shared::token::{IssuerRules, Trust, TrustedIssuer};
 use shared::transport::Consumer;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use app::{AppState, router};
 use completeness::Counting;
+use detection::Detector;
+use detection::metrics::DetectionMetrics;
+use detection::rule::RuleSet;
 use event_log::EventLog;
 use ingest::{Ingest, Keeper};
 use schema::SCHEMA;
@@ -64,18 +70,15 @@ pub async fn run(
     let consuming = consumer.watch_connected();
     let mut helpers = JoinSet::new();
     let guard = guard(&settings, &mut helpers)?;
-    let (spool, mut spool_tasks) = spool::open(
-        &spool_settings(&settings),
-        &settings.transport,
-        settings.clock.clone(),
-    )
-    .map_err(|error| StartError::config(format!("the spool cannot be used: {error}")))?;
+    let (spool, mut spool_tasks) = open_spool(&settings)?;
 
     let (stop_intake, stop_leading) = (CancellationToken::new(), CancellationToken::new());
     let mut intake = tokio::spawn(intake(&settings, consumer, &log, &stop_intake));
     let mut leading = tokio::spawn(sequencing::run(log.clone(), stop_leading.clone()));
     let stop_following = CancellationToken::new();
     let mut following = follow_log(&settings, &log, &spool, &stop_following);
+    let (detector, rules) = detector(&settings, &log, &spool, &mut helpers);
+    following.spawn(detector.run(stop_following.clone()));
     let metrics = &settings.process.metrics;
     shared::guard::metrics::watch(metrics, METRICS_PREFIX, &guard);
     shared::spool::metrics::watch(metrics, METRICS_PREFIX, &spool);
@@ -87,6 +90,7 @@ pub async fn run(
         guard,
         spool,
         trusted_proxies: settings.process.trusted_proxies.clone().into(),
+        rules,
         consuming,
         tails: Tails::new(Tails::COUNT_MAX, shutdown.clone()),
         gap_after: settings.gap_after,
@@ -147,6 +151,28 @@ fn follow_log(settings: &Settings, log: &EventLog, spool: &Spool, stop: &Cancell
     following
 }
 
+/// The detector with the rules in force, which are kept up to date.
+fn detector(
+    settings: &Settings,
+    log: &EventLog,
+    spool: &Spool,
+    helpers: &mut JoinSet<()>,
+) -> (Detector, watch::Receiver<RuleSet>) {
+    let detection = &settings.detection;
+    let (rules, in_force) = watch::channel(detection.rules.clone());
+    helpers.spawn(detection::reload::follow(detection.source.clone(), rules));
+    let metrics = &settings.process.metrics;
+    let detector = Detector {
+        log: log.clone(),
+        rules: in_force.clone(),
+        places: detection.places.clone(),
+        spool: spool.clone(),
+        clock: settings.clock.clone(),
+        metrics: metrics.register(METRICS_PREFIX, DetectionMetrics::register),
+    };
+    (detector, in_force)
+}
+
 fn watch_database(metrics: &Metrics, database: &Database) {
     shared::database::metrics::watch(metrics, METRICS_PREFIX, database);
     completeness::metrics::watch(metrics, METRICS_PREFIX, database);
@@ -178,13 +204,15 @@ fn guard(settings: &Settings, helpers: &mut JoinSet<()>) -> Result<Arc<Guard>, S
     Ok(guard)
 }
 
-fn spool_settings(settings: &Settings) -> SpoolSettings {
-    SpoolSettings {
+fn open_spool(settings: &Settings) -> Result<(Spool, SpoolTasks), StartError> {
+    let spool = SpoolSettings {
         dir: settings.spool_dir.clone(),
         service: SERVICE,
         instance: settings.process.instance.clone(),
         bytes_max: settings.spool_max_bytes,
-    }
+    };
+    spool::open(&spool, &settings.transport, settings.clock.clone())
+        .map_err(|error| StartError::config(format!("the spool cannot be used: {error}")))
 }
 
 /// Waits for the end of a task that was told to stop, or that ended before.

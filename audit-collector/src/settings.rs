@@ -15,6 +15,8 @@ use shared::runtime::common::{
 use shared::runtime::settings::{Reader, Setting, SettingsError};
 use shared::transport::{Transport, read_broker};
 
+use crate::detection::DetectionSettings;
+
 /// The service's name: in its events, and of its user on the broker.
 pub const SERVICE: &str = "audit-collector";
 
@@ -64,6 +66,7 @@ pub fn all() -> Vec<Setting> {
     let shared = [SPOOL_DIR, SPOOL_MAX_BYTES, SERVICE_TOKEN];
     own.into_iter()
         .chain(intake)
+        .chain(DetectionSettings::SETTINGS)
         .chain(shared)
         .chain(ProcessSettings::SETTINGS)
         .collect()
@@ -96,6 +99,8 @@ pub struct Settings {
     pub batch_linger: Duration,
     /// How long a number may be missing of a source before it is told as lost.
     pub gap_after: Duration,
+    /// What is looked for.
+    pub detection: DetectionSettings,
     /// What every process needs.
     pub process: ProcessSettings,
     /// The clock.
@@ -123,6 +128,8 @@ impl Settings {
         if gap_after_s.is_some_and(|seconds| !(1..=GAP_AFTER_LIMIT_S).contains(&seconds)) {
             r.problem(format!("gap_after_s is from 1 to {GAP_AFTER_LIMIT_S}"));
         }
+        let iss: Option<&String> = issuer.as_ref();
+        let detection = DetectionSettings::read(r, iss.map(String::as_str).unwrap_or_default());
         let process = ProcessSettings::read(r);
         reader.finish(|| {
             Some(Self {
@@ -138,6 +145,7 @@ impl Settings {
                 batch_max: batch_max?,
                 batch_linger: Duration::from_millis(linger_ms?),
                 gap_after: Duration::from_secs(gap_after_s?),
+                detection: detection?,
                 process: process?,
                 clock: Arc::new(SystemClock),
             })

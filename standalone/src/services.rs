@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use audit_collector::detection::DetectionSettings;
 use secrecy::SecretString;
 use shared::clock::{SharedClock, SystemClock};
 use shared::enforcement::BLIND_MAX;
@@ -281,6 +282,12 @@ impl Common {
             batch_max: 500,
             batch_linger: Duration::from_millis(20),
             gap_after: Duration::from_mins(2),
+            detection: DetectionSettings::load(
+                &addresses.door,
+                settings.rules_dir.clone(),
+                settings.places_file.as_deref(),
+            )
+            .map_err(|problems| StartError::config(problems.join("\n")))?,
             process: self.process.clone(),
             clock: Arc::clone(&self.clock),
         })

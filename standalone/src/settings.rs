@@ -27,6 +27,14 @@ const POLICY_FILE: Setting = Setting::without_default(
     "policy_file",
     "the TOML file with issuers, upstreams and routes of your APIs",
 );
+const RULES_DIR: Setting = Setting::without_default(
+    "rules_dir",
+    "a folder with detection rules, lists and suppressions of your own",
+);
+const PLACES_FILE: Setting = Setting::without_default(
+    "places_file",
+    "a MaxMind DB file (MMDB) that says where addresses are; without it, rules about places find nothing",
+);
 const AUDIENCES: Setting = Setting::new(
     "audiences",
     "",
@@ -42,6 +50,8 @@ pub fn all() -> Vec<Setting> {
         COLLECTOR_LISTEN,
         POLICY_FILE,
         AUDIENCES,
+        RULES_DIR,
+        PLACES_FILE,
         METRICS_LISTEN,
         LOG,
         LOG_FORMAT,
@@ -63,6 +73,10 @@ pub struct Settings {
     pub policy_file: Option<PathBuf>,
     /// The audiences of APIs.
     pub audiences: Vec<String>,
+    /// Detection rules of one's own.
+    pub rules_dir: Option<PathBuf>,
+    /// Where addresses are.
+    pub places_file: Option<PathBuf>,
     /// Where metrics of all three are served.
     pub metrics_listen: Option<SocketAddr>,
     /// What is logged.
@@ -85,6 +99,7 @@ impl Settings {
             r.value(&AUTH_LISTEN),
             r.value(&COLLECTOR_LISTEN),
         );
+        let (rules_dir, places_file) = (r.optional(&RULES_DIR), r.optional(&PLACES_FILE));
         let metrics_listen = r.optional(&METRICS_LISTEN);
         let (log, log_format) = (r.value(&LOG), r.value(&LOG_FORMAT));
         reader.finish(|| {
@@ -95,6 +110,8 @@ impl Settings {
                 collector_listen: addresses.2?,
                 policy_file: policy_file?,
                 audiences: audiences?,
+                rules_dir: rules_dir?,
+                places_file: places_file?,
                 metrics_listen: metrics_listen?,
                 log: log?,
                 log_format: log_format?,

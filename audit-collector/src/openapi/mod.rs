@@ -24,6 +24,7 @@ use crate::app::{AppState, end_points};
     tags(
         (name = "log", description = "Reading the log"),
         (name = "console", description = "The page for people, which asks the other end points"),
+        (name = "detection", description = "What rules found in the log"),
         (name = "operation", description = "For operators; not routed at the door")
     )
 )]

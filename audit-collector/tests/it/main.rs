@@ -9,6 +9,7 @@ mod append;
 mod completeness;
 mod console;
 mod dead_letters;
+mod detection;
 mod filter;
 mod hostile;
 mod openapi;

@@ -110,6 +110,8 @@ pub const POLICY_CHANGE_FAIL: &str = "policy_change_fail";
 pub const UPSTREAM_CHANGED: &str = "upstream_changed";
 /// Stored events were read.
 pub const SENSITIVE_READ: &str = "sensitive_read";
+/// A rule found something in the events.
+pub const ALERT_RAISED: &str = "alert_raised";
 /// A source begins to number its events.
 pub const BOOT: &str = "boot";
 /// A source is alive; carries its last number and running hash.

@@ -219,6 +219,15 @@ const LOG: &[(&str, Method, &str, &str)] = &[
         "/v1/dead-letters/{id}/replay",
         "audit:respond",
     ),
+    ("alert-list", Method::GET, "/v1/alerts", "audit:read"),
+    (
+        "alert-read",
+        Method::GET,
+        "/v1/alerts/{fingerprint}",
+        "audit:read",
+    ),
+    ("rule-list", Method::GET, "/v1/rules", "audit:read"),
+    ("rule-read", Method::GET, "/v1/rules/{id}", "audit:read"),
 ];
 
 /// The routes, leading to the two upstreams.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_collector::app::{AppState, router};
+use audit_collector::detection::DetectionSettings;
+use audit_collector::detection::rule::RuleSet;
 use audit_collector::event_log::EventLog;
 use audit_collector::tail::Tails;
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
@@ -92,6 +94,7 @@ impl TestApi {
             log,
             guard: Arc::clone(&guard),
             spool,
+            rules: watch::Sender::new(rules()).subscribe(),
             trusted_proxies: Arc::from([]),
             consuming: consuming.subscribe(),
             tails: Tails::new(TAILS, stopping.clone()),
@@ -234,4 +237,8 @@ fn key_pair() -> (EncodingKey, KeySet) {
     let jwks = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "use": "sig", "x": x}]});
     let keys = KeySet::from_jwks(jwks.to_string().as_bytes()).unwrap();
     (EncodingKey::from_ed_der(private.as_ref()), keys)
+}
+
+fn rules() -> RuleSet {
+    DetectionSettings::load(ISSUER, None, None).unwrap().rules
 }

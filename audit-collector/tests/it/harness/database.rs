@@ -53,6 +53,11 @@ impl TestDatabase {
         EventLog::new(Database::open(&self.url, &SCHEMA).await.unwrap())
     }
 
+    /// Whether it is on a server.
+    pub(crate) fn is_server(&self) -> bool {
+        matches!(self.place, Place::Server { .. })
+    }
+
     /// The name of the database on the server.
     pub(crate) fn name(&self) -> &str {
         match &self.place {

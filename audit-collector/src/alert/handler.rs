@@ -1,0 +1,127 @@
+//! The HTTP side of alerts.
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use shared::http::problem::Problem;
+use url::form_urlencoded;
+
+use super::cursor::Cursor;
+use super::store::{self, AlertSearch};
+use super::{AlertBody, AlertPage};
+use crate::access::Auditor;
+use crate::app::AppState;
+use crate::detection::engine::Fingerprint;
+use crate::error::ApiError;
+use crate::search::InvalidParameter;
+
+/// Alerts of a page at most, and usually.
+const LIMIT_MAX: u16 = 500;
+const LIMIT: u16 = 50;
+
+/// Alerts, the last raised first.
+///
+/// Those of rules that are only tried, suppressed ones and withdrawn ones are given with `all=true`.
+#[utoipa::path(
+    get,
+    path = "/v1/alerts",
+    operation_id = "listAlerts",
+    tag = "detection",
+    security(("bearer" = ["audit:read"])),
+    params(
+        ("rule" = Option<String>, Query, description = "A rule's id"),
+        ("status" = Option<String>, Query, description = "`open`, `acknowledged` or `closed`"),
+        ("severity" = Option<String>, Query, description = "`info`, `low`, `medium`, `high` or `critical`"),
+        ("all" = Option<bool>, Query, description = "Also of rules that are only tried, suppressed and withdrawn ones"),
+        ("limit" = Option<u16>, Query, description = "Alerts of a page at most"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+    ),
+    responses((status = 200, description = "`alerts`, and `next_cursor`, which is null on the last page", body = Object))
+)]
+pub(super) async fn list_alerts(
+    State(app): State<AppState>,
+    auditor: Auditor,
+    RawQuery(query): RawQuery,
+) -> Result<Json<AlertPage>, Problem> {
+    let query = query.unwrap_or_default();
+    let search = parse(&query).map_err(|error| auditor.refuse(&error.into()))?;
+    let given: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let reading = async {
+        let mut alerts = store::find(app.log.database(), &search).await?;
+        let has_more = alerts.len() > usize::from(search.limit);
+        alerts.truncate(usize::from(search.limit));
+        let rows = i64::try_from(alerts.len()).unwrap_or(i64::MAX);
+        let last = alerts.last().filter(|_| has_more).and_then(cursor_of);
+        let next_cursor = last.map(Cursor::seal);
+        Ok((AlertPage { alerts, next_cursor }, rows))
+    };
+    let filter = given.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    auditor.record_read(&app, filter, reading).await.map(Json)
+}
+
+/// One alert.
+#[utoipa::path(
+    get,
+    path = "/v1/alerts/{fingerprint}",
+    operation_id = "readAlert",
+    tag = "detection",
+    security(("bearer" = ["audit:read"])),
+    params(("fingerprint" = String, Path, description = "32 hexadecimal digits")),
+    responses((status = 200, description = "The alert", body = Object), (status = 404, description = "`alert_not_found`"))
+)]
+pub(super) async fn read_alert(
+    State(app): State<AppState>,
+    auditor: Auditor,
+    Path(text): Path<String>,
+) -> Result<Json<AlertBody>, Problem> {
+    let wrong = || auditor.refuse(&InvalidParameter::new("fingerprint", "not 32 hexadecimal digits").into());
+    let fingerprint = Fingerprint::parse(&text).ok_or_else(wrong)?;
+    let reading = async {
+        let alert = store::alert(app.log.database(), fingerprint).await?;
+        let rows = i64::from(alert.is_some());
+        Ok((alert, rows))
+    };
+    let filter = [("fingerprint", text.as_str())].into_iter();
+    let alert = auditor.record_read(&app, filter, reading).await?;
+    alert
+        .map(Json)
+        .ok_or_else(|| auditor.refuse(&ApiError::NoSuchAlert))
+}
+
+fn cursor_of(alert: &AlertBody) -> Option<Cursor> {
+    Some(Cursor {
+        raised_at: alert.raised_at,
+        fingerprint: Fingerprint::parse(&alert.fingerprint)?,
+    })
+}
+
+fn parse(query: &str) -> Result<AlertSearch, InvalidParameter> {
+    let mut search = AlertSearch {
+        limit: LIMIT,
+        ..AlertSearch::default()
+    };
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let wrong = |problem: &str| InvalidParameter::new(&name, problem);
+        let one_of = |words: &[&str]| {
+            let is_word = words.contains(&&*value);
+            is_word
+                .then(|| value.to_string())
+                .ok_or_else(|| wrong(&format!("one of {}", words.join(", "))))
+        };
+        match &*name {
+            "rule" => search.rule = Some(value.into_owned()),
+            "status" => search.status = Some(one_of(&["open", "acknowledged", "closed"])?),
+            "severity" => search.severity = Some(one_of(&["info", "low", "medium", "high", "critical"])?),
+            "all" => search.all = one_of(&["true", "false"])? == "true",
+            "limit" => {
+                let limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+                search.limit = limit.ok_or_else(|| wrong(&format!("from 1 to {LIMIT_MAX}")))?;
+            }
+            "cursor" => {
+                let cursor = Cursor::open(&value).ok_or_else(|| wrong("the cursor is damaged"))?;
+                search.after = Some((cursor.raised_at.as_micros(), cursor.fingerprint.0));
+            }
+            _ => return Err(wrong("there is no such parameter")),
+        }
+    }
+    Ok(search)
+}

@@ -1,0 +1,160 @@
+//! What is kept of an event for a rule: little, since there may be many. Pure.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
+
+use uuid::Uuid;
+
+use crate::detection::field::{Field, Seen};
+use crate::detection::rule::{Measure, Pattern, Window};
+
+/// Happenings that one event may tell of. Whoever could write a larger number could drown a rule.
+const COUNT_MAX: f64 = 1_000_000.0;
+
+/// Windows whose events are only told apart by their values keep one event of each value for each so many parts of it.
+pub(super) const PARTS: u32 = 64;
+
+/// An event as a rule counts it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Item {
+    /// The moment that counts, in microseconds.
+    pub(super) at: i64,
+    /// The event.
+    pub(super) id: Uuid,
+    /// How many happenings it tells of.
+    pub(super) count: u64,
+    /// What is added up.
+    pub(super) sum: u64,
+    /// Which of the rule's conditions it meets, a bit for each.
+    pub(super) marks: u8,
+    /// Hashes of the values that are counted; 0 for a value that is absent.
+    pub(super) values: Box<[u64]>,
+    /// Degrees north and east.
+    pub(super) coordinates: Option<(f64, f64)>,
+    /// The value of the rule's first measure, if the rule fires with this event.
+    pub(super) hit: Option<f64>,
+}
+
+impl Item {
+    /// What a rule keeps of an event, if it counts at all.
+    pub(super) fn of(pattern: &Pattern, seen: &Seen<'_>) -> Option<Self> {
+        let mut item = Self {
+            at: seen.at.as_micros(),
+            id: seen.event.id,
+            count: 1,
+            sum: 0,
+            marks: 0,
+            values: Box::default(),
+            coordinates: None,
+            hit: None,
+        };
+        match pattern {
+            Pattern::Window(window) if window.filter.matches(seen) => {
+                item.count = weight(window.weight.as_ref(), seen);
+                item.sum = window.sum.as_ref().map_or(0, |field| amount(field, seen));
+                item.marks = marks(window.marks.iter().map(|mark| mark.matches(seen)));
+                item.values = window.values.iter().map(|field| hash(field, seen)).collect();
+            }
+            Pattern::Ordered(ordered) => {
+                item.count = weight(ordered.weight.as_ref(), seen);
+                item.marks = marks(ordered.steps.iter().map(|(step, _)| step.matches(seen)));
+                if item.marks == 0 {
+                    return None;
+                }
+            }
+            Pattern::Missing(missing) => {
+                item.marks = marks(
+                    [&missing.subject, &missing.partner]
+                        .map(|part| part.matches(seen))
+                        .into_iter(),
+                );
+                if item.marks == 0 {
+                    return None;
+                }
+            }
+            Pattern::Travel(travel) if travel.filter.matches(seen) => {
+                item.coordinates = Some(seen.place?.coordinates?);
+            }
+            Pattern::Window(_) | Pattern::Travel(_) | Pattern::Habit(_) => return None,
+        }
+        Some(item)
+    }
+
+    /// Whether it is what must not be alone.
+    pub(super) const fn is_subject(&self) -> bool {
+        self.marks & 1 != 0
+    }
+
+    /// Whether it is what must go with a subject.
+    pub(super) const fn is_partner(&self) -> bool {
+        self.marks & 2 != 0
+    }
+
+    /// Where it stands among the others.
+    pub(super) const fn key(&self) -> (i64, Uuid) {
+        (self.at, self.id)
+    }
+}
+
+/// In microseconds, the parts of a window of each of which one event of each value is enough. `None` if every event counts.
+pub(super) fn part(pattern: &Pattern) -> Option<i64> {
+    let timespan = match pattern {
+        Pattern::Window(window) if counts_only_values(window) => window.timespan,
+        Pattern::Missing(missing) => missing.timespan,
+        _ => return None,
+    };
+    Some((micros(timespan) / i64::from(PARTS)).max(1))
+}
+
+fn counts_only_values(window: &Window) -> bool {
+    let is_of_values = |measure: Measure| matches!(measure, Measure::Values(_));
+    !window.bounds.is_empty() && window.bounds.iter().all(|bound| is_of_values(bound.measure))
+}
+
+/// Where the window begins that ends with an event at `at`: with a whole part, where parts matter, since the events of a
+/// part are in it or not together.
+pub(super) fn window_start(pattern: &Pattern, at: i64) -> i64 {
+    let start = at.saturating_sub(micros(pattern.timespan()));
+    part(pattern).map_or(start, |part| start.saturating_sub(start.rem_euclid(part)))
+}
+
+/// A duration in microseconds.
+pub(super) fn micros(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+fn weight(field: Option<&Field>, seen: &Seen<'_>) -> u64 {
+    field.map_or(1, |field| match amount(field, seen) {
+        0 => 1,
+        count => count,
+    })
+}
+
+/// A number of an event, from 0 on.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is clamped to what both can hold"
+)]
+pub(super) fn amount(field: &Field, seen: &Seen<'_>) -> u64 {
+    let is_count = matches!(field, Field::Detail(_));
+    let most = if is_count { COUNT_MAX } else { 1e15 };
+    field
+        .number(seen)
+        .map_or(0, |number| number.clamp(0.0, most) as u64)
+}
+
+fn marks(holds: impl Iterator<Item = bool>) -> u8 {
+    holds
+        .enumerate()
+        .fold(0, |marks, (bit, holds)| marks | (u8::from(holds) << bit))
+}
+
+/// Two values with one hash are taken for one; with 64 bits that does not happen to a window by chance.
+fn hash(field: &Field, seen: &Seen<'_>) -> u64 {
+    field.value(seen).map_or(0, |value| {
+        let mut hasher = DefaultHasher::new();
+        value.into_text().hash(&mut hasher);
+        hasher.finish().max(1)
+    })
+}

@@ -1,0 +1,223 @@
+//! The engine: stored events in, alerts out. Pure: the same events give the same alerts, in whatever order and batches
+//! they come, whether they are read as they are stored, in a backtest or in a rule's own tests.
+
+mod again;
+mod finding;
+mod habit;
+mod hits;
+mod intake;
+mod item;
+mod replay;
+mod tally;
+mod tell;
+#[cfg(test)]
+mod tests;
+mod timeline;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use shared::clock::UtcMicros;
+use shared::event::Event;
+
+use super::field::Seen;
+use super::place::Place;
+use super::rule::{Pattern, Rule, RuleSet};
+pub use again::{Again, Told};
+pub use finding::{Finding, Fingerprint, Late, Ledger, MemoryKey, Outcome};
+pub use habit::Memory;
+use item::{PARTS, micros, window_start};
+pub use replay::Replay;
+use tell::tell;
+use timeline::{Standing, Timeline};
+
+/// How late an event may be and still be judged at once. What is later is judged by reading the log again.
+pub const LATENESS: Duration = Duration::from_mins(2);
+
+/// Groups of one rule that are followed at a time. Of more, those that were silent for the longest time are forgotten.
+const GROUPS_MAX: usize = 50_000;
+
+/// Memories of groups that are kept here; what is in the database too can be read again.
+const MEMORIES_MAX: usize = 50_000;
+
+/// How often what is too old is looked for, in microseconds of the log's time.
+const SWEEP_EVERY: i64 = 10_000_000;
+
+/// An event of the log, as the engine takes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// What it says.
+    pub event: Event,
+    /// When it was stored.
+    pub recorded_at: UtcMicros,
+    /// Whether the producer's clock was far from the collector's.
+    pub time_suspect: bool,
+    /// Where its client's address is.
+    pub place: Option<Place>,
+}
+
+impl Record {
+    /// The moment that counts.
+    pub const fn at(&self) -> UtcMicros {
+        if self.time_suspect {
+            self.recorded_at
+        } else {
+            self.event.time
+        }
+    }
+
+    const fn seen(&self) -> Seen<'_> {
+        Seen {
+            event: &self.event,
+            at: self.at(),
+            place: self.place,
+        }
+    }
+}
+
+/// The state of all rules. As much of it as matters is rebuilt from the log; memories are given from the database.
+#[derive(Debug)]
+pub struct Engine {
+    rules: RuleSet,
+    groups: Vec<HashMap<Vec<String>, Timeline>>,
+    memories: HashMap<MemoryKey, Memory>,
+    /// Up to when the log has been read, by the time of storing.
+    watermark: i64,
+    /// The log is known from then on.
+    known_from: i64,
+    /// What must be looked at when the watermark has come there: the rule and the group.
+    waiting: BTreeMap<i64, Vec<(usize, Vec<String>)>>,
+    swept_at: i64,
+}
+
+/// What a batch touches of the timelines: the earliest moment that is to be judged anew.
+type Touched = BTreeMap<(usize, Vec<String>), i64>;
+
+impl Engine {
+    /// An engine that has seen nothing.
+    pub fn new(rules: RuleSet) -> Self {
+        Self {
+            groups: rules.rules().iter().map(|_| HashMap::new()).collect(),
+            rules,
+            memories: HashMap::new(),
+            watermark: i64::MIN,
+            known_from: i64::MIN,
+            waiting: BTreeMap::new(),
+            swept_at: i64::MIN,
+        }
+    }
+
+    /// Takes it that nothing is known of before `from`: what is missing there is not missed.
+    pub const fn know_from(&mut self, from: UtcMicros) {
+        self.known_from = from.as_micros();
+    }
+
+    /// The longest time that an event matters after it happened.
+    pub fn reach(rules: &RuleSet) -> Duration {
+        let timespans = rules.rules().iter().map(|rule| rule.pattern.timespan());
+        let longest = timespans.max().unwrap_or_default();
+        // Windows of parts begin up to one part earlier.
+        longest + longest / PARTS + LATENESS
+    }
+
+    /// Gives a memory from the database, or says by an empty one that there is none.
+    pub fn remember(&mut self, key: MemoryKey, memory: Memory) {
+        self.memories.insert(key, memory);
+    }
+
+    /// Takes a batch in that was read before, without judging it: the state is being rebuilt.
+    pub fn rebuild(&mut self, records: &[Record]) {
+        self.insert(records, &mut Touched::new(), &mut Outcome::default());
+    }
+
+    /// Ends rebuilding at `watermark`. Nothing is told again.
+    pub fn resume(&mut self, watermark: UtcMicros) {
+        self.watermark = watermark.as_micros();
+        let from = self.watermark.saturating_sub(micros(LATENESS));
+        for (rule, groups) in self.rules.rules().iter().zip(&mut self.groups) {
+            for timeline in groups.values_mut() {
+                timeline.judge(rule, from, until(rule, self.watermark));
+            }
+        }
+    }
+
+    /// Takes it that this alert is told already. Those that can still be judged here are left to that.
+    pub fn recall(&mut self, finding: &Finding) {
+        let rules = self.rules.rules();
+        let Some(place) = rules.iter().position(|rule| rule.id == finding.rule.id) else {
+            return;
+        };
+        let at = finding.at.as_micros();
+        if matches!(finding.rule.pattern, Pattern::Habit(_))
+            || at >= self.watermark.saturating_sub(micros(LATENESS))
+        {
+            return;
+        }
+        let id = finding.evidence.last().copied().unwrap_or_default();
+        let (since, until) = (finding.since.as_micros(), finding.until.as_micros());
+        let standing = Standing::known((at, id), finding.value, since, until, finding.evidence.clone());
+        if let Some(groups) = self.groups.get_mut(place) {
+            let timeline = groups.entry(finding.group.clone()).or_default();
+            timeline.recall(finding.window_start.as_micros(), standing);
+        }
+    }
+
+    /// Takes a batch in, in the log's order, and tells what it changes. Without events, it tells what `now`, the time of
+    /// storing, changes by itself.
+    pub fn feed(&mut self, records: &[Record], now: UtcMicros) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut touched = Touched::new();
+        let before = self.watermark;
+        self.insert(records, &mut touched, &mut outcome);
+        self.note(records, &mut outcome);
+        let newest = records.iter().map(|record| record.recorded_at.as_micros()).max();
+        self.watermark = before.max(newest.unwrap_or(i64::MIN)).max(now.as_micros());
+        self.take_waiting(&mut touched);
+        let judged_from = before.saturating_sub(micros(LATENESS));
+        for ((place, group), from) in touched {
+            let (Some(rule), Some(groups)) = (self.rules.rules().get(place), self.groups.get_mut(place))
+            else {
+                continue;
+            };
+            if let Some(timeline) = groups.get_mut(&group) {
+                let begun = Instant::now();
+                let changes = timeline.judge(rule, from.max(judged_from), until(rule, self.watermark));
+                tell(rule, &group, changes, &mut outcome);
+                outcome.cost(rule, begun.elapsed());
+            }
+        }
+        self.sweep(&mut outcome);
+        outcome
+    }
+
+    /// Forgets what cannot matter any more.
+    fn sweep(&mut self, outcome: &mut Outcome) {
+        if self.watermark.saturating_sub(self.swept_at) < SWEEP_EVERY {
+            return;
+        }
+        self.swept_at = self.watermark;
+        let limit = self.watermark.saturating_sub(micros(LATENESS));
+        for (rule, groups) in self.rules.rules().iter().zip(&mut self.groups) {
+            let limit = window_start(&rule.pattern, limit);
+            groups.retain(|_, timeline| timeline.forget_before(rule, limit));
+            let excess = groups.len().saturating_sub(GROUPS_MAX);
+            if excess > 0 {
+                let mut newest: Vec<i64> = groups.values().map(Timeline::newest).collect();
+                let (_, cut, _) = newest.select_nth_unstable(excess - 1);
+                let cut = *cut;
+                groups.retain(|_, timeline| timeline.newest() > cut);
+                *outcome.forgotten.entry(Arc::clone(&rule.id)).or_default() += excess as u64;
+            }
+        }
+    }
+}
+
+/// The last moment that a rule may judge.
+fn until(rule: &Rule, watermark: i64) -> i64 {
+    match &rule.pattern {
+        Pattern::Missing(missing) => watermark.saturating_sub(micros(missing.wait)),
+        // Clocks of producers may be ahead.
+        _ => i64::MAX,
+    }
+}

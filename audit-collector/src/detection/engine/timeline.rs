@@ -1,0 +1,209 @@
+//! The events of one group that matter to one rule, in order, and the alerts that stand on them. Pure.
+//!
+//! A rule fires *with* an event, by the events up to it. An alert is a period in which it fires: so a late event can only
+//! change what is after it, and the same events give the same alerts in whatever order they came.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use uuid::Uuid;
+
+use super::hits::{evidence, first_from, mark};
+use super::item::{Item, micros, part};
+use crate::detection::rule::Rule;
+
+/// Events that are kept of one group at most. More of the oldest are forgotten.
+const ITEMS_MAX: usize = 20_000;
+
+/// The events of a group.
+#[derive(Debug, Default)]
+pub(super) struct Timeline {
+    items: VecDeque<Item>,
+    /// Alerts by the beginning of their period.
+    standing: BTreeMap<i64, Standing>,
+}
+
+/// An alert, as far as the events of its group tell.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Standing {
+    /// The event that the rule fires with, the first of the period.
+    pub(super) key: (i64, Uuid),
+    /// The highest value of the period.
+    pub(super) value: f64,
+    /// When the first of the events happened that it stands on.
+    pub(super) since: i64,
+    /// When the last event of the period happened with which the rule fires.
+    pub(super) until: i64,
+    /// The events that it stands on.
+    pub(super) evidence: Vec<Uuid>,
+    /// Whether an event is forgotten that it stands on, so that nothing can take it back here.
+    is_settled: bool,
+}
+
+/// What has become of the alerts.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// New or changed.
+    pub(super) raised: Vec<(i64, Standing)>,
+    /// No more.
+    pub(super) withdrawn: Vec<i64>,
+}
+
+impl Timeline {
+    /// Takes an event in. Taken in twice, it counts once. Returns whether the oldest had to be forgotten for it.
+    pub(super) fn insert(&mut self, rule: &Rule, item: Item) -> bool {
+        if let Some(part) = part(&rule.pattern) {
+            let begins = item.at.div_euclid(part) * part;
+            let (from, until) = (
+                first_from(&self.items, begins),
+                first_from(&self.items, begins + part),
+            );
+            let is_same = |other: &Item| other.values == item.values && other.marks == item.marks;
+            if let Some(place) = (from..until).find(|place| self.items.get(*place).is_some_and(is_same)) {
+                // The first of them stands for all.
+                if self
+                    .items
+                    .get(place)
+                    .is_some_and(|other| other.key() <= item.key())
+                {
+                    return false;
+                }
+                self.items.remove(place);
+            }
+        }
+        let place = self.items.partition_point(|other| other.key() < item.key());
+        if self
+            .items
+            .get(place)
+            .is_some_and(|other| other.key() == item.key())
+        {
+            return false;
+        }
+        self.items.insert(place, item);
+        let is_full = self.items.len() > ITEMS_MAX;
+        if is_full {
+            self.forget_first(micros(rule.repeat));
+        }
+        is_full
+    }
+
+    /// Decides anew about everything from `from` until `until`, both included, and tells what changed.
+    pub(super) fn judge(&mut self, rule: &Rule, from: i64, until: i64) -> Changes {
+        let mut changes = Changes::default();
+        let range = first_from(&self.items, from)..first_from(&self.items, until.saturating_add(1));
+        let Some(first) = self.items.get(range.start) else {
+            return changes;
+        };
+        let period = micros(rule.repeat);
+        let mut begins = first.at.div_euclid(period) * period;
+        mark(&rule.pattern, &mut self.items, range.clone());
+        let end = range.end.checked_sub(1).and_then(|last| self.items.get(last));
+        let last = end.map_or(begins, |item| item.at);
+        while begins <= last {
+            self.decide(rule, begins, period, &mut changes);
+            // Periods without events are not looked at one by one.
+            let next = self.items.get(first_from(&self.items, begins + period));
+            begins = next.map_or(i64::MAX, |item| item.at.div_euclid(period) * period);
+        }
+        changes
+    }
+
+    fn decide(&mut self, rule: &Rule, begins: i64, period: i64, changes: &mut Changes) {
+        let before = self.standing.get(&begins);
+        let fresh = self.standing_in(rule, begins, period);
+        let now = match (before, fresh) {
+            (Some(before), Some(fresh)) if before.is_settled => Some(Standing {
+                value: before.value.max(fresh.value),
+                until: before.until.max(fresh.until),
+                ..before.clone()
+            }),
+            (Some(before), None) if before.is_settled => Some(before.clone()),
+            (_, fresh) => fresh,
+        };
+        match now {
+            Some(now) if before != Some(&now) => {
+                self.standing.insert(begins, now.clone());
+                changes.raised.push((begins, now));
+            }
+            None if before.is_some() => {
+                self.standing.remove(&begins);
+                changes.withdrawn.push(begins);
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    fn standing_in(&self, rule: &Rule, begins: i64, period: i64) -> Option<Standing> {
+        let range = first_from(&self.items, begins)..first_from(&self.items, begins.saturating_add(period));
+        let mut hits = range.filter_map(|place| {
+            let item = self.items.get(place)?;
+            Some((place, item, item.hit?))
+        });
+        let (place, first, value) = hits.next()?;
+        let on = evidence(&rule.pattern, &self.items, place);
+        let mut standing = Standing {
+            key: first.key(),
+            value,
+            since: self.items.get(on.start).map_or(first.at, |item| item.at),
+            until: first.at,
+            evidence: self.items.range(on).map(|item| item.id).collect(),
+            is_settled: false,
+        };
+        for (_, item, value) in hits {
+            standing.value = standing.value.max(value);
+            standing.until = item.at;
+        }
+        Some(standing)
+    }
+
+    /// Takes it that the alert of the period is told and stands on events that are not known here.
+    pub(super) fn recall(&mut self, begins: i64, standing: Standing) {
+        self.standing.insert(begins, standing);
+    }
+
+    /// Forgets events before `limit`, and alerts that nothing can change any more. Returns whether anything is left.
+    pub(super) fn forget_before(&mut self, rule: &Rule, limit: i64) -> bool {
+        let period = micros(rule.repeat);
+        while self.items.front().is_some_and(|item| item.at < limit) {
+            self.forget_first(period);
+        }
+        self.standing
+            .retain(|begins, _| begins.saturating_add(period) > limit);
+        !self.items.is_empty() || !self.standing.is_empty()
+    }
+
+    /// What stands on a forgotten event cannot be taken back here any more.
+    fn forget_first(&mut self, period: i64) {
+        let first = self.items.pop_front();
+        if let Some(item) = first.filter(|item| item.hit.is_some()) {
+            let begins = item.at.div_euclid(period) * period;
+            if let Some(standing) = self.standing.get_mut(&begins) {
+                standing.is_settled = true;
+            }
+        }
+    }
+
+    /// When the newest event happened.
+    pub(super) fn newest(&self) -> i64 {
+        self.items.back().map_or(i64::MIN, |item| item.at)
+    }
+}
+
+impl Standing {
+    /// An alert that stands whatever becomes of the events that are known here.
+    pub(super) const fn known(
+        key: (i64, Uuid),
+        value: f64,
+        since: i64,
+        until: i64,
+        evidence: Vec<Uuid>,
+    ) -> Self {
+        Self {
+            key,
+            value,
+            since,
+            until,
+            evidence,
+            is_settled: true,
+        }
+    }
+}

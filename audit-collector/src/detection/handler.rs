@@ -1,0 +1,146 @@
+//! The HTTP side of the rules.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::Serialize;
+use shared::database::DatabaseError;
+use shared::http::problem::Problem;
+
+use super::rule::{Rule, RuleSet, Severity, Status};
+use crate::access::Auditor;
+use crate::alert;
+use crate::app::AppState;
+use crate::error::ApiError;
+
+/// The rules in force.
+#[derive(Debug, Serialize)]
+pub(super) struct RuleList {
+    rules: Vec<RuleBody>,
+}
+
+/// A rule as readers get it.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct RuleBody {
+    id: Arc<str>,
+    title: String,
+    description: String,
+    severity: Severity,
+    status: Status,
+    falsepositives: Vec<String>,
+    references: Vec<String>,
+    tags: Vec<String>,
+    version: String,
+    file: String,
+    group_by: Vec<String>,
+    firings: Firings,
+    /// Its text; only of a single rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+}
+
+/// How often it has fired, and how its closed alerts were judged.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+struct Firings {
+    alerts: i64,
+    r#true: i64,
+    r#false: i64,
+    benign: i64,
+}
+
+/// The rules in force, and how often each has fired.
+#[utoipa::path(
+    get,
+    path = "/v1/rules",
+    operation_id = "listRules",
+    tag = "detection",
+    security(("bearer" = ["audit:read"])),
+    responses((status = 200, description = "`rules`, by id", body = Object))
+)]
+pub(super) async fn list_rules(
+    State(app): State<AppState>,
+    auditor: Auditor,
+) -> Result<Json<RuleList>, Problem> {
+    let reading = async {
+        let rules = with_firings(&app, None).await?;
+        let rows = i64::try_from(rules.len()).unwrap_or(i64::MAX);
+        Ok((RuleList { rules }, rows))
+    };
+    let filter = [("read", "rules")].into_iter();
+    auditor.record_read(&app, filter, reading).await.map(Json)
+}
+
+/// A rule with its text.
+#[utoipa::path(
+    get,
+    path = "/v1/rules/{id}",
+    operation_id = "readRule",
+    tag = "detection",
+    security(("bearer" = ["audit:read"])),
+    params(("id" = String, Path, description = "The rule's id")),
+    responses((status = 200, description = "The rule", body = Object), (status = 404, description = "`rule_not_found`"))
+)]
+pub(super) async fn read_rule(
+    State(app): State<AppState>,
+    auditor: Auditor,
+    Path(id): Path<String>,
+) -> Result<Json<RuleBody>, Problem> {
+    let reading = async {
+        let rules = with_firings(&app, Some(&id)).await?;
+        let rows = i64::try_from(rules.len()).unwrap_or(i64::MAX);
+        Ok((rules.into_iter().next(), rows))
+    };
+    let rule = auditor
+        .record_read(&app, [("rule", id.as_str())].into_iter(), reading)
+        .await?;
+    rule.map(Json)
+        .ok_or_else(|| auditor.refuse(&ApiError::NoSuchRule))
+}
+
+async fn with_firings(app: &AppState, only: Option<&str>) -> Result<Vec<RuleBody>, DatabaseError> {
+    let rules: RuleSet = app.rules.borrow().clone();
+    let rows = alert::firings(app.log.database()).await?;
+    let of = |(rule, alerts, r#true, r#false, benign)| {
+        let firings = Firings {
+            alerts,
+            r#true,
+            r#false,
+            benign,
+        };
+        (rule, firings)
+    };
+    let firings: HashMap<String, Firings> = rows.into_iter().map(of).collect();
+    let wanted = rules
+        .rules()
+        .iter()
+        .filter(|rule| only.is_none_or(|id| *rule.id == *id));
+    Ok(wanted
+        .map(|rule| {
+            body(
+                rule,
+                firings.get(&*rule.id).copied().unwrap_or_default(),
+                only.is_some(),
+            )
+        })
+        .collect())
+}
+
+fn body(rule: &Rule, firings: Firings, with_source: bool) -> RuleBody {
+    RuleBody {
+        id: Arc::clone(&rule.id),
+        title: rule.title.clone(),
+        description: rule.description.clone(),
+        severity: rule.severity,
+        status: rule.status,
+        falsepositives: rule.falsepositives.clone(),
+        references: rule.references.clone(),
+        tags: rule.tags.clone(),
+        version: rule.version.clone(),
+        file: rule.file.clone(),
+        group_by: rule.group_names(),
+        firings,
+        source: with_source.then(|| rule.source.clone()),
+    }
+}

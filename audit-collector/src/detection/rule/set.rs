@@ -1,0 +1,447 @@
+//! All rules together: those that come with the program, and the operator's own over them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use shared::clock::UtcMicros;
+
+use super::compile::{Problem, compile, unreadable};
+use super::{Lists, Rule, Suppression, lists, suppression};
+
+/// Rules at most: each is tried on each event.
+const RULES_MAX: usize = 500;
+
+/// The largest file of a rule, in bytes.
+const FILE_BYTES_MAX: u64 = 256 * 1024;
+
+/// The lists that the rules of the program name, all of them empty.
+const BUILT_IN_LISTS: &str = include_str!("../../../rules/lists.yaml");
+
+/// Names the files that come with the program, and holds their texts.
+macro_rules! built_in {
+    ($($name:literal),+ $(,)?) => {
+        const BUILT_IN: &[(&str, &str)] = &[
+            $((concat!($name, ".yaml"), include_str!(concat!("../../../rules/", $name, ".yaml")))),+
+        ];
+    };
+}
+
+built_in!(
+    "audit-log-refused",
+    "audit-log-spree",
+    "brute-force-account",
+    "canary-used",
+    "client-secret-guessing",
+    "credential-stuffing",
+    "distributed-brute-force",
+    "dormant-account",
+    "endpoint-enumeration",
+    "events-shed",
+    "expired-token-storm",
+    "factor-removed-by-admin",
+    "forged-signature",
+    "ghost-token",
+    "impossible-travel",
+    "log-gap",
+    "new-program",
+    "object-enumeration",
+    "off-hours-administration",
+    "password-spraying",
+    "privilege-probing",
+    "refresh-token-reuse",
+    "revoked-token-used",
+    "role-granted",
+    "role-widened",
+    "scraping-volume",
+    "second-factor-guessing",
+    "source-silent",
+    "success-after-failures",
+    "token-algorithm-trick",
+    "token-many-networks",
+    "token-many-programs",
+);
+
+/// Where rules are from.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSource {
+    /// The operator's folder.
+    pub folder: Option<PathBuf>,
+    /// The `iss` of Gatelog's tokens, which rules name as `%issuer%`.
+    pub issuer: String,
+}
+
+/// Rules that are in force together.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    rules: Arc<[Arc<Rule>]>,
+    suppressions: Arc<[Suppression]>,
+}
+
+/// Something is wrong with a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleProblem {
+    /// The file.
+    pub file: String,
+    /// The line, if it is one.
+    pub line: Option<u64>,
+    /// What is wrong.
+    pub cause: String,
+}
+
+impl fmt::Display for RuleProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(formatter, "{}:{line}: {}", self.file, self.cause),
+            None => write!(formatter, "{}: {}", self.file, self.cause),
+        }
+    }
+}
+
+/// Everything that is wrong with the rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidRules(pub Vec<RuleProblem>);
+
+impl fmt::Display for InvalidRules {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        formatter.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for InvalidRules {}
+
+impl RuleSource {
+    /// Reads all rules. A file of the operator's with the id of a rule that came with the program replaces it.
+    pub fn load(&self) -> Result<RuleSet, InvalidRules> {
+        let mut own = self.texts()?;
+        let silenced = own.remove(suppression::FILE);
+        let mut problems = Vec::new();
+        let lists = self.lists(&own, &mut problems);
+        let built_in = BUILT_IN
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        let mut rules = BTreeMap::new();
+        add(&mut rules, built_in, &lists, &mut problems);
+        let mut replacing = BTreeMap::new();
+        let own_rules = own.into_iter().filter(|(name, _)| name != lists::FILE);
+        let own_rules = own_rules.map(|(name, text)| (self.named(&name), text));
+        add(&mut replacing, own_rules, &lists, &mut problems);
+        rules.extend(replacing);
+        if rules.len() > RULES_MAX {
+            problems.push(RuleProblem {
+                file: self.named(""),
+                line: None,
+                cause: format!("there are {} rules; at most {RULES_MAX} are used", rules.len()),
+            });
+        }
+        let silenced = silenced.map(|text| suppression::parse(&text, |rule| rules.contains_key(rule)));
+        let suppressions = silenced.unwrap_or_else(|| Ok(Vec::new())).unwrap_or_else(|more| {
+            let file = self.named(suppression::FILE);
+            problems.extend(more.into_iter().map(|problem| located(&file, problem)));
+            Vec::new()
+        });
+        if problems.is_empty() {
+            Ok(RuleSet {
+                rules: rules.into_values().collect(),
+                suppressions: suppressions.into(),
+            })
+        } else {
+            Err(InvalidRules(problems))
+        }
+    }
+
+    /// What changes whenever a file of the operator's does. `None` if they cannot be read.
+    pub fn current_hash(&self) -> Option<Vec<u8>> {
+        let mut context = Context::new(&SHA256);
+        for (name, text) in self.texts().ok()? {
+            for part in [name, text] {
+                context.update(&(part.len() as u64).to_be_bytes());
+                context.update(part.as_bytes());
+            }
+        }
+        Some(context.finish().as_ref().to_vec())
+    }
+
+    /// The operator's files by their names.
+    fn texts(&self) -> Result<BTreeMap<String, String>, InvalidRules> {
+        let Some(folder) = &self.folder else {
+            return Ok(BTreeMap::new());
+        };
+        let failed = |file: &Path, error: &dyn fmt::Display| {
+            InvalidRules(vec![RuleProblem {
+                file: file.display().to_string(),
+                line: None,
+                cause: format!("cannot be read: {error}"),
+            }])
+        };
+        let mut texts = BTreeMap::new();
+        for entry in std::fs::read_dir(folder).map_err(|error| failed(folder, &error))? {
+            let path = entry.map_err(|error| failed(folder, &error))?.path();
+            let is_rule = path
+                .extension()
+                .is_some_and(|extension| extension == "yaml" || extension == "yml");
+            let Some(name) = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .filter(|_| is_rule)
+            else {
+                continue;
+            };
+            let size = std::fs::metadata(&path)
+                .map_err(|error| failed(&path, &error))?
+                .len();
+            if size > FILE_BYTES_MAX {
+                return Err(failed(
+                    &path,
+                    &format!("it is larger than {FILE_BYTES_MAX} bytes"),
+                ));
+            }
+            let text = std::fs::read_to_string(&path).map_err(|error| failed(&path, &error))?;
+            texts.insert(name.to_owned(), text);
+        }
+        Ok(texts)
+    }
+
+    fn lists(&self, own: &BTreeMap<String, String>, problems: &mut Vec<RuleProblem>) -> Lists {
+        let mut lists = Lists::default();
+        let own = own
+            .get(lists::FILE)
+            .map(|text| (self.named(lists::FILE), text.as_str()));
+        for (file, text) in [(lists::FILE.to_owned(), BUILT_IN_LISTS)].into_iter().chain(own) {
+            match Lists::parse(text) {
+                Ok(more) => lists.extend(more),
+                Err(error) => problems.push(located(&file, unreadable(&error))),
+            }
+        }
+        lists.insert(lists::ISSUER, vec![self.issuer.as_str().into()]);
+        lists
+    }
+
+    fn named(&self, name: &str) -> String {
+        let folder = self.folder.as_deref().unwrap_or_else(|| Path::new("rules"));
+        folder.join(name).display().to_string()
+    }
+}
+
+/// Compiles files and adds their rules by id.
+fn add(
+    rules: &mut BTreeMap<Arc<str>, Arc<Rule>>,
+    files: impl Iterator<Item = (String, String)>,
+    lists: &Lists,
+    problems: &mut Vec<RuleProblem>,
+) {
+    for (file, text) in files {
+        match compile(&file, &text, lists) {
+            Ok(rule) => {
+                if let Some(other) = rules.get(&rule.id) {
+                    problems.push(RuleProblem {
+                        cause: format!("the id {} is also that of {}", rule.id, other.file),
+                        file,
+                        line: None,
+                    });
+                    continue;
+                }
+                rules.insert(Arc::clone(&rule.id), Arc::new(rule));
+            }
+            Err(more) => problems.extend(more.into_iter().map(|problem| located(&file, problem))),
+        }
+    }
+}
+
+fn located(file: &str, problem: Problem) -> RuleProblem {
+    RuleProblem {
+        file: file.to_owned(),
+        line: problem.line,
+        cause: problem.cause,
+    }
+}
+
+impl RuleSet {
+    /// These rules.
+    pub fn of(rules: Vec<Arc<Rule>>) -> Self {
+        Self {
+            rules: rules.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The rules, by id.
+    pub fn rules(&self) -> &[Arc<Rule>] {
+        &self.rules
+    }
+
+    /// Why an alert of `rule` on `group` is told to nobody at `now`, if it is not.
+    pub fn silence(&self, rule: &str, group: &[String], now: UtcMicros) -> Option<&str> {
+        let covers = |suppression: &&Suppression| suppression.covers(rule, group, now);
+        let covering = self.suppressions.iter().find(covers);
+        covering.map(|suppression| suppression.reason.as_str())
+    }
+
+    /// The rule with that id.
+    pub fn find(&self, id: &str) -> Option<&Arc<Rule>> {
+        self.rules.iter().find(|rule| *rule.id == *id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn built_in() -> RuleSet {
+        let source = RuleSource {
+            folder: None,
+            issuer: "https://auth.example".into(),
+        };
+        source.load().unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    #[test]
+    fn every_rule_of_the_program_passes_its_own_tests() {
+        for rule in built_in().rules() {
+            for trial in &rule.trials {
+                trial.run(rule).unwrap_or_else(|failure| panic!("{failure}"));
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_of_the_folder_is_in_the_program_and_named_by_its_id() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+        let names = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name());
+        let mut files: BTreeSet<String> = names.map(|name| name.into_string().unwrap()).collect();
+        files.remove(lists::FILE);
+
+        let rules = built_in();
+
+        let named = rules.rules().iter().map(|rule| format!("{}.yaml", rule.id));
+        assert_eq!(named.collect::<BTreeSet<_>>(), files);
+    }
+
+    #[test]
+    fn every_rule_says_what_it_may_take_for_an_attack_and_where_it_is_from() {
+        for rule in built_in().rules() {
+            assert!(!rule.falsepositives.is_empty(), "{}", rule.id);
+            assert!(!rule.references.is_empty(), "{}", rule.id);
+            assert!(
+                rule.tags.iter().any(|tag| tag.starts_with("gatelog.")),
+                "{}",
+                rule.id
+            );
+        }
+    }
+
+    fn load(files: &[(&str, &str)]) -> Result<RuleSet, InvalidRules> {
+        let folder = tempfile::TempDir::new().unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let source = RuleSource {
+            folder: Some(folder.path().to_owned()),
+            issuer: String::new(),
+        };
+        let loaded = source.load();
+        loaded.map_err(|InvalidRules(problems)| {
+            // Without the temporary folder's name.
+            let short = |problem: RuleProblem| RuleProblem {
+                file: problem.file.rsplit('/').next().unwrap().to_owned(),
+                ..problem
+            };
+            InvalidRules(problems.into_iter().map(short).collect())
+        })
+    }
+
+    const BRUTE_FORCE: &str = include_str!("../../../rules/brute-force-account.yaml");
+
+    #[test]
+    fn a_rule_of_the_operator_s_replaces_the_one_with_its_id() {
+        let rules = load(&[(
+            "mine.yaml",
+            &BRUTE_FORCE.replace("severity: medium", "severity: low"),
+        )])
+        .unwrap();
+
+        let rule = rules.find("brute-force-account").unwrap();
+        assert_eq!(rule.severity, crate::detection::rule::Severity::Low);
+        assert_eq!(rules.rules().len(), built_in().rules().len());
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once_with_its_file_and_line() {
+        let bad_field = BRUTE_FORCE.replace("action: authn_login_fail\n  condition", "acton: x\n  condition");
+        let bad_words = BRUTE_FORCE
+            .replace("timespan: 5m", "timespan: 5 minutes")
+            .replace("group-by: [actor.username]", "group-by: [actor.name]");
+        let unknown_member = BRUTE_FORCE.replace("severity:", "author: me\nseverity:");
+        let not_yaml = "id: [";
+        let twice = BRUTE_FORCE;
+
+        let problems = load(&[
+            ("a.yaml", &bad_field),
+            ("b.yaml", &bad_words),
+            ("c.yaml", &unknown_member),
+            ("d.yaml", not_yaml),
+            ("e.yaml", twice),
+            ("f.yaml", twice),
+            ("ignored.txt", "no rule"),
+        ])
+        .unwrap_err();
+
+        let told = problems.to_string();
+        let expected = [
+            "a.yaml:15: there is no field \"acton\"",
+            "b.yaml:19: there is no field \"actor.name\"",
+            "b.yaml:20: \"5 minutes\" is no duration",
+            "c.yaml:6: unknown field `author`",
+            "d.yaml:1: ",
+            "f.yaml: the id brute-force-account is also that of ",
+        ];
+        for (line, expected) in told.lines().zip(expected) {
+            assert!(line.contains(expected), "{expected}\n{told}");
+        }
+        assert_eq!(told.lines().count(), expected.len(), "{told}");
+    }
+
+    #[test]
+    fn members_that_mean_nothing_for_the_type_are_mistakes() {
+        let text = BRUTE_FORCE.replace("timespan: 5m", "timespan: 5m\n  factor: 3");
+
+        let problems = load(&[("a.yaml", &text)]).unwrap_err().to_string();
+
+        assert!(
+            problems.contains("`factor` means nothing for the type event_count"),
+            "{problems}"
+        );
+    }
+
+    #[test]
+    fn a_rule_has_tests_that_find_something_and_some_that_do_not() {
+        let (text, _) = BRUTE_FORCE.split_once("  - name: nine").unwrap();
+
+        let problems = load(&[("a.yaml", text)]).unwrap_err().to_string();
+
+        assert!(problems.contains("one that finds nothing"), "{problems}");
+    }
+
+    #[test]
+    fn the_hash_changes_with_any_file() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let source = RuleSource {
+            folder: Some(folder.path().to_owned()),
+            issuer: String::new(),
+        };
+        let empty = source.current_hash();
+        std::fs::write(folder.path().join("a.yaml"), "a").unwrap();
+        let one = source.current_hash();
+        std::fs::rename(folder.path().join("a.yaml"), folder.path().join("b.yaml")).unwrap();
+
+        assert_ne!(empty, one);
+        assert_ne!(source.current_hash(), one);
+    }
+}

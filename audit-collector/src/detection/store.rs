@@ -1,0 +1,307 @@
+//! What the detection keeps: how far it has come, memories, and what must be judged again; and the past by its own time.
+
+use shared::clock::UtcMicros;
+use shared::database::{Database, DatabaseError, Hold, Tx, execute, read};
+use shared::event::{event_id, stable_event_id, wire};
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::engine::{Again, Fingerprint, Memory, MemoryKey, Outcome, Record};
+use super::place::Places;
+use super::rule::RuleSet;
+use crate::alert;
+
+/// Events of a page of the past at most.
+const PAGE: i64 = 2_000;
+
+/// How far a producer's clock may be ahead without being suspect: an event may be stored that long before it happens.
+const AHEAD_MAX: std::time::Duration = std::time::Duration::from_mins(5);
+
+/// How far the log has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct State {
+    /// The position that is read next.
+    pub(super) position: u64,
+    /// The time of storing of the last event before it.
+    pub(super) watermark: UtcMicros,
+}
+
+pub(super) async fn state(database: &Database) -> Result<State, DatabaseError> {
+    let select = "SELECT position, watermark FROM detection_state WHERE id = 1";
+    let (position, watermark): (i64, i64) = read!(fetch_one, database, sqlx::query_as(select))?;
+    Ok(State {
+        position: position.cast_unsigned(),
+        watermark: UtcMicros::from_micros(watermark),
+    })
+}
+
+/// What a step is to store.
+#[derive(Debug)]
+pub(super) struct Step<'s> {
+    pub(super) before: State,
+    pub(super) after: State,
+    pub(super) outcome: &'s Outcome,
+    pub(super) again: Option<Again>,
+    pub(super) rules: &'s RuleSet,
+    pub(super) now: UtcMicros,
+}
+
+/// Stores what a step found together with how far it has come, in one transaction on the leader's own connection.
+pub(super) async fn commit(hold: &mut Hold, step: &Step<'_>) -> Result<(), DatabaseError> {
+    let mut tx = hold.begin().await?;
+    let update = "UPDATE detection_state SET position = $1, watermark = $2 WHERE id = 1 AND position = $3";
+    let moved = execute!(
+        &mut tx,
+        sqlx::query(update)
+            .bind(step.after.position.cast_signed())
+            .bind(step.after.watermark.as_micros())
+            .bind(step.before.position.cast_signed())
+    )?;
+    // Another leader has come further: what is known here is out of date.
+    if moved == 0 {
+        return Err(DatabaseError::Raced);
+    }
+    keep(&mut tx, step.outcome, step.rules, step.now).await?;
+    if let Some(again) = step.again {
+        let insert = "INSERT INTO detection_again (id, since, until) VALUES ($1, $2, $3)";
+        execute!(
+            &mut tx,
+            sqlx::query(insert)
+                .bind(event_id(step.now))
+                .bind(again.from.as_micros())
+                .bind(again.until.as_micros())
+        )?;
+    }
+    tx.commit().await
+}
+
+async fn keep(
+    tx: &mut Tx<'_>,
+    outcome: &Outcome,
+    rules: &RuleSet,
+    now: UtcMicros,
+) -> Result<(), DatabaseError> {
+    for fingerprint in &outcome.withdrawn {
+        alert::withdraw(tx, *fingerprint, now).await?;
+    }
+    for finding in &outcome.raised {
+        let silenced = rules.silence(&finding.rule.id, &finding.group, now);
+        alert::keep(tx, finding, silenced, now).await?;
+    }
+    for (key, memory) in &outcome.memories {
+        let upsert = "INSERT INTO detection_memory (rule_id, group_values, memory, updated_at) VALUES ($1, $2, $3, $4) \
+            ON CONFLICT (rule_id, group_values) DO UPDATE SET memory = excluded.memory, updated_at = excluded.updated_at";
+        let (rule, group) = memory_key(key);
+        execute!(
+            tx,
+            sqlx::query(upsert)
+                .bind(rule)
+                .bind(group)
+                .bind(serde_json::to_string(memory).unwrap_or_default())
+                .bind(now.as_micros())
+        )?;
+    }
+    Ok(())
+}
+
+/// The memory of a group; empty if it has none, or if what is there cannot be read any more.
+pub(super) async fn memory(database: &Database, key: &MemoryKey) -> Result<Memory, DatabaseError> {
+    let select = "SELECT memory FROM detection_memory WHERE rule_id = $1 AND group_values = $2";
+    let (rule, group) = memory_key(key);
+    let row: Option<(String,)> = read!(
+        fetch_optional,
+        database,
+        sqlx::query_as(select).bind(rule.clone()).bind(group.clone())
+    )?;
+    Ok(row
+        .and_then(|(text,)| serde_json::from_str(&text).ok())
+        .unwrap_or_default())
+}
+
+fn memory_key((rule, group): &MemoryKey) -> (String, String) {
+    (rule.to_string(), serde_json::to_string(group).unwrap_or_default())
+}
+
+/// The position of the first event that may have happened at `from` or later.
+pub(super) async fn first_position(
+    database: &Database,
+    from: UtcMicros,
+) -> Result<Option<u64>, DatabaseError> {
+    let select = "SELECT MIN(first_position) FROM batch WHERE id >= $1 AND first_position IS NOT NULL";
+    let first = stable_event_id(from.minus(AHEAD_MAX), &[0; 10]);
+    let (position,): (Option<i64>,) = read!(fetch_one, database, sqlx::query_as(select).bind(first))?;
+    Ok(position.map(i64::cast_unsigned))
+}
+
+/// When the first event of the log was stored.
+pub(super) async fn beginning(database: &Database) -> Result<Option<UtcMicros>, DatabaseError> {
+    let select =
+        "SELECT recorded_at FROM batch WHERE first_position IS NOT NULL ORDER BY first_position LIMIT 1";
+    let row: Option<(i64,)> = read!(fetch_optional, database, sqlx::query_as(select))?;
+    Ok(row.map(|(micros,)| UtcMicros::from_micros(micros)))
+}
+
+/// All that must be judged again, as one stretch.
+pub(super) async fn due(database: &Database) -> Result<Option<Again>, DatabaseError> {
+    let select = "SELECT MIN(since), MAX(until) FROM detection_again";
+    let (since, until): (Option<i64>, Option<i64>) = read!(fetch_one, database, sqlx::query_as(select))?;
+    Ok(since.zip(until).map(|(since, until)| Again {
+        from: UtcMicros::from_micros(since),
+        until: UtcMicros::from_micros(until),
+    }))
+}
+
+/// Stores what judging `again` found, and that it is done.
+pub(super) async fn settle(
+    hold: &mut Hold,
+    again: Again,
+    outcome: &Outcome,
+    rules: &RuleSet,
+    now: UtcMicros,
+) -> Result<(), DatabaseError> {
+    let mut tx = hold.begin().await?;
+    keep(&mut tx, outcome, rules, now).await?;
+    let delete = "DELETE FROM detection_again WHERE since >= $1 AND until <= $2";
+    execute!(
+        &mut tx,
+        sqlx::query(delete)
+            .bind(again.from.as_micros())
+            .bind(again.until.as_micros())
+    )?;
+    tx.commit().await
+}
+
+/// Notes that an alert's event is written.
+pub(super) async fn note_told(hold: &mut Hold, told: &crate::alert::AlertBody) -> Result<(), DatabaseError> {
+    let mut tx = hold.begin().await?;
+    alert::retold(&mut tx, told).await?;
+    tx.commit().await
+}
+
+#[derive(FromRow)]
+struct PastRow {
+    id: Uuid,
+    time: i64,
+    recorded_at: i64,
+    time_suspect: bool,
+    body: Vec<u8>,
+}
+
+impl PastRow {
+    fn record(&self, places: Option<&Places>) -> Option<Record> {
+        let event = wire::decode(&self.body).ok()?;
+        Some(record(
+            event,
+            UtcMicros::from_micros(self.recorded_at),
+            self.time_suspect,
+            places,
+        ))
+    }
+}
+
+/// An event as the engine takes it.
+pub(super) fn record(
+    event: shared::event::Event,
+    recorded_at: UtcMicros,
+    time_suspect: bool,
+    places: Option<&Places>,
+) -> Record {
+    let ip = event
+        .facts
+        .client
+        .as_ref()
+        .and_then(|client| client.ip.as_deref());
+    Record {
+        place: ip.and_then(|ip| places?.of(ip)),
+        event,
+        recorded_at,
+        time_suspect,
+    }
+}
+
+/// The events of a stretch of time, by when they happened; those with a suspect clock by when they were stored.
+#[derive(Debug)]
+pub(super) struct Past<'d> {
+    database: &'d Database,
+    until: UtcMicros,
+    /// The last event that was read.
+    after: (i64, Uuid),
+    suspects: Vec<Record>,
+    is_over: bool,
+}
+
+impl<'d> Past<'d> {
+    /// Opens the stretch from `from` to before `until`.
+    pub(super) async fn open(
+        database: &'d Database,
+        from: UtcMicros,
+        until: UtcMicros,
+        places: Option<&Places>,
+    ) -> Result<Self, DatabaseError> {
+        let select = "SELECT e.id, e.time, b.recorded_at, e.time_suspect, e.body FROM batch b \
+            JOIN event e ON e.batch_id = b.id \
+            WHERE b.id >= $1 AND b.id < $2 AND e.time_suspect ORDER BY b.recorded_at DESC";
+        let bound = |at: UtcMicros| stable_event_id(at, &[0; 10]);
+        let rows: Vec<PastRow> = read!(
+            fetch_all,
+            database,
+            sqlx::query_as(select).bind(bound(from)).bind(bound(until))
+        )?;
+        Ok(Self {
+            database,
+            until,
+            after: (from.as_micros(), Uuid::nil()),
+            suspects: rows.iter().filter_map(|row| row.record(places)).collect(),
+            is_over: false,
+        })
+    }
+
+    /// The next page, none of whose events happened before those of the pages before; `None` after the last.
+    pub(super) async fn next(
+        &mut self,
+        places: Option<&Places>,
+    ) -> Result<Option<Vec<Record>>, DatabaseError> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let select = "SELECT e.id, e.time, b.recorded_at, e.time_suspect, e.body FROM event e \
+            JOIN batch b ON b.id = e.batch_id \
+            WHERE (e.time, e.id) > ($1, $2) AND e.time < $3 AND NOT e.time_suspect AND b.first_position IS NOT NULL \
+            ORDER BY e.time, e.id LIMIT $4";
+        let rows: Vec<PastRow> = read!(
+            fetch_all,
+            self.database,
+            sqlx::query_as(select)
+                .bind(self.after.0)
+                .bind(self.after.1)
+                .bind(self.until.as_micros())
+                .bind(PAGE)
+        )?;
+        self.is_over = rows.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
+        let end = rows.last().map_or(i64::MAX, |row| row.time);
+        if let Some(last) = rows.last() {
+            self.after = (last.time, last.id);
+        }
+        let mut page: Vec<Record> = rows.iter().filter_map(|row| row.record(places)).collect();
+        // The suspects that belong here; the oldest stand last.
+        while self
+            .suspects
+            .last()
+            .is_some_and(|suspect| self.is_over || suspect.at().as_micros() < end)
+        {
+            page.extend(self.suspects.pop());
+        }
+        Ok(Some(page))
+    }
+}
+
+/// The fingerprints that stand; for tests.
+pub async fn standing(database: &Database) -> Result<Vec<Fingerprint>, DatabaseError> {
+    let all = alert::told_in(
+        database,
+        UtcMicros::from_micros(i64::MIN),
+        UtcMicros::from_micros(i64::MAX),
+    )
+    .await?;
+    Ok(all.into_iter().map(|(told, _)| told.fingerprint).collect())
+}
