@@ -10,6 +10,7 @@ mod completeness;
 mod console;
 mod dead_letters;
 mod detection;
+mod detection_measured;
 mod filter;
 mod hostile;
 mod openapi;
