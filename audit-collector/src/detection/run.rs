@@ -247,6 +247,7 @@ impl Detector {
         let told: Vec<_> = told.into_iter().map(|(told, _)| told).collect();
         let outcome = again.judge(&follower.rules, ledger, &told, follower.state.watermark);
         settle(hold, again, &outcome, &follower.rules, self.clock.now()).await?;
+        follower.engine.correct(&outcome);
         self.tell(hold).await
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use shared::clock::UtcMicros;
 
-use super::item::micros;
-use super::{Engine, Fingerprint, LATENESS, Late, Ledger, Outcome};
+use super::item::{micros, open_from};
+use super::{Engine, Fingerprint, Late, Ledger, Outcome};
 use crate::detection::rule::{Pattern, Rule, RuleSet};
 
 /// A stretch of whole periods of all rules.
@@ -80,14 +80,17 @@ impl Again {
     /// that reads it.
     pub fn judge(&self, rules: &RuleSet, ledger: Ledger, told: &[Told], watermark: UtcMicros) -> Outcome {
         let stands: HashSet<Fingerprint> = ledger.keys().copied().collect();
-        let before = watermark.minus(LATENESS);
+        let is_closed = |alert: &Told| {
+            let rule = rules.find(&alert.rule);
+            rule.is_some_and(|rule| alert.at.as_micros() < open_from(&rule.pattern, watermark.as_micros()))
+        };
         let is_ours = |rule: &str, at: UtcMicros| {
             (self.from..self.until).contains(&at) && rules.find(rule).is_some_and(|rule| is_windowed(rule))
         };
         Outcome {
             withdrawn: told
                 .iter()
-                .filter(|alert| is_ours(&alert.rule, alert.window_start) && alert.at < before)
+                .filter(|alert| is_ours(&alert.rule, alert.window_start) && is_closed(alert))
                 .map(|alert| alert.fingerprint)
                 .filter(|fingerprint| !stands.contains(fingerprint))
                 .collect(),

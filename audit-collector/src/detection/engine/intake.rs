@@ -9,7 +9,7 @@ use shared::clock::UtcMicros;
 use shared::event::Class;
 
 use super::habit::Noting;
-use super::item::{Item, PARTS, micros, window_start};
+use super::item::{Item, PARTS, micros, open_from, waits, window_start};
 use super::tell::tell_breaks;
 use super::{Engine, LATENESS, Late, MEMORIES_MAX, MemoryKey, Outcome, Record, Touched};
 use crate::detection::rule::{Habit, Pattern, Rule};
@@ -53,20 +53,17 @@ impl Engine {
         (touched, outcome): (&mut Touched, &mut Outcome),
     ) {
         let at = item.at;
-        let limit = self.watermark.saturating_sub(micros(LATENESS));
+        let from = at.saturating_sub(waits(&rule.pattern));
         let reach = micros(rule.pattern.timespan() + rule.pattern.timespan() / PARTS);
-        if at < limit {
-            widen(&mut outcome.late, at, at.saturating_add(reach));
+        if at < self.watermark.saturating_sub(micros(LATENESS)) {
+            widen(&mut outcome.late, from, at.saturating_add(reach));
         }
-        if at < window_start(&rule.pattern, limit) {
+        if at < window_start(&rule.pattern, open_from(&rule.pattern, self.watermark)) {
             return;
         }
-        let mut from = at;
         if let Pattern::Missing(missing) = &rule.pattern {
-            let wait = micros(missing.wait);
-            from = at.saturating_sub(wait);
             if item.is_subject() && at >= self.known_from.saturating_add(reach) {
-                let due = at.saturating_add(wait);
+                let due = at.saturating_add(micros(missing.wait));
                 self.waiting.entry(due).or_default().push((place, group.clone()));
             } else if !item.is_partner() {
                 return;
@@ -75,7 +72,11 @@ impl Engine {
         let Some(groups) = self.groups.get_mut(place) else {
             return;
         };
-        if groups.entry(group.clone()).or_default().insert(rule, item) {
+        let timeline = groups.entry(group.clone()).or_default();
+        if timeline.is_settled_after(from) {
+            widen(&mut outcome.late, from, at.saturating_add(reach));
+        }
+        if timeline.insert(rule, item) {
             *outcome.forgotten.entry(Arc::clone(&rule.id)).or_default() += 1;
         }
         let earliest = touched.entry((place, group)).or_insert(from);
@@ -87,12 +88,10 @@ impl Engine {
         let later = self.waiting.split_off(&self.watermark.saturating_add(1));
         for (due, groups) in std::mem::replace(&mut self.waiting, later) {
             for (place, group) in groups {
-                let wait = match self.rules.rules().get(place).map(|rule| &rule.pattern) {
-                    Some(Pattern::Missing(missing)) => micros(missing.wait),
-                    _ => 0,
-                };
-                let earliest = touched.entry((place, group)).or_insert(due - wait);
-                *earliest = (*earliest).min(due - wait);
+                let rule = self.rules.rules().get(place);
+                let at = due - rule.map_or(0, |rule| waits(&rule.pattern));
+                let earliest = touched.entry((place, group)).or_insert(at);
+                *earliest = (*earliest).min(at);
             }
         }
     }

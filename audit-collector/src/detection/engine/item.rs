@@ -5,6 +5,7 @@ use std::hash::{Hash as _, Hasher as _};
 
 use uuid::Uuid;
 
+use super::LATENESS;
 use crate::detection::field::{Field, Seen};
 use crate::detection::rule::{Measure, Pattern, Window};
 
@@ -116,6 +117,22 @@ fn counts_only_values(window: &Window) -> bool {
 pub(super) fn window_start(pattern: &Pattern, at: i64) -> i64 {
     let start = at.saturating_sub(micros(pattern.timespan()));
     part(pattern).map_or(start, |part| start.saturating_sub(start.rem_euclid(part)))
+}
+
+/// The first moment that is judged as events come; what is before it is judged by reading the log again. An event that may
+/// still come can be what one was waited for that long before.
+pub(super) fn open_from(pattern: &Pattern, watermark: i64) -> i64 {
+    watermark
+        .saturating_sub(micros(LATENESS))
+        .saturating_sub(waits(pattern))
+}
+
+/// How long after an event another can still decide about it, in microseconds.
+pub(super) fn waits(pattern: &Pattern) -> i64 {
+    match pattern {
+        Pattern::Missing(missing) => micros(missing.wait),
+        _ => 0,
+    }
 }
 
 /// A duration in microseconds.

@@ -27,7 +27,7 @@ use super::rule::{Pattern, Rule, RuleSet};
 pub use again::{Again, Told};
 pub use finding::{Finding, Fingerprint, Late, Ledger, MemoryKey, Outcome};
 pub use habit::Memory;
-use item::{PARTS, micros, window_start};
+use item::{PARTS, open_from, waits, window_start};
 pub use replay::Replay;
 use tell::tell;
 use timeline::{Standing, Timeline};
@@ -117,8 +117,8 @@ impl Engine {
     pub fn reach(rules: &RuleSet) -> Duration {
         let timespans = rules.rules().iter().map(|rule| rule.pattern.timespan());
         let longest = timespans.max().unwrap_or_default();
-        // Windows of parts begin up to one part earlier.
-        longest + longest / PARTS + LATENESS
+        // Windows of parts begin up to one part earlier, and no rule waits for longer than what is late may take.
+        longest + longest / PARTS + 2 * LATENESS
     }
 
     /// Gives a memory from the database, or says by an empty one that there is none.
@@ -134,8 +134,8 @@ impl Engine {
     /// Ends rebuilding at `watermark`. Nothing is told again.
     pub fn resume(&mut self, watermark: UtcMicros) {
         self.watermark = watermark.as_micros();
-        let from = self.watermark.saturating_sub(micros(LATENESS));
         for (rule, groups) in self.rules.rules().iter().zip(&mut self.groups) {
+            let from = open_from(&rule.pattern, self.watermark);
             for timeline in groups.values_mut() {
                 timeline.judge(rule, from, until(rule, self.watermark));
             }
@@ -149,17 +149,35 @@ impl Engine {
             return;
         };
         let at = finding.at.as_micros();
-        if matches!(finding.rule.pattern, Pattern::Habit(_))
-            || at >= self.watermark.saturating_sub(micros(LATENESS))
-        {
+        let pattern = &finding.rule.pattern;
+        if matches!(pattern, Pattern::Habit(_)) || at >= open_from(pattern, self.watermark) {
             return;
         }
-        let id = finding.evidence.last().copied().unwrap_or_default();
-        let (since, until) = (finding.since.as_micros(), finding.until.as_micros());
-        let standing = Standing::known((at, id), finding.value, since, until, finding.evidence.clone());
         if let Some(groups) = self.groups.get_mut(place) {
             let timeline = groups.entry(finding.group.clone()).or_default();
-            timeline.recall(finding.window_start.as_micros(), standing);
+            timeline.recall(finding.window_start.as_micros(), Standing::of(finding));
+        }
+    }
+
+    /// Takes over what judging again from the log has found, where it knew more.
+    pub fn correct(&mut self, outcome: &Outcome) {
+        if !outcome.withdrawn.is_empty() {
+            for (rule, groups) in self.rules.rules().iter().zip(&mut self.groups) {
+                for (group, timeline) in groups {
+                    timeline.withdraw_settled(|begins| {
+                        let fingerprint = Fingerprint::of(&rule.id, group, UtcMicros::from_micros(begins));
+                        outcome.withdrawn.contains(&fingerprint)
+                    });
+                }
+            }
+        }
+        for finding in &outcome.raised {
+            let rules = self.rules.rules();
+            let place = rules.iter().position(|rule| rule.id == finding.rule.id);
+            let groups = place.and_then(|place| self.groups.get_mut(place));
+            if let Some(timeline) = groups.and_then(|groups| groups.get_mut(&finding.group)) {
+                timeline.correct(finding.window_start.as_micros(), Standing::of(finding));
+            }
         }
     }
 
@@ -174,7 +192,6 @@ impl Engine {
         let newest = records.iter().map(|record| record.recorded_at.as_micros()).max();
         self.watermark = before.max(newest.unwrap_or(i64::MIN)).max(now.as_micros());
         self.take_waiting(&mut touched);
-        let judged_from = before.saturating_sub(micros(LATENESS));
         for ((place, group), from) in touched {
             let (Some(rule), Some(groups)) = (self.rules.rules().get(place), self.groups.get_mut(place))
             else {
@@ -182,7 +199,8 @@ impl Engine {
             };
             if let Some(timeline) = groups.get_mut(&group) {
                 let begun = Instant::now();
-                let changes = timeline.judge(rule, from.max(judged_from), until(rule, self.watermark));
+                let from = from.max(open_from(&rule.pattern, before));
+                let changes = timeline.judge(rule, from, until(rule, self.watermark));
                 tell(rule, &group, changes, &mut outcome);
                 outcome.cost(rule, begun.elapsed());
             }
@@ -197,9 +215,8 @@ impl Engine {
             return;
         }
         self.swept_at = self.watermark;
-        let limit = self.watermark.saturating_sub(micros(LATENESS));
         for (rule, groups) in self.rules.rules().iter().zip(&mut self.groups) {
-            let limit = window_start(&rule.pattern, limit);
+            let limit = window_start(&rule.pattern, open_from(&rule.pattern, self.watermark));
             groups.retain(|_, timeline| timeline.forget_before(rule, limit));
             let excess = groups.len().saturating_sub(GROUPS_MAX);
             if excess > 0 {
@@ -215,9 +232,9 @@ impl Engine {
 
 /// The last moment that a rule may judge.
 fn until(rule: &Rule, watermark: i64) -> i64 {
-    match &rule.pattern {
-        Pattern::Missing(missing) => watermark.saturating_sub(micros(missing.wait)),
+    match waits(&rule.pattern) {
         // Clocks of producers may be ahead.
-        _ => i64::MAX,
+        0 => i64::MAX,
+        wait => watermark.saturating_sub(wait),
     }
 }

@@ -161,20 +161,24 @@ fn live(told: &[Told], delays: &[i64], batches: &[usize]) -> Ledger {
     }
     let end = UtcMicros::from_micros(engine.watermark).plus(AFTERWARDS);
     engine.feed(&[], end).enter(&mut ledger);
-    if let Some(late) = late {
-        let again = Again::of(&rules, late);
-        let known: Vec<_> = ledger.values().map(told_of).collect();
-        let from = again.reads_from(&rules);
-        let needed: Vec<_> = records
-            .iter()
-            .filter(|record| record.at() >= from)
-            .cloned()
-            .collect();
-        again
-            .judge(&rules, replayed(&Again::judged(&rules), needed, end), &known, end)
-            .enter(&mut ledger);
-    }
+    judge_again(&records, late, end, &mut ledger);
     ledger
+}
+
+/// Judges what came late once more, as the log is read again.
+fn judge_again(records: &[Record], late: Option<Late>, end: UtcMicros, ledger: &mut Ledger) {
+    let Some(late) = late else { return };
+    let (rules, known) = (rules(), ledger.values().map(told_of).collect::<Vec<_>>());
+    let again = Again::of(&rules, late);
+    let from = again.reads_from(&rules);
+    let needed = records
+        .iter()
+        .filter(|record| record.at() >= from)
+        .cloned()
+        .collect();
+    again
+        .judge(&rules, replayed(&Again::judged(&rules), needed, end), &known, end)
+        .enter(ledger);
 }
 
 fn told_of(finding: &Finding) -> super::Told {
@@ -203,7 +207,7 @@ fn all_at_once(told: &[Told]) -> Ledger {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn the_order_in_which_events_are_stored_does_not_matter(
@@ -256,11 +260,17 @@ proptest! {
         for (key, memory) in memories {
             successor.remember(key, memory);
         }
+        let mut late = None;
         for batch in second.chunks(7) {
-            successor.feed(batch, START).enter(&mut ledger);
+            let outcome = successor.feed(batch, START);
+            if let Some(Late { from, until }) = outcome.late {
+                widen(&mut late, from.as_micros(), until.as_micros());
+            }
+            outcome.enter(&mut ledger);
         }
         let end = UtcMicros::from_micros(successor.watermark).plus(AFTERWARDS);
         successor.feed(&[], end).enter(&mut ledger);
+        judge_again(&records, late, end, &mut ledger);
 
         prop_assert_eq!(differences(&ledger, &all_at_once(&told)), Vec::<String>::new());
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use uuid::Uuid;
 
+use super::Finding;
 use super::hits::{evidence, first_from, mark};
 use super::item::{Item, micros, part};
 use crate::detection::rule::Rule;
@@ -35,8 +36,17 @@ pub(super) struct Standing {
     pub(super) until: i64,
     /// The events that it stands on.
     pub(super) evidence: Vec<Uuid>,
-    /// Whether an event is forgotten that it stands on, so that nothing can take it back here.
-    is_settled: bool,
+    /// What of it nothing can take back here: events are forgotten with which the rule fired.
+    settled: Option<Settled>,
+}
+
+/// The part of an alert's period whose events are not known any more.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Settled {
+    /// The highest value.
+    value: f64,
+    /// When the last event happened with which the rule fired.
+    until: i64,
 }
 
 /// What has become of the alerts.
@@ -110,14 +120,15 @@ impl Timeline {
     fn decide(&mut self, rule: &Rule, begins: i64, period: i64, changes: &mut Changes) {
         let before = self.standing.get(&begins);
         let fresh = self.standing_in(rule, begins, period);
-        let now = match (before, fresh) {
-            (Some(before), Some(fresh)) if before.is_settled => Some(Standing {
-                value: before.value.max(fresh.value),
-                until: before.until.max(fresh.until),
+        let now = match before.and_then(|before| Some((before, before.settled?))) {
+            Some((before, settled)) => Some(Standing {
+                value: fresh
+                    .as_ref()
+                    .map_or(settled.value, |fresh| fresh.value.max(settled.value)),
+                until: fresh.map_or(settled.until, |fresh| fresh.until.max(settled.until)),
                 ..before.clone()
             }),
-            (Some(before), None) if before.is_settled => Some(before.clone()),
-            (_, fresh) => fresh,
+            None => fresh,
         };
         match now {
             Some(now) if before != Some(&now) => {
@@ -146,13 +157,36 @@ impl Timeline {
             since: self.items.get(on.start).map_or(first.at, |item| item.at),
             until: first.at,
             evidence: self.items.range(on).map(|item| item.id).collect(),
-            is_settled: false,
+            settled: None,
         };
         for (_, item, value) in hits {
             standing.value = standing.value.max(value);
             standing.until = item.at;
         }
         Some(standing)
+    }
+
+    /// Whether an event at `at` may change what is settled, so that only the log can tell what it changes.
+    pub(super) fn is_settled_after(&self, at: i64) -> bool {
+        let mut settled = self.standing.values().filter_map(|standing| standing.settled);
+        settled.any(|settled| settled.until >= at)
+    }
+
+    /// Takes over what the log tells of a period that is settled. What is not settled is known better here.
+    pub(super) fn correct(&mut self, begins: i64, known: Standing) {
+        let settled = self
+            .standing
+            .get_mut(&begins)
+            .filter(|standing| standing.settled.is_some());
+        if let Some(standing) = settled {
+            *standing = known;
+        }
+    }
+
+    /// Drops what is settled and withdrawn.
+    pub(super) fn withdraw_settled(&mut self, is_withdrawn: impl Fn(i64) -> bool) {
+        self.standing
+            .retain(|begins, standing| standing.settled.is_none() || !is_withdrawn(*begins));
     }
 
     /// Takes it that the alert of the period is told and stands on events that are not known here.
@@ -173,12 +207,16 @@ impl Timeline {
 
     /// What stands on a forgotten event cannot be taken back here any more.
     fn forget_first(&mut self, period: i64) {
-        let first = self.items.pop_front();
-        if let Some(item) = first.filter(|item| item.hit.is_some()) {
-            let begins = item.at.div_euclid(period) * period;
-            if let Some(standing) = self.standing.get_mut(&begins) {
-                standing.is_settled = true;
-            }
+        let Some(item) = self.items.pop_front() else {
+            return;
+        };
+        let begins = item.at.div_euclid(period) * period;
+        if let (Some(hit), Some(standing)) = (item.hit, self.standing.get_mut(&begins)) {
+            let before = standing.settled.map_or(hit, |settled| settled.value);
+            standing.settled = Some(Settled {
+                value: before.max(hit),
+                until: item.at,
+            });
         }
     }
 
@@ -189,21 +227,17 @@ impl Timeline {
 }
 
 impl Standing {
-    /// An alert that stands whatever becomes of the events that are known here.
-    pub(super) const fn known(
-        key: (i64, Uuid),
-        value: f64,
-        since: i64,
-        until: i64,
-        evidence: Vec<Uuid>,
-    ) -> Self {
+    /// An alert that is told, and stands whatever becomes of the events that are known here.
+    pub(super) fn of(finding: &Finding) -> Self {
+        let last = finding.evidence.last().copied().unwrap_or_default();
+        let (value, until) = (finding.value, finding.until.as_micros());
         Self {
-            key,
+            key: (finding.at.as_micros(), last),
             value,
-            since,
+            since: finding.since.as_micros(),
             until,
-            evidence,
-            is_settled: true,
+            evidence: finding.evidence.clone(),
+            settled: Some(Settled { value, until }),
         }
     }
 }
