@@ -51,7 +51,8 @@ const SAID: [(&str, &str); 7] = [
 ];
 
 /// Names that nobody may send on, as they are read.
-const NEVER: [&str; 16] = [
+const NEVER: [&str; 17] = [
+    "x-request-id",
     "x-username",
     "x-client",
     "x-real-ip",

@@ -34,8 +34,9 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 const RESERVED_PREFIXES: [&str; 3] = ["x-forwarded-", "x-gatelog-", "x-original-"];
 
 /// The same, whole names: addresses, and headers by which frameworks take a request for another one than was decided on.
-/// `Proxy` becomes `HTTP_PROXY` to CGI and its heirs.
-const RESERVED: [&str; 8] = [
+/// `Proxy` becomes `HTTP_PROXY` to CGI and its heirs. The request's id is that of its event.
+const RESERVED: [&str; 9] = [
+    "x-request-id",
     "x-real-ip",
     "x-client-ip",
     "true-client-ip",
@@ -321,6 +322,20 @@ mod tests {
                 .values()
                 .any(|value| value.to_str().unwrap().contains("1.1.1.1"))
         );
+    }
+
+    #[test]
+    fn the_id_of_a_request_is_that_of_its_event_under_every_spelling() {
+        let given = [
+            ("X-Request-Id", "evil"),
+            ("x_request_id", "evil"),
+            ("X.Request-ID", "evil"),
+        ];
+
+        let headers = sent(&given, None, false);
+
+        assert_eq!(headers.get("x-request-id").unwrap(), "r1");
+        assert!(!headers.values().any(|value| value == "evil"), "{headers:?}");
     }
 
     #[test]
