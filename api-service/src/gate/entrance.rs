@@ -19,10 +19,9 @@ impl Entrance {
     /// Its name in events.
     pub(crate) const fn door(self) -> Door {
         match self {
-            // The enumeration of version 1 is closed, and what a layer does is what a proxy does: it passes the request on and sees
-            // its answer. Where, `source.service` says.
-            Self::Proxy | Self::Layer => Door::Proxy,
+            Self::Proxy => Door::Proxy,
             Self::ForwardAuth => Door::Decide,
+            Self::Layer => Door::Layer,
         }
     }
 

@@ -23,7 +23,7 @@
 //!
 //! The policy file is that of the door, without upstreams: routes need no `to` and no `host`, and what no route names is
 //! refused, `/healthz` too. Events come from the service that is named, which on the broker is a user with the permissions of
-//! `api-service` (`deploy/rabbitmq/definitions`); they say `door: proxy`, as the gate sees the answer. Each is in the spool before the
+//! `api-service` (`deploy/rabbitmq/definitions`); they say `door: layer`. Each is in the spool before the
 //! first byte of its answer leaves; where it cannot be kept, the answer is 503. A client that goes away and a handler that panics
 //! (500 `handler_panicked`) are events too.
 //!
@@ -61,9 +61,9 @@ pub struct GateLayer {
 }
 
 impl GateLayer {
-    /// Whether tokens can be decided on: the keys of every issuer are known, and revocations were heard of. For `/readyz`.
+    /// Whether tokens can be decided on: keys are known, if not those of every issuer, and revocations were heard of. For `/readyz`.
     pub fn is_ready(&self) -> bool {
-        self.gate.guard.has_all_keys() && !self.gate.guard.is_blind()
+        self.gate.guard.has_keys() && !self.gate.guard.is_blind()
     }
 }
 

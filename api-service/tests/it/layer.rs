@@ -160,7 +160,7 @@ async fn a_service_of_one_s_own_lets_in_and_records_what_its_policy_says() {
     assert_eq!(http.response_bytes, Some(read.body.len() as u64));
     assert_eq!(
         (policy.route.as_deref(), policy.door),
-        (Some("order-read"), Door::Proxy)
+        (Some("order-read"), Door::Layer)
     );
     let http = orders.event_of(&refund).await.facts.http.unwrap();
     assert_eq!(http.request_bytes, Some(12));

@@ -319,6 +319,8 @@ pub enum Door {
     Proxy,
     /// Another proxy asked it to decide.
     Decide,
+    /// It stood within the service that was asked.
+    Layer,
 }
 
 /// What ties records of one request together.

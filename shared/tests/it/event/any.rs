@@ -90,11 +90,12 @@ fn token() -> impl Strategy<Value = TokenFacts> {
 }
 
 fn policy() -> impl Strategy<Value = PolicyFacts> {
-    (maybe(), maybe(), select(vec![Door::Proxy, Door::Decide])).prop_map(|(route, rule, door)| PolicyFacts {
-        route,
-        rule,
-        door,
-    })
+    (
+        maybe(),
+        maybe(),
+        select(vec![Door::Proxy, Door::Decide, Door::Layer]),
+    )
+        .prop_map(|(route, rule, door)| PolicyFacts { route, rule, door })
 }
 
 fn facts() -> impl Strategy<Value = Facts> {
