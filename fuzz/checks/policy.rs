@@ -17,6 +17,7 @@ static TABLE: LazyLock<RouteTable> = LazyLock::new(|| {
         method: Method::GET,
         template: template.to_owned(),
         allow: Allow::SignedIn,
+        rule: Allow::SignedIn.to_string(),
         audience: AudienceRule::Apis,
         target: Target::Me,
         forward_token: false,

@@ -80,7 +80,7 @@ impl Record {
         let facts = &mut self.draft.facts;
         if let Some(policy) = &mut facts.policy {
             policy.route = Some(route.name.clone());
-            policy.rule = Some(route.allow.to_string());
+            policy.rule = Some(route.rule.clone());
         }
         if let Some(http) = &mut facts.http {
             http.route = Some(route.template.clone());

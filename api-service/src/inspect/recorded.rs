@@ -41,7 +41,7 @@ pub(super) fn recorded(
     });
     facts.policy = Some(PolicyFacts {
         route: route.map(|route| route.name.clone()),
-        rule: route.map(|route| route.allow.to_string()),
+        rule: route.map(|route| route.rule.clone()),
         door: entrance.door(),
     });
     serde_json::to_string(&facts).unwrap_or_default()

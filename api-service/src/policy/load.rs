@@ -182,13 +182,15 @@ impl Checker<'_> {
             .as_ref()
             .map(|target| Passage::read(&entry, target, &mut wrong));
         let (method, template) = matched?;
+        // What is wrong is told already; the route stands in for itself, so that one that matches alike is told as well.
+        let allow = allow.unwrap_or(Allow::SignedIn);
         Some(Route {
             name: entry.name,
             host: entry.host.map(|host| host.to_ascii_lowercase()),
             method,
             template,
-            // What is wrong is told already; the route stands in for itself, so that one that matches alike is told as well.
-            allow: allow.unwrap_or(Allow::SignedIn),
+            rule: allow.to_string(),
+            allow,
             audience: AudienceRule::Apis,
             target: target.unwrap_or(Target::Decided),
             forward_token: entry.forward_token,

@@ -22,6 +22,8 @@ pub struct Route {
     pub template: String,
     /// Whom it lets in.
     pub allow: Allow,
+    /// The same as events have it.
+    pub rule: String,
     /// Which audience a token must be for.
     pub audience: AudienceRule,
     /// Where it leads.

@@ -183,6 +183,7 @@ mod tests {
             method,
             template: template.into(),
             allow: Allow::SignedIn,
+            rule: Allow::SignedIn.to_string(),
             audience: AudienceRule::Apis,
             target: Target::Me,
             forward_token: false,

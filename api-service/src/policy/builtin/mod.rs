@@ -232,16 +232,18 @@ const LOG: &[(&str, Method, &str, &str)] = &[
 
 /// The routes, leading to the two upstreams.
 pub(super) fn routes(auth: &Arc<Upstream>, collector: &Arc<Upstream>) -> Vec<Route> {
+    let allow = |who| match who {
+        Who::Anyone => Allow::Anyone,
+        Who::SignedIn | Who::Bearer => Allow::SignedIn,
+        Who::Scope(scope) => Allow::Scope(scope.to_owned()),
+    };
     let route = |(name, method, template, who, service): Row| Route {
         name: name.to_owned(),
         host: None,
         method,
         template: template.to_owned(),
-        allow: match who {
-            Who::Anyone => Allow::Anyone,
-            Who::SignedIn | Who::Bearer => Allow::SignedIn,
-            Who::Scope(scope) => Allow::Scope(scope.to_owned()),
-        },
+        allow: allow(who),
+        rule: allow(who).to_string(),
         // Every bearer may ask who it is; all else here is Gatelog's own.
         audience: match (who, service) {
             (Who::Bearer, _) | (_, Service::Door) => AudienceRule::Either,
