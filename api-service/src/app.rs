@@ -31,7 +31,8 @@ pub(crate) async fn healthz() -> impl IntoResponse {
     shared::http::health::healthz().await
 }
 
-/// Ready when tokens can be decided on. The broker is no part of it: events wait in the spool.
+/// Ready when tokens can be decided on, be it those of one issuer of several: what another one's outage refuses is told to its
+/// callers alone. The broker is no part of it: events wait in the spool.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -41,8 +42,9 @@ pub(crate) async fn healthz() -> impl IntoResponse {
 )]
 pub(crate) async fn readyz(State(door): State<Arc<Door>>) -> Readiness {
     Readiness::of([
-        ("keys", door.gate.guard.has_all_keys()),
+        ("keys", door.gate.guard.has_keys()),
         ("revocations", !door.gate.guard.is_blind()),
     ])
+    .noting("keys_of_all", door.gate.guard.has_all_keys())
     .noting("keys_fresh", !door.gate.guard.has_stale_keys())
 }

@@ -83,6 +83,13 @@ impl Guard {
         self.revoked.load().address_block(ip, self.clock.now())
     }
 
+    /// Whether there are keys of any issuer that are not too old, so that some tokens can be decided on.
+    pub fn has_keys(&self) -> bool {
+        let now = self.clock.now();
+        let trust = self.trust.load();
+        trust.issuers().iter().any(|issuer| issuer.has_keys(now))
+    }
+
     /// Whether there are keys of every issuer that are not too old.
     pub fn has_all_keys(&self) -> bool {
         let now = self.clock.now();

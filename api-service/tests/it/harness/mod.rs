@@ -160,9 +160,13 @@ impl TestDoor {
     }
 
     async fn until_ready(&self) {
-        eventually("the door is ready", async || {
-            self.get("/readyz", None).await.status == StatusCode::OK
-        })
+        eventually(
+            "the door is ready, and has the keys of every issuer",
+            async || {
+                let readiness = self.get("/readyz", None).await;
+                readiness.status == StatusCode::OK && readiness.json()["notes"]["keys_of_all"] == true
+            },
+        )
         .await;
     }
 
