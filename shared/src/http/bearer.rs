@@ -25,10 +25,14 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, MalformedAuthor
     if values.next().is_some() {
         return Err(MalformedAuthorization);
     }
-    let text = value.to_str().map_err(|_| MalformedAuthorization)?;
-    let (scheme, token) = text.split_once(' ').ok_or(MalformedAuthorization)?;
+    // What no token holds is found a word at a time: this is done for every request.
+    let bytes = value.as_bytes();
+    let text = std::str::from_utf8(bytes).ok().filter(|_| bytes.is_ascii());
+    let (scheme, token) = text
+        .and_then(|text| text.split_once(' '))
+        .ok_or(MalformedAuthorization)?;
     // RFC 9110 §11.1: schemes are compared without regard to case.
-    let is_several = token.bytes().any(|byte| matches!(byte, b' ' | b','));
+    let is_several = memchr::memchr3(b' ', b',', b'\t', token.as_bytes()).is_some();
     if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() || is_several {
         return Err(MalformedAuthorization);
     }
@@ -114,10 +118,10 @@ const RETRY_SECONDS: u32 = 1;
 mod tests {
     use super::*;
 
-    fn headers(values: &[&'static str]) -> HeaderMap {
+    fn headers(values: &[&str]) -> HeaderMap {
         values
             .iter()
-            .map(|value| (AUTHORIZATION, HeaderValue::from_static(value)))
+            .map(|value| (AUTHORIZATION, HeaderValue::from_bytes(value.as_bytes()).unwrap()))
             .collect()
     }
 
@@ -140,6 +144,8 @@ mod tests {
             &["Basic abc"],
             &["Bearer a b"],
             &["Bearer a,b"],
+            &["Bearer a\tb"],
+            &["Bearer ä"],
         ] {
             assert_eq!(
                 bearer_token(&headers(values)),
