@@ -82,7 +82,7 @@ impl Cause {
         }
     }
 
-    /// Whether it is for want of a good token, which only so many from one address may be.
+    /// Whether it is for want of a good token, which only so many from one address are told.
     const fn is_unauthenticated(&self) -> bool {
         match self {
             Self::NoToken | Self::Authorization(_) => true,
@@ -145,14 +145,17 @@ pub(crate) async fn decide(
             standings,
         });
     }
-    limiter
-        .has_spent_refusals(&policy.refusals, inquiry.ip, counted_at)
-        .map_err(|exceeded| Denied::unseen(Some(route), Cause::RateLimited(exceeded)))?;
-    let caller = authenticate(guard, inquiry, route).await.inspect_err(|denied| {
-        if denied.cause.is_unauthenticated() {
-            limiter.count_refusal(&policy.refusals, inquiry.ip, counted_at);
+    let caller = match authenticate(guard, inquiry, route).await {
+        Ok(caller) => caller,
+        Err(denied) if denied.cause.is_unauthenticated() => {
+            let counted = limiter.count_refusal(&policy.refusals, inquiry.ip, counted_at);
+            return Err(counted.map_or_else(
+                |exceeded| Denied::unseen(Some(route), Cause::RateLimited(exceeded)),
+                |()| denied,
+            ));
         }
-    })?;
+        Err(denied) => return Err(denied),
+    };
     let standings = match limiter.admit_caller(&route.rates, &caller, counted_at, standings) {
         Ok(standings) => standings,
         Err(exceeded) => return Err(Denied::known(route, caller, now, Cause::RateLimited(exceeded))),

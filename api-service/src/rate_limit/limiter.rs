@@ -87,27 +87,15 @@ impl RateLimiter {
         self.admit(&self.callers, keyed, now, standings)
     }
 
-    /// Whether `ip` has been refused as often as `rule` lets it, so that no more is looked at from there.
-    pub(crate) fn has_spent_refusals(
+    /// Counts a refusal of `ip`; an error if it has been refused as often as `rule` lets it, so that it is told to wait.
+    pub(crate) fn count_refusal(
         &self,
         rule: &RateRule,
         ip: IpAddr,
         now: Duration,
     ) -> Result<(), Box<Exceeded>> {
-        let arrival = arrival(rule, rule.key_of_stranger(ip), now);
-        match self.strangers.judge(&arrival) {
-            Verdict::Admitted { .. } => Ok(()),
-            Verdict::Refused { retry_in } => {
-                self.metrics.exceeded(rule);
-                Err(Box::new(exceeded(rule, retry_in, Vec::new())))
-            }
-        }
-    }
-
-    /// Counts a refusal of `ip`.
-    pub(crate) fn count_refusal(&self, rule: &RateRule, ip: IpAddr, now: Duration) {
-        // Nothing is to be decided by it: the request is refused already.
-        self.strangers.take(&arrival(rule, rule.key_of_stranger(ip), now));
+        let keyed = std::iter::once((rule, rule.key_of_stranger(ip)));
+        self.admit(&self.strangers, keyed, now, Vec::new()).map(drop)
     }
 
     /// How many keys are remembered, of strangers and of callers.
@@ -199,16 +187,13 @@ mod tests {
         let limiter = RateLimiter::new(RateMetrics::default());
         let refusals = rule(Per::Address, "2/min");
         for _ in 0..2 {
-            assert!(limiter.has_spent_refusals(&refusals, IP, Duration::ZERO).is_ok());
-            limiter.count_refusal(&refusals, IP, Duration::ZERO);
+            assert!(limiter.count_refusal(&refusals, IP, Duration::ZERO).is_ok());
         }
 
-        let spent = limiter
-            .has_spent_refusals(&refusals, IP, Duration::ZERO)
-            .unwrap_err();
+        let spent = limiter.count_refusal(&refusals, IP, Duration::ZERO).unwrap_err();
 
         assert_eq!(spent.retry_in, Duration::from_secs(30));
         let later = Duration::from_secs(30);
-        assert!(limiter.has_spent_refusals(&refusals, IP, later).is_ok());
+        assert!(limiter.count_refusal(&refusals, IP, later).is_ok());
     }
 }

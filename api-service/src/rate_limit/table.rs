@@ -82,12 +82,6 @@ impl Table {
         verdict
     }
 
-    /// Judges a request that takes nothing.
-    pub(super) fn judge(&self, arrival: &Arrival<'_>) -> Verdict {
-        let (shard, key) = self.bucket(arrival);
-        shard.judge(key, arrival)
-    }
-
     /// Where a request is counted: under its own key if there is room for it.
     fn bucket(&self, arrival: &Arrival<'_>) -> (MutexGuard<'_, Shard>, Key) {
         let mut shard = self.shard(arrival.key);
@@ -157,11 +151,7 @@ mod tests {
         assert!(is_admitted(&table, "ada", 0) && is_admitted(&table, "bob", 0));
         assert!(!is_admitted(&table, "ada", 1));
         let retry_in = Duration::from_secs(59);
-        assert_eq!(table.judge(&arrival("ada", 1)), Verdict::Refused { retry_in });
-        assert!(matches!(
-            table.judge(&arrival("eve", 1)),
-            Verdict::Admitted { .. }
-        ));
+        assert_eq!(table.take(&arrival("ada", 1)), Verdict::Refused { retry_in });
         assert_eq!(table.len(), 2);
     }
 
