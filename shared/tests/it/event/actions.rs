@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use shared::event::{Class, Outcome};
 
 /// What others call what happens. The page says of each what it is here, or that it is not.
-const OTHERS: [&str; 4] = [
+const OTHERS: [&str; 7] = [
     // OWASP's logging vocabulary, as far as it is about identity and the system.
     "authn_login_success authn_login_successafterfail authn_login_fail authn_login_fail_max authn_login_lock \
      authn_password_change authn_password_change_fail authn_impossible_travel authn_token_created authn_token_revoked \
@@ -36,6 +36,20 @@ const OTHERS: [&str; 4] = [
      user_reauthenticate_requested user_confirmation_requested user_repeated_signup user_updated_password token_revoked \
      token_refreshed factor_in_progress factor_unenrolled challenge_created verification_attempted factor_deleted \
      factor_updated identity_linked identity_unlinked passkey_created passkey_updated passkey_deleted",
+    // authentik's events.
+    "login login_failed logout user_write suspicious_request password_set secret_view secret_rotate invitation_used \
+     authorize_application source_linked impersonation_started impersonation_ended flow_execution policy_execution \
+     policy_exception property_mapping_exception configuration_error model_created model_updated model_deleted \
+     email_sent export_ready",
+    // Ory Hydra's, as its traces name them.
+    "OAuth2LoginAccepted OAuth2LoginRejected OAuth2ConsentAccepted OAuth2ConsentRejected OAuth2ConsentRevoked \
+     OAuth2ClientCreated OAuth2ClientUpdated OAuth2ClientDeleted OAuth2AccessTokenIssued OAuth2AccessTokenInspected \
+     OAuth2AccessTokenRevoked OAuth2TokenExchangeError OAuth2RefreshTokenIssued OIDCIdentityTokenIssued \
+     OAuth2DeviceUserCodeAccepted",
+    // Ory Kratos', as far as it is about what is here.
+    "IdentityCreated IdentityUpdated IdentityDeleted LoginInitiated LoginSucceeded LoginFailed RecoverySucceeded \
+     RecoveryFailed SessionIssued SessionChanged SessionChecked SessionRevoked SessionLifespanExtended \
+     SessionTokenizedAsJWT SettingsSucceeded SettingsFailed",
 ];
 
 fn root() -> &'static Path {
