@@ -4,7 +4,7 @@ use shared::clock::UtcMicros;
 use shared::enforcement::{Entry, Page, Target};
 
 use super::expiry;
-use shared::database::{DatabaseError, Tx, execute, fetch};
+use shared::database::{Database, DatabaseError, Tx, execute, fetch, read};
 
 /// Entries in one page; some hundred bytes each.
 const PAGE_MAX: i64 = 1000;
@@ -129,6 +129,12 @@ pub(crate) fn target(kind: &str, value: String) -> Option<Target> {
 /// The cursor of the last entry.
 pub(crate) async fn head(tx: &mut Tx<'_>) -> Result<i64, DatabaseError> {
     let (head,) = fetch!(fetch_one, tx, sqlx::query_as::<_, (i64,)>(SELECT_HEAD))?;
+    Ok(head)
+}
+
+/// The same for whoever asks nothing else.
+pub(super) async fn look_up_head(database: &Database) -> Result<i64, DatabaseError> {
+    let (head,) = read!(fetch_one, database, sqlx::query_as::<_, (i64,)>(SELECT_HEAD))?;
     Ok(head)
 }
 

@@ -141,11 +141,11 @@ impl Relay<'_> {
                 beat_at = Instant::now() + HEARTBEAT;
             }
             step(self.number(&mut hold, beats)).await?;
-            let batch = step(self.oldest()).await?;
+            let batch = step(store::numbered(self.database, BATCH_MAX)).await?;
             let Some(last) = batch.last().map(|event| event.seq) else {
                 if self.stop.is_cancelled() || self.rested().await {
                     // Once more after the order to stop: what was committed before it should leave.
-                    if !step(self.has_work()).await? {
+                    if !step(store::has_work(self.database)).await? {
                         return Ok(());
                     }
                 }
@@ -167,20 +167,10 @@ impl Relay<'_> {
         }
     }
 
-    async fn has_work(&self) -> Result<bool, DatabaseError> {
-        let mut tx = self.database.read().await?;
-        store::has_work(&mut tx).await
-    }
-
-    async fn oldest(&self) -> Result<Vec<Numbered>, StoreError> {
-        let mut tx = self.database.read().await?;
-        store::numbered(&mut tx, BATCH_MAX).await
-    }
-
     /// Numbers what was committed since, and the source's own events when they are due.
     async fn number(&self, hold: &mut Hold, beats: bool) -> Result<(), RelayError> {
         // Asked on a reader first, so that an idle relay takes no write lock.
-        if !beats && !self.has_work().await? {
+        if !beats && !store::has_work(self.database).await? {
             return Ok(());
         }
         let mut tx = hold.begin().await?;

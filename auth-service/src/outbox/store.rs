@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Waiting;
 use super::number::{Head, Numbered};
-use shared::database::{DatabaseError, Tx, execute, fetch};
+use shared::database::{Database, DatabaseError, Tx, execute, fetch, read};
 
 const CREATE_HEAD: &str = "INSERT INTO outbox_head (only_row, boot, last_seq, running_hash)
     VALUES (1, $1, 0, $2) ON CONFLICT DO NOTHING";
@@ -122,8 +122,8 @@ pub(super) async fn advance_head(tx: &mut Tx<'_>, from: &Head, to: &Head) -> Res
 }
 
 /// Whether anything waits for a number: an event, or the first one of a new outbox.
-pub(super) async fn has_work(tx: &mut Tx<'_>) -> Result<bool, DatabaseError> {
-    let (any,) = fetch!(fetch_one, tx, sqlx::query_as::<_, (bool,)>(HAS_WORK))?;
+pub(super) async fn has_work(database: &Database) -> Result<bool, DatabaseError> {
+    let (any,) = read!(fetch_one, database, sqlx::query_as::<_, (bool,)>(HAS_WORK))?;
     Ok(any)
 }
 
@@ -195,10 +195,10 @@ pub(super) async fn insert_numbered(
 }
 
 /// The oldest events that are numbered and not confirmed.
-pub(super) async fn numbered(tx: &mut Tx<'_>, count_max: i64) -> Result<Vec<Numbered>, StoreError> {
-    let rows = fetch!(
+pub(super) async fn numbered(database: &Database, count_max: i64) -> Result<Vec<Numbered>, StoreError> {
+    let rows = read!(
         fetch_all,
-        tx,
+        database,
         sqlx::query_as::<_, (i64, String, Vec<u8>)>(SELECT_NUMBERED).bind(count_max)
     )?;
     rows.into_iter()

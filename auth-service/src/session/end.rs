@@ -13,7 +13,7 @@ use crate::{enforcement, outbox};
 use shared::database::Tx;
 
 /// Live sessions that one user may have.
-pub(super) const SESSIONS_MAX: usize = 100;
+const SESSIONS_MAX: i64 = 100;
 
 /// Why a session ended before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,9 +111,8 @@ pub(super) async fn end_beyond_limit(
     user_id: &str,
     ending: &Ending<'_>,
 ) -> Result<usize, ApiError> {
-    let live = store::live_of(tx, user_id, ending.now).await?;
-    let beyond = live.into_iter().map(|session| session.id).skip(SESSIONS_MAX);
-    end_each(tx, beyond, ending).await
+    let beyond = store::live_beyond(tx, user_id, SESSIONS_MAX, ending.now).await?;
+    end_each(tx, beyond.into_iter(), ending).await
 }
 
 /// Ends each of these sessions; how many had not ended before. Call it last in a transaction.

@@ -26,6 +26,9 @@ const SELECT_LIVE: &str = "SELECT id, client_id, amr, created_at, created_ip, cr
         rotated_ip, rotated_user_agent
     FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND rotated_at >= $2 AND authenticated_at >= $3
     ORDER BY rotated_at DESC, id";
+const SELECT_BEYOND: &str = "SELECT id FROM sessions
+    WHERE user_id = $1 AND ended_at IS NULL AND rotated_at >= $2 AND authenticated_at >= $3
+    ORDER BY rotated_at DESC, id LIMIT $5 OFFSET $4";
 const OWNER: &str = "SELECT user_id FROM sessions WHERE id = $1";
 const DELETE_OLD: &str = "DELETE FROM sessions WHERE id IN
     (SELECT id FROM sessions WHERE authenticated_at <= $1 ORDER BY authenticated_at LIMIT $2)";
@@ -172,6 +175,26 @@ pub(super) async fn live_of(
             .bind(now.minus(IDLE_MAX).as_micros())
             .bind(now.minus(ABSOLUTE_MAX).as_micros())
     )
+}
+
+/// The live sessions of a user beyond so many, the one used last first.
+pub(super) async fn live_beyond(
+    tx: &mut Tx<'_>,
+    user_id: &str,
+    count: i64,
+    now: UtcMicros,
+) -> Result<Vec<String>, DatabaseError> {
+    let rows = fetch!(
+        fetch_all,
+        tx,
+        sqlx::query_as::<_, (String,)>(SELECT_BEYOND)
+            .bind(user_id)
+            .bind(now.minus(IDLE_MAX).as_micros())
+            .bind(now.minus(ABSOLUTE_MAX).as_micros())
+            .bind(count)
+            .bind(i64::MAX)
+    )?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
 /// Whose session it is.

@@ -156,8 +156,8 @@ impl Try {
         let cleared = self.also_cleared.iter().map(|bucket| (bucket, None));
         let each = charged.chain(cleared).collect();
         settle(tx, each, now, |charge, present| match charge {
-            Some(charge) if !charge.bucket.kind.is_in_a_row() => Some(charge.given_back(present)),
-            _ => None,
+            Some(charge) if !charge.bucket.kind.is_in_a_row() => charge.given_back(present),
+            _ => Stored::FRESH,
         })
         .await
     }
@@ -191,30 +191,28 @@ impl Try {
         let each = self.charges.iter().map(|charge| (&charge.bucket, Some(charge)));
         let mut tx = app.database.write().await?;
         settle(&mut tx, each.collect(), app.now(), |charge, present| {
-            Some(charge.map_or(present, |charge| charge.given_back(present)))
+            charge.map_or(present, |charge| charge.given_back(present))
         })
         .await?;
         Ok(tx.commit().await?)
     }
 }
 
-/// Makes of each bucket what `end` makes of its charge and of what it is at present; `None` forgets it.
+/// Makes of each bucket what `end` makes of its charge and of what it is at present. What becomes as fresh as one that was never
+/// used stays until the next upkeep: to delete it would be one more statement.
 async fn settle(
     tx: &mut Tx<'_>,
     mut each: Vec<(&Bucket, Option<&Charge>)>,
     now: UtcMicros,
-    end: impl Fn(Option<&Charge>, Stored) -> Option<Stored>,
+    end: impl Fn(Option<&Charge>, Stored) -> Stored,
 ) -> Result<(), ApiError> {
     each.sort_by(|(left, _), (right, _)| left.id.cmp(&right.id));
     let buckets: Vec<_> = each.iter().map(|(bucket, _)| *bucket).collect();
-    let (mut changed, mut forgotten) = (Vec::new(), Vec::new());
-    // Also what is forgotten is locked in this order: a deletion of several rows has none.
-    for ((bucket, charge), present) in each.iter().zip(store::lock(tx, &buckets, now).await?) {
-        match end(*charge, present) {
-            Some(stored) => changed.push((*bucket, next(bucket.kind, stored, now))),
-            None => forgotten.push(bucket.id.as_str()),
-        }
-    }
-    store::delete(tx, &forgotten).await?;
-    Ok(store::set(tx, &changed).await?)
+    let present = store::lock(tx, &buckets, now).await?;
+    let changes: Vec<_> = each
+        .iter()
+        .zip(present)
+        .map(|((bucket, charge), present)| (*bucket, next(bucket.kind, end(*charge, present), now)))
+        .collect();
+    Ok(store::set(tx, &changes).await?)
 }

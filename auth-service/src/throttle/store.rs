@@ -1,7 +1,7 @@
 //! Buckets at rest.
 
 use shared::clock::UtcMicros;
-use shared::database::{Database, DatabaseError, Tx, execute, fetch, read};
+use shared::database::{Database, DatabaseError, Tx, execute, read};
 use sqlx::AssertSqlSafe;
 
 use super::bucket::Bucket;
@@ -71,20 +71,25 @@ impl Row {
     }
 }
 
+/// The query of [`SELECT`] for either database.
+macro_rules! select {
+    ($buckets:expr) => {{
+        let sql = format!("{SELECT}{}", placeholders(1, $buckets.len()));
+        let mut query = sqlx::query_as::<_, Row>(AssertSqlSafe(sql));
+        for bucket in $buckets {
+            query = query.bind(&bucket.id);
+        }
+        query
+    }};
+}
+
 /// Reads buckets, in the order in which they are named.
 pub(super) async fn read(
     database: &Database,
     buckets: &[&Bucket],
     now: UtcMicros,
 ) -> Result<Vec<Stored>, DatabaseError> {
-    let sql = format!("{SELECT}{}", placeholders(1, buckets.len()));
-    let rows = read!(fetch_all, database, {
-        let mut query = sqlx::query_as::<_, Row>(AssertSqlSafe(sql));
-        for bucket in buckets {
-            query = query.bind(&bucket.id);
-        }
-        query
-    })?;
+    let rows = read!(fetch_all, database, select!(buckets))?;
     Ok(in_order(buckets, &rows, now))
 }
 
@@ -95,23 +100,27 @@ pub(super) async fn lock(
     buckets: &[&Bucket],
     now: UtcMicros,
 ) -> Result<Vec<Stored>, DatabaseError> {
-    let sql = format!("{INSERT}{}{OR_LOCK}", rows_of_placeholders(buckets.len()));
-    let rows = fetch!(fetch_all, tx, {
-        let mut query = sqlx::query_as::<_, Row>(AssertSqlSafe(sql));
-        for bucket in buckets {
-            query = query
-                .bind(&bucket.id)
-                .bind(bucket.kind.as_str())
-                .bind(&bucket.subject);
-            query = query
-                .bind(0_i64)
-                .bind(0_i64)
-                .bind(0_i64)
-                .bind(0_i64)
-                .bind(now.as_micros());
+    let rows = match tx {
+        // SQLite's only writer has nobody to wait for, so that it is enough to read.
+        Tx::Sqlite(tx) => select!(buckets).fetch_all(&mut **tx).await?,
+        Tx::Postgres(tx) => {
+            let sql = format!("{INSERT}{}{OR_LOCK}", rows_of_placeholders(buckets.len()));
+            let mut query = sqlx::query_as::<_, Row>(AssertSqlSafe(sql));
+            for bucket in buckets {
+                query = query
+                    .bind(&bucket.id)
+                    .bind(bucket.kind.as_str())
+                    .bind(&bucket.subject);
+                query = query
+                    .bind(0_i64)
+                    .bind(0_i64)
+                    .bind(0_i64)
+                    .bind(0_i64)
+                    .bind(now.as_micros());
+            }
+            query.fetch_all(&mut **tx).await?
         }
-        query
-    })?;
+    };
     Ok(in_order(buckets, &rows, now))
 }
 

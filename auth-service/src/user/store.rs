@@ -132,9 +132,11 @@ struct Row {
     scopes: Option<String>,
 }
 
-/// Locks a user's row until the end of the transaction.
+/// Locks a user's row until the end of the transaction, which on SQLite is the only one anyway.
 pub(crate) async fn lock(tx: &mut Tx<'_>, id: &str) -> Result<(), DatabaseError> {
-    execute!(tx, sqlx::query(LOCK).bind(id))?;
+    if matches!(tx, Tx::Postgres(_)) {
+        execute!(tx, sqlx::query(LOCK).bind(id))?;
+    }
     Ok(())
 }
 
