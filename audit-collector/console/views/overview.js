@@ -9,12 +9,15 @@ import { useObservable } from '../observable.js';
 import { bounds, periodParams } from '../period.js';
 import { preferences } from '../preferences.js';
 import { change, link } from '../url.js';
+import { AlertTable } from '../components/alerts.js';
 import { TimeChart } from '../components/chart.js';
 import { Answer, Empty, Heading, Panel } from '../components/parts.js';
 import { PeriodChoice } from '../components/period.js';
 
 // What is looked at: requests, whoever made them, but for what this console reads.
 const REQUESTS = `class:access action:api_request ${QUIET}`;
+// Open alerts that are shown, the last raised.
+const ALERTS = 5;
 const SIGN_INS = 'action:(authn_login_success authn_login_fail)';
 
 export default function Overview({ params }) {
@@ -26,11 +29,18 @@ export default function Overview({ params }) {
   const requests = useAnswer(key, ask('series', { q: REQUESTS, by: 'outcome' }));
   const signIns = useAnswer(key, ask('series', { q: SIGN_INS, by: 'outcome' }));
   const heat = useAnswer(`${key} ${zone}`, ask('heatmap', { q: REQUESTS, offset: zoneOffset() }));
+  const alerts = useAnswer('alerts', (signal) => get('/v1/alerts', { status: 'open', limit: ALERTS }, signal));
+  const whole = useAnswer(key, (signal) => get('/v1/completeness', period, signal));
   const to = (q) => link('events', { ...periodParams(params), q });
   return html`<div class="view">
     <div class="bar"><${Heading}>${t('view.overview')}<//><${PeriodChoice} params=${params} /></div>
     <${Tiles} requests=${requests.data} signIns=${signIns.data} summary=${summary.data} to=${to} />
+    <${Whole} whole=${whole.data} />
     <div class="grid">
+      <${Panel} wide title=${t('overview.alerts')} more=${html`<a class="small" href=${link('alerts', { status: 'open' })}>${t('overview.all_alerts')}</a>`}>
+        <${Answer} answer=${alerts}>${({ alerts: open }) =>
+          open.length === 0 ? html`<${Empty}>${t('overview.no_alerts')}<//>` : html`<${AlertTable} alerts=${open} />`}<//>
+      <//>
       <${Panel} wide title=${t('overview.requests_over_time')}>
         <${Over} answer=${requests} good="granted" bad=${['denied', 'error']} names=${['series.all', 'series.denied_or_failed']} />
       <//>
@@ -77,6 +87,17 @@ function Tiles({ requests, signIns, summary, to }) {
       </a>`,
     )}
   </div>`;
+}
+
+// Whether the log can be trusted for the period: said only when it is known.
+function Whole({ whole }) {
+  if (!whole) return null;
+  const { live, silent } = whole.sources;
+  const word = whole.complete ? 'overview.whole' : 'overview.not_whole';
+  return html`<p class="notice ${whole.complete ? '' : 'bad'}">
+    <a href=${link('system')}>${t(word, { missing: number(whole.missing) })}</a>
+    <span class="muted"> ${t('overview.sources', { live: number(live), silent: number(silent) })}</span>
+  </p>`;
 }
 
 function Over({ answer, bad, names }) {

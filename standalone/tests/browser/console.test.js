@@ -225,6 +225,31 @@ test('a session is ended and the door refuses its token', async () => {
   assert.equal(status, 401);
 });
 
+test('a token with a trick raises an alert that leads to its evidence and its rule', async () => {
+  const { page } = signedIn;
+  const [, claims, signature] = (await logInByApi()).split('.');
+  const header = Buffer.from(JSON.stringify({ alg: 'HS256', typ: 'at+jwt' })).toString('base64url');
+  assert.equal((await me(`${header}.${claims}.${signature}`)).status, 401);
+  const trick = page.getByRole('link', { name: 'A token tries a trick with its algorithm or header' });
+  for (const end = Date.now() + 20_000; (await trick.count()) === 0; ) {
+    assert.ok(Date.now() < end, 'no alert');
+    await page.goto(consoleAt('#/alerts?status=open&severity=high'));
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await settled(page);
+  }
+
+  await trick.first().click();
+
+  await page.getByRole('cell', { name: 'token_algorithm_refused' }).first().waitFor();
+  await assertAccessible(page, 'an alert');
+  await page.getByRole('link', { name: 'Rule', exact: true }).click();
+  await heading(page, 'A token tries a trick with its algorithm or header').waitFor();
+  await page.getByText('alg: none').first().waitFor();
+  await assertAccessible(page, 'a rule');
+  await page.getByRole('link', { name: 'Overview', exact: true }).click();
+  await page.getByRole('region', { name: 'Open alerts' }).getByRole('link', { name: /A token tries a trick/ }).first().waitFor();
+});
+
 test('an address is blocked and let in again', async () => {
   const { page } = signedIn;
   await page.getByRole('link', { name: 'Blocks', exact: true }).click();
@@ -244,7 +269,7 @@ test('an address is blocked and let in again', async () => {
 
 test('every view fits and is accessible: wide and narrow, light and dark, in both languages', async () => {
   const { page } = signedIn;
-  const views = ['overview', 'events', 'timeline', 'people', 'blocks', 'clients', 'system'];
+  const views = ['overview', 'events', 'timeline', 'alerts', 'rules', 'people', 'blocks', 'clients', 'system'];
   for (const [theme, width] of [
     ['light', 1280],
     ['dark', 320],
