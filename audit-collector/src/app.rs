@@ -24,9 +24,10 @@ use crate::access::{RequestFacts, note_request};
 use crate::detection::rule::RuleSet;
 use crate::error::ApiError;
 use crate::event_log::EventLog;
+use crate::export::Exports;
 use crate::tail::Tails;
 use crate::{
-    alert, completeness, console, dead_letter, detection, openapi, search, statistics, tail, timeline,
+    alert, completeness, console, dead_letter, detection, export, openapi, search, statistics, tail, timeline,
 };
 
 /// What requests share.
@@ -48,6 +49,8 @@ pub struct AppState {
     pub consuming: watch::Receiver<bool>,
     /// Who follows the log.
     pub tails: Tails,
+    /// Who takes the log elsewhere.
+    pub exports: Exports,
     /// How long a number may be missing before it counts as lost.
     pub gap_after: Duration,
     /// The clock.
@@ -58,6 +61,7 @@ pub struct AppState {
 fn log() -> OpenApiRouter<AppState> {
     search::routes()
         .merge(statistics::routes())
+        .merge(export::routes())
         .merge(tail::routes())
         .merge(timeline::routes())
         .merge(completeness::routes())

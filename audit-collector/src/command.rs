@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 use crate::completeness::CompletenessCommand;
 use crate::detection::RulesCommand;
+use crate::export::ExportCommand;
+use crate::import::ImportCommand;
 use crate::settings::{self, PREFIX, Settings};
 
 /// The commands of audit-collector.
@@ -19,6 +21,10 @@ pub enum Command {
     Check,
     /// Says whether a period of the log is complete, or what is missing of whom; ends with 1 if it is not.
     Completeness(CompletenessCommand),
+    /// Writes events into a file, and beside it a manifest with its range, count and SHA-256.
+    Export(ExportCommand),
+    /// Appends the log of another program: access logs of nginx, Apache httpd, Caddy and Envoy, or events of our own.
+    Import(ImportCommand),
     /// Says what waits in the folders of the spool, beside a running service or without one; ends with 1 if some of it cannot be read.
     Spool {
         /// `list`, a line for each folder; `show`, the events, one a line; `verify`, as `list`.
@@ -49,6 +55,8 @@ impl Command {
                 let url = url.map_or_else(|| own_url(PREFIX, config, &settings::LISTEN), Ok)?;
                 is_ready(&url).await.map_err(StartError::failed)
             }
+            Self::Export(command) => command.run(config).await,
+            Self::Import(command) => command.run(config).await,
             Self::Completeness(command) => command.run(config).await,
             Self::Rules { command } => command.run(config).await,
             Self::Check => {

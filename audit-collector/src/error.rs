@@ -42,6 +42,8 @@ pub(crate) enum ApiError {
     TooCostly,
     #[error("too many follow the log already")]
     TooManyTails,
+    #[error("too many exports are made already")]
+    TooManyExports,
     #[error("the log cannot be read at the moment")]
     LogUnavailable,
     #[error("there is nothing here")]
@@ -76,7 +78,11 @@ impl ApiError {
             Self::Authorization(error) => bearer::malformed_authorization(*error),
             Self::Token(refusal) => bearer::refused_token(*refusal),
             Self::ScopeMissing(scope) => bearer::insufficient_scope(self.to_string(), Some(scope)),
-            Self::NotRecorded | Self::TooCostly | Self::TooManyTails | Self::LogUnavailable => self
+            Self::NotRecorded
+            | Self::TooCostly
+            | Self::TooManyTails
+            | Self::TooManyExports
+            | Self::LogUnavailable => self
                 .as_status(StatusCode::SERVICE_UNAVAILABLE)
                 .retry_after(RETRY_SECONDS),
         }
@@ -101,6 +107,7 @@ impl ApiError {
             Self::NotRecorded => "audit_unavailable",
             Self::TooCostly => "search_too_costly",
             Self::TooManyTails => "too_many_tails",
+            Self::TooManyExports => "too_many_exports",
             Self::LogUnavailable => "log_unavailable",
         }
     }

@@ -8,8 +8,11 @@ pub mod completeness;
 mod console;
 pub mod dead_letter;
 pub mod detection;
+mod enrichment;
 mod error;
 pub mod event_log;
+pub mod export;
+pub mod import;
 pub mod ingest;
 mod openapi;
 pub mod rollup;
@@ -47,6 +50,7 @@ use detection::Detector;
 use detection::metrics::DetectionMetrics;
 use detection::rule::RuleSet;
 use event_log::EventLog;
+use export::Exports;
 use ingest::{Ingest, Keeper};
 use schema::SCHEMA;
 use settings::{SERVICE, Settings};
@@ -93,6 +97,7 @@ pub async fn run(
         rules,
         consuming,
         tails: Tails::new(Tails::COUNT_MAX, shutdown.clone()),
+        exports: Exports::new(Exports::COUNT_MAX),
         gap_after: settings.gap_after,
         clock: settings.clock,
     };
@@ -204,6 +209,7 @@ fn guard(settings: &Settings, helpers: &mut JoinSet<()>) -> Result<Arc<Guard>, S
     Ok(guard)
 }
 
+/// Where the collector's own events are kept on their way.
 fn open_spool(settings: &Settings) -> Result<(Spool, SpoolTasks), StartError> {
     let spool = SpoolSettings {
         dir: settings.spool_dir.clone(),

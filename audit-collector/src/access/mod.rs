@@ -2,9 +2,11 @@
 
 mod auditor;
 mod extract;
+mod operator;
 mod request;
 pub(crate) mod scope;
 
 pub(crate) use auditor::Auditor;
+pub(crate) use operator::Operator;
 pub(crate) use request::{RequestFacts, note_request};
 pub(crate) use scope::{Permitted, SCOPES};

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use shared::clock::UtcMicros;
-use shared::event::{Class, Source, action};
+use shared::event::{Class, IMPORT_SERVICE, Source, action};
 use shared::spool::EventDigest;
 use uuid::Uuid;
 
@@ -82,6 +82,10 @@ impl Ledger {
         let Some(event) = &positioned.event else {
             return Vec::new();
         };
+        // Who wrote a log of another kind numbered nothing.
+        if event.source.service == IMPORT_SERVICE {
+            return Vec::new();
+        }
         let time = if positioned.time_suspect {
             positioned.recorded_at
         } else {

@@ -8,6 +8,7 @@ use shared::clock::UtcMicros;
 use shared::event::{Actor, Event, Identity};
 
 use super::place::Place;
+use crate::enrichment::program;
 
 /// An event as rules look at it.
 #[derive(Clone, Copy, Debug)]
@@ -305,17 +306,6 @@ fn network(ip: &str) -> Option<String> {
     })
 }
 
-/// The name of the program without its version, so that an update is not another program: the browser's if it is one, else
-/// the first product (RFC 9110 §10.1.5).
-fn program(user_agent: &str) -> &str {
-    const BROWSERS: [&str; 5] = ["Firefox", "Edg", "OPR", "Chrome", "Safari"];
-    if user_agent.starts_with("Mozilla/") {
-        let browser = |name: &&str| user_agent.contains(&format!("{name}/"));
-        return BROWSERS.into_iter().find(browser).unwrap_or("Mozilla");
-    }
-    user_agent.split(['/', ' ']).next().unwrap_or(user_agent)
-}
-
 fn detail<'e>(event: &'e Event, members: &[String]) -> Option<&'e Json> {
     let (first, rest) = members.split_first()?;
     rest.iter()
@@ -398,22 +388,6 @@ mod tests {
         );
         assert_eq!(value(facts.clone(), "detail.before.roles"), None);
         assert_eq!(value(facts, "detail.after.enabled"), None);
-    }
-
-    #[test]
-    fn a_program_is_the_same_after_its_update() {
-        for (user_agent, name) in [
-            ("curl/8.5.0", "curl"),
-            ("python-requests/2.31", "python-requests"),
-            ("Mozilla/5.0 (X11; Linux) Gecko/20100101 Firefox/121.0", "Firefox"),
-            (
-                "Mozilla/5.0 (Macintosh) AppleWebKit/537 Chrome/120 Safari/537",
-                "Chrome",
-            ),
-            ("", ""),
-        ] {
-            assert_eq!(program(user_agent), name);
-        }
     }
 
     #[test]

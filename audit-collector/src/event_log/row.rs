@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use shared::clock::UtcMicros;
-use shared::event::{Event, Identity, bounded};
+use shared::event::{Event, IMPORT_SERVICE, Identity, bounded};
 use uuid::Uuid;
 
 use super::Arrival;
@@ -73,7 +73,7 @@ impl<'a> Row<'a> {
             class: facts.class.as_str(),
             time: event.time.as_micros(),
             ordinal: 0,
-            time_suspect: is_suspect(event.time, recorded_at),
+            time_suspect: is_suspect(event, recorded_at),
             service: &event.source.service,
             instance: &event.source.instance,
             boot: event.source.boot,
@@ -132,14 +132,17 @@ pub(crate) const fn identity_word(identity: Identity) -> &'static str {
     }
 }
 
-/// Whether the producer's clock and ours differ by more than a delay explains.
-fn is_suspect(time: UtcMicros, recorded_at: UtcMicros) -> bool {
-    let ahead = time.as_seconds().saturating_sub(recorded_at.as_seconds());
-    !(-BEHIND_MAX_SECONDS..=AHEAD_MAX_SECONDS).contains(&ahead)
+/// Whether the producer's clock and ours differ by more than a delay explains. What was imported may be as old as it likes.
+fn is_suspect(event: &Event, recorded_at: UtcMicros) -> bool {
+    let ahead = event.time.as_seconds().saturating_sub(recorded_at.as_seconds());
+    let is_imported = event.source.service == IMPORT_SERVICE;
+    ahead > AHEAD_MAX_SECONDS || (ahead < -BEHIND_MAX_SECONDS && !is_imported)
 }
 
 #[cfg(test)]
 mod tests {
+    use shared::event::{Class, Draft, Facts, Outcome, Source};
+
     use super::*;
 
     #[test]
@@ -148,9 +151,21 @@ mod tests {
         let cases = [(300, false), (301, true), (-604_800, false), (-604_801, true)];
 
         for (offset, expected) in cases {
-            let time = UtcMicros::from_seconds(1_000_000 + offset);
-            assert_eq!(is_suspect(time, recorded_at), expected, "{offset}");
+            let event = event_of("api-service", 1_000_000 + offset);
+            assert_eq!(is_suspect(&event, recorded_at), expected, "{offset}");
         }
+        assert!(!is_suspect(&event_of(IMPORT_SERVICE, 0), recorded_at));
+        assert!(is_suspect(&event_of(IMPORT_SERVICE, 2_000_000), recorded_at));
+    }
+
+    fn event_of(service: &str, seconds: i64) -> Event {
+        let source = Source {
+            service: service.into(),
+            instance: "one".into(),
+            boot: Uuid::nil(),
+        };
+        let facts = Facts::new(Class::Access, "api_request", Outcome::Granted);
+        Draft::new(UtcMicros::from_seconds(seconds), facts).numbered(source, 1)
     }
 
     #[test]

@@ -108,6 +108,26 @@ pub const POLICY_CHANGED: &str = "policy_changed";
 pub const POLICY_CHANGE_FAIL: &str = "policy_change_fail";
 /// A server of an upstream is given requests no more by a door, or again.
 pub const UPSTREAM_CHANGED: &str = "upstream_changed";
+/// Events were taken elsewhere as a file.
+pub const LOG_EXPORTED: &str = "log_exported";
+/// The log of another program was appended.
+pub const LOG_IMPORTED: &str = "log_imported";
+/// Events that had been kept for long enough were removed.
+pub const RETENTION_RUN: &str = "retention_run";
+/// The events of a class are kept for longer.
+pub const RETENTION_LENGTHENED: &str = "retention_lengthened";
+/// Somebody asks that events be kept for a shorter time, or that a hold be released.
+pub const RETENTION_CHANGE_REQUESTED: &str = "retention_change_requested";
+/// Somebody else confirmed it.
+pub const RETENTION_CHANGE_CONFIRMED: &str = "retention_change_confirmed";
+/// It will not be done.
+pub const RETENTION_CHANGE_WITHDRAWN: &str = "retention_change_withdrawn";
+/// Events are kept whatever their age.
+pub const HOLD_ADDED: &str = "hold_added";
+/// A receiver of forwarded events takes none.
+pub const FORWARDING_STALLED: &str = "forwarding_stalled";
+/// It takes them again.
+pub const FORWARDING_RESUMED: &str = "forwarding_resumed";
 /// Stored events were read.
 pub const SENSITIVE_READ: &str = "sensitive_read";
 /// A rule found something in the events.

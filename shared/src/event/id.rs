@@ -19,6 +19,24 @@ pub fn stable_event_id(time: UtcMicros, rest: &[u8; ID_BYTES]) -> Uuid {
     Builder::from_unix_timestamp_millis(millis, rest).into_uuid()
 }
 
+/// The service of events that were imported from the log of another program. Nobody publishes under that name: there is no such
+/// user of the broker.
+pub const IMPORT_SERVICE: &str = "import";
+
+/// What the ids of imported events begin with: more than any UUIDv7 before the year 10,889 does, so that they are a range by themselves.
+const IMPORTED: u8 = 0xff;
+
+/// The id of an imported event: a UUID of version 8 (RFC 9562 §5.8) of 0xff, the second of `time` in 40 bits, and 74 bits of `rest`. The same for
+/// the same, and in the order of time. Moments before 1970 count as 1970.
+pub fn imported_event_id(time: UtcMicros, rest: &[u8; ID_BYTES]) -> Uuid {
+    let seconds = u64::try_from(time.as_seconds()).unwrap_or(0).to_be_bytes();
+    let mut bytes = [IMPORTED; 16];
+    for (byte, from) in bytes.iter_mut().skip(1).zip(seconds.iter().skip(3).chain(rest)) {
+        *byte = *from;
+    }
+    Builder::from_custom_bytes(bytes).into_uuid()
+}
+
 /// A fresh UUIDv7 of the moment `time`, to the millisecond, the rest random (RFC 9562 §5.7). Moments before 1970 count as 1970.
 ///
 /// It is unique and no secret: nothing that must not be guessed may be made of it.
@@ -89,6 +107,16 @@ mod tests {
                 .to_unix(),
             (0, 0)
         );
+    }
+
+    #[test]
+    fn an_imported_id_is_of_version_8_behind_all_others_and_ordered_by_time() {
+        let id = |seconds| imported_event_id(UtcMicros::from_seconds(seconds), &[7; 10]);
+
+        assert_eq!(id(1_700_000_000).get_version_num(), 8);
+        assert!(id(0) > event_id(UtcMicros::from_seconds(200_000_000_000)));
+        assert!(id(1_700_000_000) < id(1_700_000_001));
+        assert_ne!(id(1), imported_event_id(UtcMicros::from_seconds(1), &[8; 10]));
     }
 
     #[test]

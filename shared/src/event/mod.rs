@@ -20,7 +20,7 @@ pub use facts::{
     Actor, Class, ClientFacts, Detail, Door, Facts, HttpFacts, Identity, Outcome, PolicyFacts, Reporter,
     TokenFacts, TraceFacts,
 };
-pub use id::{event_id, stable_event_id};
+pub use id::{IMPORT_SERVICE, event_id, imported_event_id, stable_event_id};
 pub use text::bounded;
 
 /// An event before it has its number.

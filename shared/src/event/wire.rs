@@ -11,7 +11,7 @@ use serde_json::error::Category;
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
-use super::{Class, Event, Facts, Source};
+use super::{Class, Event, Facts, IMPORT_SERVICE, Source};
 use crate::clock::UtcMicros;
 
 /// The media type of one event.
@@ -84,7 +84,7 @@ pub enum DecodeError {
     /// The number is not a positive decimal number.
     #[error("the sequence is not a positive decimal number")]
     MalformedSequence,
-    /// The id is not a version 7 UUID.
+    /// The id is not a version 7 UUID, nor, of an imported event, a version 8 one.
     #[error("the id is not a UUID of version 7")]
     IdVersion,
 }
@@ -204,13 +204,17 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
     if facts.class.as_str() != class {
         return Err(DecodeError::ClassMismatch);
     }
-    if envelope.id.get_version_num() != 7 {
-        return Err(DecodeError::IdVersion);
+    let source = parse_source(&envelope.source).ok_or(DecodeError::MalformedSource)?;
+    let is_imported = source.service == IMPORT_SERVICE;
+    match envelope.id.get_version_num() {
+        7 => {}
+        8 if is_imported => {}
+        _ => return Err(DecodeError::IdVersion),
     }
     Ok(Event {
         id: envelope.id,
         time: envelope.time,
-        source: parse_source(&envelope.source).ok_or(DecodeError::MalformedSource)?,
+        source,
         seq: parse_sequence(&envelope.sequence).ok_or(DecodeError::MalformedSequence)?,
         facts,
     })

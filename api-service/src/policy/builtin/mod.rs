@@ -178,6 +178,7 @@ const LOG: &[(&str, Method, &str, &str)] = &[
     ("event-list", Method::GET, "/v1/events", "audit:read"),
     ("event-read", Method::GET, "/v1/events/{id}", "audit:read"),
     ("event-stream", Method::GET, "/v1/events/stream", "audit:read"),
+    ("export", Method::GET, "/v1/export", "audit:export"),
     ("timeline-read", Method::GET, "/v1/timeline", "audit:read"),
     ("stats-summary", Method::GET, "/v1/stats/summary", "audit:read"),
     ("stats-series", Method::GET, "/v1/stats/series", "audit:read"),

@@ -8,6 +8,7 @@ use audit_collector::app::{AppState, router};
 use audit_collector::detection::DetectionSettings;
 use audit_collector::detection::rule::RuleSet;
 use audit_collector::event_log::EventLog;
+use audit_collector::export::Exports;
 use audit_collector::tail::Tails;
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
@@ -42,6 +43,9 @@ const ISSUER: &str = "http://gatelog.test";
 
 /// How many may follow the log at a time.
 const TAILS: usize = 2;
+
+/// How many may export at a time.
+const EXPORTS: usize = 1;
 
 /// More than any test writes.
 const SPOOL_BYTES: u64 = 1_000_000;
@@ -98,6 +102,7 @@ impl TestApi {
             trusted_proxies: Arc::from([]),
             consuming: consuming.subscribe(),
             tails: Tails::new(TAILS, stopping.clone()),
+            exports: Exports::new(EXPORTS),
             gap_after: Duration::from_mins(2),
             clock: clock.clone(),
         };
