@@ -25,9 +25,11 @@ use crate::detection::rule::RuleSet;
 use crate::error::ApiError;
 use crate::event_log::EventLog;
 use crate::export::Exports;
+use crate::retention::Periods;
 use crate::tail::Tails;
 use crate::{
-    alert, completeness, console, dead_letter, detection, export, openapi, search, statistics, tail, timeline,
+    alert, completeness, console, dead_letter, detection, export, openapi, retention, search, statistics,
+    tail, timeline,
 };
 
 /// What requests share.
@@ -53,6 +55,8 @@ pub struct AppState {
     pub exports: Exports,
     /// How long a number may be missing before it counts as lost.
     pub gap_after: Duration,
+    /// For how long the settings ask to keep events.
+    pub periods: Periods,
     /// The clock.
     pub clock: SharedClock,
 }
@@ -62,6 +66,7 @@ fn log() -> OpenApiRouter<AppState> {
     search::routes()
         .merge(statistics::routes())
         .merge(export::routes())
+        .merge(retention::routes())
         .merge(tail::routes())
         .merge(timeline::routes())
         .merge(completeness::routes())

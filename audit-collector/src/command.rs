@@ -12,6 +12,7 @@ use crate::completeness::CompletenessCommand;
 use crate::detection::RulesCommand;
 use crate::export::ExportCommand;
 use crate::import::ImportCommand;
+use crate::retention::RetentionCommand;
 use crate::settings::{self, PREFIX, Settings};
 
 /// The commands of audit-collector.
@@ -25,6 +26,8 @@ pub enum Command {
     Export(ExportCommand),
     /// Appends the log of another program: access logs of nginx, Apache httpd, Caddy and Envoy, or events of our own.
     Import(ImportCommand),
+    /// Removes what has been kept for long enough, and holds what is to be kept longer.
+    Retention(RetentionCommand),
     /// Says what waits in the folders of the spool, beside a running service or without one; ends with 1 if some of it cannot be read.
     Spool {
         /// `list`, a line for each folder; `show`, the events, one a line; `verify`, as `list`.
@@ -56,6 +59,7 @@ impl Command {
                 is_ready(&url).await.map_err(StartError::failed)
             }
             Self::Export(command) => command.run(config).await,
+            Self::Retention(command) => command.run(config).await,
             Self::Import(command) => command.run(config).await,
             Self::Completeness(command) => command.run(config).await,
             Self::Rules { command } => command.run(config).await,

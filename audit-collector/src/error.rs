@@ -6,6 +6,7 @@ use shared::http::bearer;
 use shared::http::problem::Problem;
 use shared::token::Refusal;
 
+use crate::retention::Unconfirmed;
 use crate::search::InvalidParameter;
 
 /// Seconds after which to try again what failed for a moment.
@@ -28,6 +29,16 @@ pub(crate) enum ApiError {
     NoSuchAlert,
     #[error("there is no rule with this id")]
     NoSuchRule,
+    #[error("there is no change with this id that waits to be confirmed")]
+    NoSuchChange,
+    #[error("{0}")]
+    Unconfirmed(#[from] Unconfirmed),
+    #[error("this is asked for already, and waits to be confirmed")]
+    ChangeAskedFor,
+    #[error("there is no hold in force with this id")]
+    NoSuchHold,
+    #[error("a hold in force has that name, or there are as many as there may be")]
+    HoldRefused,
     #[error("this needs a bearer token")]
     TokenMissing,
     #[error("{0}")]
@@ -67,9 +78,14 @@ impl ApiError {
     pub(crate) fn problem(&self) -> Problem {
         match self {
             Self::Parameter(wrong) => self.as_status(StatusCode::BAD_REQUEST).in_place(wrong.place()),
-            Self::DeadLetterCut | Self::DeadLetterRefused(_) => self.as_status(StatusCode::CONFLICT),
+            Self::DeadLetterCut | Self::DeadLetterRefused(_) | Self::ChangeAskedFor | Self::HoldRefused => {
+                self.as_status(StatusCode::CONFLICT)
+            }
+            Self::Unconfirmed(_) => self.as_status(StatusCode::FORBIDDEN),
             Self::NoSuchEvent
             | Self::NoSuchDeadLetter
+            | Self::NoSuchChange
+            | Self::NoSuchHold
             | Self::NoSuchAlert
             | Self::NoSuchRule
             | Self::NoSuchPath => self.as_status(StatusCode::NOT_FOUND),
@@ -98,6 +114,11 @@ impl ApiError {
             Self::DeadLetterRefused(_) => "dead_letter_refused",
             Self::NoSuchAlert => "alert_not_found",
             Self::NoSuchRule => "rule_not_found",
+            Self::NoSuchChange => "change_not_found",
+            Self::Unconfirmed(_) => "change_unconfirmed",
+            Self::ChangeAskedFor => "change_asked_for",
+            Self::NoSuchHold => "hold_not_found",
+            Self::HoldRefused => "hold_refused",
             Self::NoSuchPath => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::TokenMissing => "token_missing",

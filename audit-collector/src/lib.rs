@@ -15,6 +15,7 @@ pub mod export;
 pub mod import;
 pub mod ingest;
 mod openapi;
+pub mod retention;
 pub mod rollup;
 pub mod schema;
 pub mod search;
@@ -52,6 +53,7 @@ use detection::rule::RuleSet;
 use event_log::EventLog;
 use export::Exports;
 use ingest::{Ingest, Keeper};
+use retention::Retention;
 use schema::SCHEMA;
 use settings::{SERVICE, Settings};
 use tail::Tails;
@@ -99,6 +101,7 @@ pub async fn run(
         tails: Tails::new(Tails::COUNT_MAX, shutdown.clone()),
         exports: Exports::new(Exports::COUNT_MAX),
         gap_after: settings.gap_after,
+        periods: settings.retention,
         clock: settings.clock,
     };
     // A task that ends by itself has failed, and then the whole process ends, so that its supervisor starts it anew.
@@ -153,6 +156,13 @@ fn follow_log(settings: &Settings, log: &EventLog, spool: &Spool, stop: &Cancell
     };
     following.spawn(completeness::run(log.clone(), counting, stop.clone()));
     following.spawn(rollup::run(log.clone(), stop.clone()));
+    let retention = Retention {
+        database: log.database().clone(),
+        periods: settings.retention.clone(),
+        spool: spool.clone(),
+        clock: settings.clock.clone(),
+    };
+    following.spawn(retention::run(retention, stop.clone()));
     following
 }
 

@@ -16,6 +16,7 @@ use shared::runtime::settings::{Reader, Setting, SettingsError};
 use shared::transport::{Transport, read_broker};
 
 use crate::detection::DetectionSettings;
+use crate::retention::{self, Periods};
 
 /// The service's name: in its events, and of its user on the broker.
 pub const SERVICE: &str = "audit-collector";
@@ -67,6 +68,7 @@ pub fn all() -> Vec<Setting> {
     own.into_iter()
         .chain(intake)
         .chain(DetectionSettings::SETTINGS)
+        .chain(retention::SETTINGS)
         .chain(shared)
         .chain(ProcessSettings::SETTINGS)
         .collect()
@@ -101,6 +103,8 @@ pub struct Settings {
     pub gap_after: Duration,
     /// What is looked for.
     pub detection: DetectionSettings,
+    /// For how long events are kept.
+    pub retention: Periods,
     /// What every process needs.
     pub process: ProcessSettings,
     /// The clock.
@@ -129,6 +133,7 @@ impl Settings {
             r.problem(format!("gap_after_s is from 1 to {GAP_AFTER_LIMIT_S}"));
         }
         let iss: Option<&String> = issuer.as_ref();
+        let periods = retention::read_periods(r);
         let detection = DetectionSettings::read(r, iss.map(String::as_str).unwrap_or_default());
         let process = ProcessSettings::read(r);
         reader.finish(|| {
@@ -146,6 +151,7 @@ impl Settings {
                 batch_linger: Duration::from_millis(linger_ms?),
                 gap_after: Duration::from_secs(gap_after_s?),
                 detection: detection?,
+                retention: periods?,
                 process: process?,
                 clock: Arc::new(SystemClock),
             })

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_collector::detection::DetectionSettings;
+use audit_collector::retention::Periods;
 use secrecy::SecretString;
 use shared::clock::{SharedClock, SystemClock};
 use shared::enforcement::BLIND_MAX;
@@ -282,6 +283,7 @@ impl Common {
             batch_max: 500,
             batch_linger: Duration::from_millis(20),
             gap_after: Duration::from_mins(2),
+            retention: Periods::default(),
             detection: DetectionSettings::load(
                 &addresses.door,
                 settings.rules_dir.clone(),

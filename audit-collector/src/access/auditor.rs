@@ -29,6 +29,16 @@ impl Auditor {
         self.admitted.clone()
     }
 
+    /// Who it is.
+    pub(crate) const fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// Its subject, by which it is known in what others are shown. No token is without.
+    pub(crate) fn subject(&self) -> &str {
+        self.actor.sub.as_deref().unwrap_or("unknown")
+    }
+
     /// The answer to a request that is refused although its caller may read.
     pub(crate) fn refuse(&self, error: &ApiError) -> Problem {
         error.problem().for_request(&self.request.trace.request_id)

@@ -19,6 +19,11 @@ impl Operator {
         Ok(Self { spool, tasks })
     }
 
+    /// Where it is recorded.
+    pub(crate) fn spool(&self) -> Spool {
+        self.spool.clone()
+    }
+
     /// Records what was done. When this returns, the record survives, whether or not the broker is there.
     pub(crate) async fn record(&self, draft: Draft) -> Result<(), StartError> {
         self.spool.append(draft).await.map_err(|error| {

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::dead_letter::DeadLetter;
 pub use read::{Growth, Positioned};
 pub(crate) use row::{Row, address_bytes, address_of_bytes, identity_word, searchable};
+pub(crate) use store::COLUMNS;
 
 /// An event as it arrived.
 #[derive(Clone, Debug)]

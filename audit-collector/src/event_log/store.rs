@@ -19,7 +19,8 @@ const SQLITE_ROWS_MAX: usize = 64;
 /// How often a batch is tried that another collector stores as well at that moment. Once is enough unless both go on.
 const RACES_MAX: usize = 3;
 
-const COLUMNS: &str = "id, class, time, batch_id, ordinal, time_suspect, service, instance, boot, seq, action, outcome, \
+/// The columns of the table `event`.
+pub(crate) const COLUMNS: &str = "id, class, time, batch_id, ordinal, time_suspect, service, instance, boot, seq, action, outcome, \
     reason, identity, sub, username, client_id, sid, jti, ip, route, template, path, status, request_id, body, method, \
     duration_us";
 

@@ -19,6 +19,7 @@ mod openapi;
 mod outage;
 mod rabbit;
 mod read;
+mod retention;
 mod rollup;
 mod run;
 mod search;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_collector::detection::DetectionSettings;
+use audit_collector::retention::Periods;
 use audit_collector::settings::{SERVICE, Settings};
 use shared::clock::SystemClock;
 use shared::runtime::cli::StartError;
@@ -33,6 +34,7 @@ fn settings(database: &TestDatabase, transport: Transport, spool: &TempDir) -> S
         batch_max: 50,
         batch_linger: Duration::from_millis(5),
         gap_after: Duration::from_mins(2),
+        retention: Periods::default(),
         detection: DetectionSettings::load("http://gatelog.test", None, None).unwrap(),
         process: ProcessSettings {
             instance: "test".parse().unwrap(),

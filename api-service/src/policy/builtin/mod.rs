@@ -201,6 +201,28 @@ const LOG: &[(&str, Method, &str, &str)] = &[
         "audit:read",
     ),
     ("completeness-read", Method::GET, "/v1/completeness", "audit:read"),
+    ("retention-read", Method::GET, "/v1/retention", "audit:read"),
+    (
+        "retention-change-confirm",
+        Method::POST,
+        "/v1/retention/changes/{id}/confirm",
+        "audit:respond",
+    ),
+    (
+        "retention-change-withdraw",
+        Method::POST,
+        "/v1/retention/changes/{id}/withdraw",
+        "audit:respond",
+    ),
+    ("hold-list", Method::GET, "/v1/holds", "audit:read"),
+    ("hold-add", Method::POST, "/v1/holds", "audit:respond"),
+    (
+        "hold-release",
+        Method::POST,
+        "/v1/holds/{id}/release",
+        "audit:respond",
+    ),
+    ("forwarding-read", Method::GET, "/v1/forwarding", "audit:read"),
     ("dead-letter-list", Method::GET, "/v1/dead-letters", "audit:read"),
     (
         "dead-letter-read",

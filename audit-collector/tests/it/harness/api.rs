@@ -9,6 +9,7 @@ use audit_collector::detection::DetectionSettings;
 use audit_collector::detection::rule::RuleSet;
 use audit_collector::event_log::EventLog;
 use audit_collector::export::Exports;
+use audit_collector::retention::Periods;
 use audit_collector::tail::Tails;
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
@@ -103,6 +104,7 @@ impl TestApi {
             consuming: consuming.subscribe(),
             tails: Tails::new(TAILS, stopping.clone()),
             exports: Exports::new(EXPORTS),
+            periods: Periods::default(),
             gap_after: Duration::from_mins(2),
             clock: clock.clone(),
         };
@@ -125,10 +127,15 @@ impl TestApi {
 
     /// A token for `scope` and `audience`, signed by the issuer's key.
     pub(crate) fn token_with(&self, scope: &str, audience: &str) -> String {
+        self.token_of("usr_auditor", scope, audience)
+    }
+
+    /// The same for another person.
+    pub(crate) fn token_of(&self, sub: &str, scope: &str, audience: &str) -> String {
         let now = self.clock.now().as_seconds();
         let claims = AccessClaims {
             iss: ISSUER.into(),
-            sub: "usr_auditor".into(),
+            sub: sub.into(),
             aud: vec![audience.into()],
             exp: now + 600,
             iat: now,

@@ -1,0 +1,35 @@
+//! What is removed and what is kept of it.
+
+mod leaves;
+mod store;
+
+use crate::search::{Filter, Statement};
+
+pub(super) use store::{count, followed_until, remove_some, table_parts};
+
+/// What came of one class.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Removed {
+    /// Events that were removed.
+    pub events: u64,
+    /// Tables that were dropped as a whole.
+    pub ranges: u64,
+    /// Events that holds kept when their range was dropped.
+    pub held: u64,
+}
+
+/// What is not to be removed: what meets a hold.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kept(pub(super) Vec<Filter>);
+
+impl Kept {
+    /// The condition that a row of `event e` is held.
+    pub(super) fn held(&self, statement: &mut Statement) -> String {
+        let filters: Vec<_> = self.0.iter().map(|filter| statement.filter(filter)).collect();
+        if filters.is_empty() {
+            "(1 = 0)".to_owned()
+        } else {
+            format!("({})", filters.join(" OR "))
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The loop that makes ranges ahead and removes what has been kept for long enough, which every collector runs and one at a time leads.
+
+use std::time::Duration;
+
+use serde_json::json;
+use shared::clock::{SharedClock, UtcMicros};
+use shared::database::{Database, DatabaseError, Hold as Lead, Task, Tx};
+use shared::event::{Class, Draft, Facts, Outcome, action, event_id};
+use shared::runtime::Backoff;
+use shared::runtime::shutdown::CancellationToken;
+use shared::spool::{Spool, SpoolError};
+
+use super::change::{Change, Wish};
+use super::removal::{Removed, count, followed_until, remove_some, table_parts};
+use super::rule::Keeping;
+use super::{Periods, change, partition, store};
+use crate::search::Dialect;
+
+/// Removing. The number is "gatelog" in ASCII, and 5. A drop may take long, so that its holder is not taken for frozen.
+const REMOVING: Task = Task {
+    lock: 0x6761_7465_6c6f_6705,
+    frozen_after: None,
+};
+
+/// How long after the start it is first done: those who come back after a rest read the log first.
+const FIRST_AFTER: Duration = Duration::from_mins(1);
+
+/// How often it is done.
+const EVERY: Duration = Duration::from_hours(1);
+
+/// Pause between two steps that remove, so that intake is not held up on SQLite, whose only writer both use.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What removing needs.
+#[derive(Clone, Debug)]
+pub struct Retention {
+    /// The database.
+    pub database: Database,
+    /// What the settings ask for.
+    pub periods: Periods,
+    /// Where runs are told.
+    pub spool: Spool,
+    /// The clock.
+    pub clock: SharedClock,
+}
+
+/// Why a run stopped. What it removed until then is removed.
+#[derive(Debug, thiserror::Error)]
+pub enum RetentionError {
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// The run cannot be recorded, so nothing is removed.
+    #[error("the run cannot be recorded: {0}")]
+    Unrecorded(#[from] SpoolError),
+}
+
+/// What a run did, or would do, with one class.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Report {
+    /// The class.
+    pub class: Class,
+    /// Days it is kept.
+    pub days: u32,
+    /// What happened before this moment is not kept.
+    pub before: UtcMicros,
+    /// What was removed.
+    #[serde(flatten)]
+    pub removed: Removed,
+    /// Whether it was left for later because the log is not followed that far, by roll-ups or completeness.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub put_off: bool,
+}
+
+/// Removes, or waits to, until `stop`.
+pub async fn run(retention: Retention, stop: CancellationToken) {
+    let mut backoff = Backoff::default();
+    tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(FIRST_AFTER) => {} }
+    loop {
+        match sweep(&retention, false, &stop).await {
+            Ok(_) => {
+                backoff.reset();
+                tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(EVERY) => {} }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "events cannot be removed; trying again");
+                tokio::select! { () = stop.cancelled() => return, () = backoff.wait() => {} }
+            }
+        }
+    }
+}
+
+/// One run: makes ranges ahead, and removes what has been kept for long enough, or with `dry_run` only counts it. `None` if another
+/// process is at it.
+///
+/// Told to stop, it ends after the step that it is at: a `BEGIN` that is cut off on SQLite would block the writer.
+pub async fn sweep(
+    retention: &Retention,
+    dry_run: bool,
+    stop: &CancellationToken,
+) -> Result<Option<Vec<Report>>, RetentionError> {
+    let mut lead = retention.database.connect_for_hold(REMOVING).await?;
+    if !lead.try_take().await? {
+        return Ok(None);
+    }
+    let now = retention.clock.now();
+    let mut reports = Vec::new();
+    for configured in retention.periods.iter() {
+        let keeping = in_force(retention, &mut lead, configured, (now, dry_run)).await?;
+        let report = if dry_run {
+            would_remove(&mut lead, keeping, now).await?
+        } else {
+            remove(&mut lead, keeping, now, stop).await?
+        };
+        reports.push(report);
+    }
+    if !dry_run {
+        let id = event_id(now);
+        let facts = Facts::new(Class::System, action::RETENTION_RUN, Outcome::Success);
+        let facts = facts.with_detail("classes", json!(reports));
+        retention.spool.append(Draft { id, time: now, facts }).await?;
+        let mut tx = lead.begin().await?;
+        store::note_run(&mut tx, now, id).await?;
+        tx.commit().await?;
+    }
+    Ok(Some(reports))
+}
+
+/// The days in force: those of the settings, unless they are fewer than before, which somebody must confirm.
+async fn in_force(
+    retention: &Retention,
+    lead: &mut Lead,
+    configured: Keeping,
+    (now, dry_run): (UtcMicros, bool),
+) -> Result<Keeping, RetentionError> {
+    let mut tx = lead.begin().await?;
+    let days = store::days(&mut tx, configured.class)
+        .await?
+        .unwrap_or(configured.days);
+    let mut told = None;
+    if days <= configured.days {
+        store::set_days(&mut tx, configured).await?;
+        if days < configured.days {
+            told = Some(lengthened(configured, days));
+        }
+    } else {
+        let change = Change {
+            id: event_id(now),
+            wish: Wish::Shorten {
+                class: configured.class,
+                from_days: days,
+                to_days: configured.days,
+            },
+            reason: "the settings ask for it".to_owned(),
+            requested_by: "settings".to_owned(),
+            requested_at: now,
+        };
+        if !dry_run && change::store::ask(&mut tx, &change).await? {
+            let facts = Facts::new(Class::Admin, action::RETENTION_CHANGE_REQUESTED, Outcome::Success);
+            told = Some(
+                facts
+                    .with_detail("before", json!(null))
+                    .with_detail("after", json!(change)),
+            );
+        }
+    }
+    if dry_run {
+        drop(tx);
+    } else {
+        if let Some(facts) = told {
+            retention.spool.append(Draft::new(now, facts)).await?;
+        }
+        tx.commit().await?;
+    }
+    Ok(Keeping {
+        days: days.max(configured.days),
+        ..configured
+    })
+}
+
+fn lengthened(keeping: Keeping, before: u32) -> Facts {
+    Facts::new(Class::Admin, action::RETENTION_LENGTHENED, Outcome::Success)
+        .with_detail("class", keeping.class.as_str())
+        .with_detail("before", before)
+        .with_detail("after", keeping.days)
+}
+
+async fn remove(
+    lead: &mut Lead,
+    keeping: Keeping,
+    now: UtcMicros,
+    stop: &CancellationToken,
+) -> Result<Report, DatabaseError> {
+    let cutoff = keeping.cutoff(now);
+    let mut report = report(keeping, now);
+    let mut tx = lead.begin().await?;
+    let dialect = match &tx {
+        Tx::Sqlite(_) => Dialect::Sqlite,
+        Tx::Postgres(_) => Dialect::Postgres,
+    };
+    partition::make_ahead(&mut tx, keeping, now).await?;
+    report.put_off = followed_until(&mut tx)
+        .await?
+        .is_some_and(|until| until < cutoff.0);
+    tx.commit().await?;
+    if report.put_off {
+        return Ok(report);
+    }
+    while !stop.is_cancelled()
+        && let Some((events, held)) = drop_one(lead, keeping, now).await?
+    {
+        report.removed.ranges += 1;
+        report.removed.events += events;
+        report.removed.held += held;
+    }
+    for table in table_parts(keeping.class, dialect) {
+        let mut place = None;
+        while !stop.is_cancelled() {
+            let mut tx = lead.begin().await?;
+            store::lock(&mut tx).await?;
+            let kept = store::kept(&mut tx).await?;
+            let removed = remove_some(&mut tx, &table, (keeping.class, cutoff), (&kept, place)).await?;
+            tx.commit().await?;
+            let Some((events, last)) = removed else { break };
+            report.removed.events += events;
+            place = Some(last);
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+    Ok(report)
+}
+
+/// Drops the earliest range, if it has been kept for long enough.
+async fn drop_one(
+    lead: &mut Lead,
+    keeping: Keeping,
+    now: UtcMicros,
+) -> Result<Option<(u64, u64)>, DatabaseError> {
+    let mut tx = lead.begin().await?;
+    store::lock(&mut tx).await?;
+    let kept = store::kept(&mut tx).await?;
+    let dropped = match &mut tx {
+        Tx::Sqlite(_) => None,
+        Tx::Postgres(tx) => {
+            let ranges = partition::ranges(tx, keeping.class).await?;
+            match ranges
+                .first()
+                .filter(|range| range.until <= keeping.cutoff(now).0)
+            {
+                Some(range) => Some(partition::drop_range(tx, range, &kept).await?),
+                None => None,
+            }
+        }
+    };
+    tx.commit().await?;
+    Ok(dropped)
+}
+
+async fn would_remove(lead: &mut Lead, keeping: Keeping, now: UtcMicros) -> Result<Report, DatabaseError> {
+    let cutoff = keeping.cutoff(now);
+    let mut report = report(keeping, now);
+    let mut tx = lead.begin().await?;
+    report.put_off = followed_until(&mut tx)
+        .await?
+        .is_some_and(|until| until < cutoff.0);
+    let kept = store::kept(&mut tx).await?;
+    let mut tables = Vec::new();
+    let dialect = match &mut tx {
+        Tx::Sqlite(_) => Dialect::Sqlite,
+        Tx::Postgres(tx) => {
+            let ranges = partition::ranges(tx, keeping.class).await?;
+            let due = ranges.into_iter().filter(|range| range.until <= cutoff.0);
+            tables.extend(due.map(|range| (range.name, None)));
+            Dialect::Postgres
+        }
+    };
+    report.removed.ranges = tables.len() as u64;
+    let parts = table_parts(keeping.class, dialect).into_iter();
+    tables.extend(parts.map(|table| (table, Some(cutoff))));
+    for (table, cutoff) in tables {
+        report.removed.events += count(&mut tx, &table, (keeping.class, cutoff), &kept).await?;
+    }
+    tx.commit().await?;
+    Ok(report)
+}
+
+fn report(keeping: Keeping, now: UtcMicros) -> Report {
+    Report {
+        class: keeping.class,
+        days: keeping.days,
+        before: keeping.cutoff(now).0,
+        removed: Removed::default(),
+        put_off: false,
+    }
+}

@@ -1,0 +1,409 @@
+//! How long events are kept, and what is kept longer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use audit_collector::event_log::{Arrival, EventLog};
+use audit_collector::import::{Input, import};
+use audit_collector::retention::{Keeping, Periods, Report, Retention, sweep};
+use audit_collector::search::Search;
+use audit_collector::{rollup, sequencing};
+use aws_lc_rs::digest::{Context, SHA256, digest};
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use serde_json::{Value, json};
+use shared::clock::{Clock as _, ManualClock, SharedClock, UtcMicros};
+use shared::event::{Class, Facts, Outcome, action};
+use shared::runtime::shutdown::CancellationToken;
+use shared::spool::{self, SpoolSettings, SpoolTasks};
+use shared::transport::{Bus, Transport};
+use tempfile::TempDir;
+
+use crate::harness::api::{Answer, TestApi};
+use crate::harness::database::TestDatabase;
+use crate::harness::events::{arrival, event, request_facts};
+
+on_both_databases!(
+    what_was_kept_for_long_enough_is_removed_and_the_order_and_the_counts_stay,
+    a_batch_that_keeps_some_of_its_events_can_still_be_checked,
+    what_is_held_is_kept_until_somebody_else_confirms_its_release,
+    imported_events_are_kept_from_their_import_on,
+    a_dry_run_removes_nothing_and_tells_the_same,
+    nothing_is_removed_that_is_not_counted_yet,
+    a_shorter_time_waits_for_a_second_person_and_a_longer_one_does_not,
+);
+
+/// After the first range of PostgreSQL, which ends two days after its migration: 2027-06-01.
+const BASE: i64 = 1_811_808_000;
+
+const fn day(day: i64) -> UtcMicros {
+    UtcMicros::from_seconds(BASE + day * 86_400)
+}
+
+/// A collector that removes events.
+struct Removing {
+    log: EventLog,
+    clock: Arc<ManualClock>,
+    retention: Retention,
+    _spool: (TempDir, SpoolTasks),
+}
+
+impl Removing {
+    async fn on(database: &TestDatabase) -> Self {
+        let log = database.log().await;
+        let clock = Arc::new(ManualClock::at(day(0)));
+        let folder = TempDir::new().unwrap();
+        let settings = SpoolSettings {
+            dir: folder.path().to_owned(),
+            service: "audit-collector",
+            instance: "test".parse().unwrap(),
+            bytes_max: 1_000_000,
+        };
+        let (spool, tasks) =
+            spool::open(&settings, &Transport::InProcess(Bus::new()), clock.clone()).unwrap();
+        let retention = Retention {
+            database: log.database().clone(),
+            periods: Periods::default(),
+            spool,
+            clock: clock.clone(),
+        };
+        // Completeness is said to have come to the end: what it does has tests of its own.
+        database
+            .change("INSERT INTO completeness (id, position, state) VALUES (1, 1000000, '{}')")
+            .await;
+        database
+            .change("UPDATE detection_state SET position = 1000000")
+            .await;
+        let removing = Self {
+            log,
+            clock,
+            retention,
+            _spool: (folder, tasks),
+        };
+        removing.sweep().await;
+        removing
+    }
+
+    /// Stores a batch at that day, in its place in the log and in the counts.
+    async fn store(&self, batch: &[Arrival], at: UtcMicros) {
+        self.log.append(batch, &[], at).await.unwrap();
+        self.follow().await;
+    }
+
+    async fn follow(&self) {
+        let stop = CancellationToken::new();
+        let leading = tokio::spawn(sequencing::run(self.log.clone(), stop.clone()));
+        stop.cancel();
+        leading.await.unwrap();
+        rollup::catch_up(&self.log).await.unwrap();
+    }
+
+    async fn sweep(&self) -> Vec<Report> {
+        sweep(&self.retention, false, &CancellationToken::new())
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    /// Goes on to that day and removes what is due there. Returns what came of access events.
+    async fn sweep_at(&self, to: i64) -> Report {
+        self.clock.advance(day(to).since(self.clock.now()));
+        let reports = self.sweep().await;
+        reports
+            .into_iter()
+            .find(|report| report.class == Class::Access)
+            .unwrap()
+    }
+
+    async fn found(&self, query: &str) -> Vec<Value> {
+        let page = self
+            .log
+            .search(&Search::parse(query, day(0)).unwrap())
+            .await
+            .unwrap();
+        page.events
+            .iter()
+            .map(|event| serde_json::to_value(event).unwrap())
+            .collect()
+    }
+}
+
+fn access(username: &str, at: UtcMicros) -> Arrival {
+    let mut facts = request_facts();
+    facts.actor.username = Some(username.to_owned());
+    arrival(event(at, facts))
+}
+
+fn login(at: UtcMicros) -> Arrival {
+    arrival(event(
+        at,
+        Facts::new(Class::Auth, action::AUTHN_LOGIN_SUCCESS, Outcome::Success),
+    ))
+}
+
+async fn what_was_kept_for_long_enough_is_removed_and_the_order_and_the_counts_stay(database: &TestDatabase) {
+    let removing = Removing::on(database).await;
+    let old = [access("a", day(0)), login(day(0)), access("b", day(1))];
+    removing.store(&old, day(1)).await;
+    removing
+        .store(&[access("c", day(60)), access("d", day(61))], day(61))
+        .await;
+    let counts = "SELECT CAST(SUM(events) AS BIGINT) FROM rollup WHERE width = 3600";
+    let before = database.number(counts).await;
+
+    let kept = removing.sweep_at(90).await;
+    let removed = removing.sweep_at(105).await;
+
+    assert_eq!(kept.removed.events, 0);
+    assert_eq!(removed.removed.events, 2);
+    assert_eq!(removing.found("class=access").await.len(), 2);
+    assert_eq!(removing.found("class=auth").await.len(), 1);
+    let positions = removing.log.read_positions(0, 10).await.unwrap();
+    let positions: Vec<_> = positions.iter().map(|event| event.position).collect();
+    assert_eq!(positions, [1, 3, 4]);
+    assert_eq!(removing.log.size().await.unwrap(), 5);
+    assert_eq!((before, database.number(counts).await), (5, 5));
+    // What comes afterwards has the next places.
+    removing.store(&[access("e", day(105))], day(105)).await;
+    assert_eq!(removing.log.read_positions(5, 10).await.unwrap()[0].position, 5);
+}
+
+async fn a_batch_that_keeps_some_of_its_events_can_still_be_checked(database: &TestDatabase) {
+    let removing = Removing::on(database).await;
+    let batch = [
+        access("a", day(0)),
+        login(day(0)),
+        access("b", day(0)),
+        access("c", day(0)),
+    ];
+    removing.store(&batch, day(0)).await;
+    let gone = [access("d", day(0)), access("e", day(0))];
+    removing.store(&gone, day(0)).await;
+
+    removing.sweep_at(105).await;
+
+    let digests: Vec<(Vec<u8>,)> = database
+        .rows("SELECT digest FROM batch ORDER BY first_position")
+        .await;
+    let rows: Vec<(Vec<u8>,)> = database
+        .rows("SELECT leaves FROM removed_leaves ORDER BY first_ordinal")
+        .await;
+    let mut leaves: Vec<(u32, Vec<u8>)> = rows
+        .iter()
+        .flat_map(|(leaves,)| leaves.chunks(36))
+        .map(|leaf| {
+            (
+                u32::from_be_bytes(leaf[..4].try_into().unwrap()),
+                leaf[4..].to_vec(),
+            )
+        })
+        .collect();
+    assert_eq!(leaves.len(), 3);
+    let kept = [&[0], batch[1].body.as_ref()].concat();
+    leaves.push((1, digest(&SHA256, &kept).as_ref().to_vec()));
+    leaves.sort();
+    let mut context = Context::new(&SHA256);
+    for (_, leaf) in &leaves {
+        context.update(leaf);
+    }
+    assert_eq!(context.finish().as_ref(), digests[0].0);
+    // The batch that kept nothing keeps its place and its digest, which need no leaves.
+    assert_eq!(digests.len(), 2);
+    removing.sweep_at(450).await;
+    assert_eq!(database.number("SELECT COUNT(*) FROM removed_leaves").await, 0);
+}
+
+/// A person with the scope to act.
+async fn post(api: &TestApi, sub: &str, path: &str, body: Value) -> Answer {
+    let token = api.token_of(sub, "audit:read audit:respond", "gatelog");
+    let request = Request::post(path)
+        .header("authorization", format!("Bearer {token}"))
+        .header("content-type", "application/json");
+    api.send(request.body(Body::from(body.to_string())).unwrap())
+        .await
+}
+
+async fn what_is_held_is_kept_until_somebody_else_confirms_its_release(database: &TestDatabase) {
+    let removing = Removing::on(database).await;
+    let bob = access("bob", day(0));
+    removing
+        .store(&[access("a", day(0)), bob.clone(), access("c", day(0))], day(0))
+        .await;
+    let mut api = TestApi::on(database.log().await);
+    let wish = json!({"name": "case 7", "q": "user:bob", "reason": "asked for by counsel"});
+
+    let hold = post(&api, "usr_1", "/v1/holds", wish.clone()).await;
+    assert_eq!(hold.status, StatusCode::CREATED, "{}", hold.body);
+    assert_eq!(
+        post(&api, "usr_1", "/v1/holds", wish).await.body["code"],
+        "hold_refused"
+    );
+    let removed = removing.sweep_at(105).await.removed;
+    assert_eq!(removed.events, 2);
+    let found = removing.found("class=access").await;
+    assert_eq!((found.len(), &found[0]["actor"]["username"]), (1, &"bob".into()));
+    // It is still the one with its id.
+    assert_eq!(
+        removing
+            .log
+            .append(&[bob], &[], day(105))
+            .await
+            .unwrap()
+            .duplicates,
+        1
+    );
+
+    let id = hold.body["id"].as_str().unwrap();
+    let release = format!("/v1/holds/{id}/release");
+    let change = post(&api, "usr_1", &release, json!({"reason": "closed"})).await;
+    assert_eq!(change.status, StatusCode::ACCEPTED, "{}", change.body);
+    let confirm = format!(
+        "/v1/retention/changes/{}/confirm",
+        change.body["id"].as_str().unwrap()
+    );
+    let own = post(&api, "usr_1", &confirm, json!({})).await;
+    assert_eq!(
+        (own.status, &own.body["code"]),
+        (StatusCode::FORBIDDEN, &"change_unconfirmed".into())
+    );
+    assert_eq!(removing.sweep_at(106).await.removed.events, 0);
+
+    assert_eq!(
+        post(&api, "usr_2", &confirm, json!({})).await.status,
+        StatusCode::OK
+    );
+    assert_eq!(
+        post(&api, "usr_2", &confirm, json!({})).await.body["code"],
+        "change_not_found"
+    );
+    assert_eq!(removing.sweep_at(107).await.removed.events, 1);
+    assert!(removing.found("class=access").await.is_empty());
+
+    steps_were_recorded(&mut api).await;
+}
+
+async fn steps_were_recorded(api: &mut TestApi) {
+    for name in [
+        action::HOLD_ADDED,
+        action::RETENTION_CHANGE_REQUESTED,
+        action::RETENTION_CHANGE_CONFIRMED,
+        action::RETENTION_CHANGE_CONFIRMED,
+    ] {
+        let told = api
+            .recorded_event(|event| event.facts.action != action::SENSITIVE_READ)
+            .await;
+        assert_eq!(told.facts.action, name);
+    }
+}
+
+async fn imported_events_are_kept_from_their_import_on(database: &TestDatabase) {
+    let removing = Removing::on(database).await;
+    let line = r#"192.0.2.9 - - [10/Oct/2000:13:55:36 -0700] "GET /a HTTP/1.1" 200 1"#;
+    let input = Input {
+        name: "www".to_owned(),
+        reader: Box::new(line.as_bytes()),
+        format: None,
+        rejects: "/dev/null".into(),
+    };
+    let clock: SharedClock = removing.clock.clone();
+    import(&removing.log, &clock, input, |_| {}).await.unwrap();
+    removing.follow().await;
+
+    assert_eq!(removing.sweep_at(89).await.removed.events, 0);
+    assert_eq!(removing.found("service=import&class=access").await.len(), 1);
+    assert_eq!(removing.sweep_at(91).await.removed.events, 1);
+}
+
+async fn a_dry_run_removes_nothing_and_tells_the_same(database: &TestDatabase) {
+    let removing = Removing::on(database).await;
+    removing
+        .store(&[access("a", day(0)), access("b", day(1)), login(day(0))], day(1))
+        .await;
+    removing.clock.advance(Duration::from_hours(24 * 105));
+
+    let told = sweep(&removing.retention, true, &CancellationToken::new())
+        .await
+        .unwrap()
+        .unwrap();
+
+    assert_eq!(removing.found("").await.len(), 3);
+    assert_eq!(told, removing.sweep().await);
+    assert_eq!(removing.found("").await.len(), 1);
+}
+
+async fn nothing_is_removed_that_is_not_counted_yet(database: &TestDatabase) {
+    let removing = Removing::on(database).await;
+    removing
+        .log
+        .append(&[access("a", day(0))], &[], day(0))
+        .await
+        .unwrap();
+
+    let unordered = removing.sweep_at(105).await;
+    removing.follow().await;
+    database.change("UPDATE completeness SET position = 0").await;
+    let uncounted = removing.sweep_at(106).await;
+    database.change("UPDATE completeness SET position = 1").await;
+    let counted = removing.sweep_at(107).await;
+
+    assert!(unordered.put_off && uncounted.put_off);
+    assert_eq!((unordered.removed.events, uncounted.removed.events), (0, 0));
+    assert_eq!((counted.put_off, counted.removed.events), (false, 1));
+}
+
+async fn a_shorter_time_waits_for_a_second_person_and_a_longer_one_does_not(database: &TestDatabase) {
+    let mut removing = Removing::on(database).await;
+    let keep = |days| {
+        Periods::new([Keeping {
+            class: Class::Access,
+            days,
+        }])
+    };
+    removing.store(&[access("a", day(0))], day(0)).await;
+
+    removing.retention.periods = keep(120);
+    assert_eq!(removing.sweep_at(119).await.days, 120);
+    removing.retention.periods = keep(30);
+    let waiting = removing.sweep_at(120).await;
+    assert_eq!((waiting.days, waiting.removed.events), (120, 0));
+
+    let api = TestApi::on(database.log().await);
+    let changes = api.get("/v1/retention").await.body["changes"].clone();
+    assert_eq!(
+        (&changes[0]["from_days"], &changes[0]["to_days"]),
+        (&120.into(), &30.into())
+    );
+    assert_eq!(changes[0]["requested_by"], "settings");
+    assert_eq!(changes.as_array().unwrap().len(), 1);
+    let confirm = format!(
+        "/v1/retention/changes/{}/confirm",
+        changes[0]["id"].as_str().unwrap()
+    );
+    assert_eq!(
+        post(&api, "usr_1", &confirm, json!({})).await.status,
+        StatusCode::OK
+    );
+
+    let removed = removing.sweep_at(121).await;
+    assert_eq!((removed.days, removed.removed.events), (30, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ranges_are_made_ahead_and_a_search_by_id_looks_into_one() {
+    let Some(database) = TestDatabase::postgres().await else {
+        return;
+    };
+    let removing = Removing::on(&database).await;
+    removing.store(&[access("a", day(3))], day(3)).await;
+
+    let ahead = database
+        .number(&format!(
+            "SELECT COUNT(*) FROM event_partition WHERE class = 'access' AND until > {}",
+            day(14).as_micros()
+        ))
+        .await;
+    assert_eq!(ahead, 1);
+    let stray = database.number("SELECT COUNT(*) FROM event_access_default").await;
+    assert_eq!(stray, 0);
+    database.remove().await;
+}
