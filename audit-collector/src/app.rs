@@ -28,8 +28,8 @@ use crate::export::Exports;
 use crate::retention::Periods;
 use crate::tail::Tails;
 use crate::{
-    alert, completeness, console, dead_letter, detection, export, openapi, retention, search, statistics,
-    tail, timeline,
+    alert, completeness, console, dead_letter, detection, export, forwarding, openapi, retention, search,
+    statistics, tail, timeline,
 };
 
 /// What requests share.
@@ -66,6 +66,7 @@ fn log() -> OpenApiRouter<AppState> {
     search::routes()
         .merge(statistics::routes())
         .merge(export::routes())
+        .merge(forwarding::routes())
         .merge(retention::routes())
         .merge(tail::routes())
         .merge(timeline::routes())

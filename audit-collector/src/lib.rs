@@ -12,6 +12,7 @@ mod enrichment;
 mod error;
 pub mod event_log;
 pub mod export;
+pub mod forwarding;
 pub mod import;
 pub mod ingest;
 mod openapi;
@@ -24,6 +25,7 @@ pub mod settings;
 pub mod statistics;
 pub mod tail;
 pub mod timeline;
+pub mod webhook;
 
 use std::sync::Arc;
 
@@ -32,7 +34,7 @@ use shared::database::Database;
 use shared::guard::Guard;
 use shared::guard::feed::{FeedSource, follow};
 use shared::guard::keys::{KeyOrigin, keep_fresh};
-use shared::http::client::pooled_client;
+use shared::http::client::{pooled_client, tls_config};
 use shared::http::metrics::Answers;
 use shared::http::serve::serve;
 use shared::runtime::cli::StartError;
@@ -52,6 +54,7 @@ use detection::metrics::DetectionMetrics;
 use detection::rule::RuleSet;
 use event_log::EventLog;
 use export::Exports;
+use forwarding::Forwarding;
 use ingest::{Ingest, Keeper};
 use retention::Retention;
 use schema::SCHEMA;
@@ -83,6 +86,7 @@ pub async fn run(
     let mut leading = tokio::spawn(sequencing::run(log.clone(), stop_leading.clone()));
     let stop_following = CancellationToken::new();
     let mut following = follow_log(&settings, &log, &spool, &stop_following);
+    forward(&settings, &log, &spool, (&mut following, &stop_following))?;
     let (detector, rules) = detector(&settings, &log, &spool, &mut helpers);
     following.spawn(detector.run(stop_following.clone()));
     let metrics = &settings.process.metrics;
@@ -186,6 +190,26 @@ fn detector(
         metrics: metrics.register(METRICS_PREFIX, DetectionMetrics::register),
     };
     (detector, in_force)
+}
+
+/// Tells the receivers of the settings what comes.
+fn forward(
+    settings: &Settings,
+    log: &EventLog,
+    spool: &Spool,
+    (following, stop): (&mut JoinSet<()>, &CancellationToken),
+) -> Result<(), StartError> {
+    let forwarding = Forwarding {
+        log: log.clone(),
+        spool: spool.clone(),
+        clock: settings.clock.clone(),
+        client: pooled_client().map_err(StartError::failed)?,
+        tls: Arc::new(tls_config().map_err(StartError::failed)?),
+    };
+    for receiver in settings.receivers.clone() {
+        following.spawn(forwarding::run(forwarding.clone(), receiver, stop.clone()));
+    }
+    Ok(())
 }
 
 fn watch_database(metrics: &Metrics, database: &Database) {

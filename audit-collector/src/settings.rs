@@ -16,6 +16,7 @@ use shared::runtime::settings::{Reader, Setting, SettingsError};
 use shared::transport::{Transport, read_broker};
 
 use crate::detection::DetectionSettings;
+use crate::forwarding::{self, Receiver};
 use crate::retention::{self, Periods};
 
 /// The service's name: in its events, and of its user on the broker.
@@ -69,6 +70,7 @@ pub fn all() -> Vec<Setting> {
         .chain(intake)
         .chain(DetectionSettings::SETTINGS)
         .chain(retention::SETTINGS)
+        .chain(forwarding::SETTINGS)
         .chain(shared)
         .chain(ProcessSettings::SETTINGS)
         .collect()
@@ -105,6 +107,8 @@ pub struct Settings {
     pub detection: DetectionSettings,
     /// For how long events are kept.
     pub retention: Periods,
+    /// Who is told what comes.
+    pub receivers: Vec<Receiver>,
     /// What every process needs.
     pub process: ProcessSettings,
     /// The clock.
@@ -134,6 +138,7 @@ impl Settings {
         }
         let iss: Option<&String> = issuer.as_ref();
         let periods = retention::read_periods(r);
+        let receivers = forwarding::read_receivers(r);
         let detection = DetectionSettings::read(r, iss.map(String::as_str).unwrap_or_default());
         let process = ProcessSettings::read(r);
         reader.finish(|| {
@@ -152,6 +157,7 @@ impl Settings {
                 gap_after: Duration::from_secs(gap_after_s?),
                 detection: detection?,
                 retention: periods?,
+                receivers: receivers?,
                 process: process?,
                 clock: Arc::new(SystemClock),
             })

@@ -284,6 +284,7 @@ impl Common {
             batch_linger: Duration::from_millis(20),
             gap_after: Duration::from_mins(2),
             retention: Periods::default(),
+            receivers: Vec::new(),
             detection: DetectionSettings::load(
                 &addresses.door,
                 settings.rules_dir.clone(),

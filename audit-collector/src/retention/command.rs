@@ -11,9 +11,10 @@ use shared::runtime::cli::{StartError, say};
 use shared::runtime::shutdown::CancellationToken;
 use uuid::Uuid;
 
-use super::change::{self, Change, Wish};
+use super::change::store::ask;
+use super::change::{Change, Wish};
 use super::hold::{self, Hold};
-use super::{Report, Retention, sweep};
+use super::{Report, Retention, preview, sweep};
 use crate::access::Operator;
 use crate::schema::SCHEMA;
 use crate::search::Filter;
@@ -74,60 +75,78 @@ impl RetentionCommand {
     pub async fn run(self, config: Option<&Path>) -> Result<(), StartError> {
         let settings = Settings::load(config)?;
         let database = Database::open(&settings.database_url, &SCHEMA).await?;
-        let operator = Operator::open(&settings)?;
-        let now = settings.clock.now();
         let done = match self.what {
-            What::Run { dry_run } => remove(&settings, &database, &operator, dry_run).await,
+            What::Run { dry_run: true } => foretell(&settings, &database).await,
             What::Hold { what: HoldWhat::List } => list(&database).await,
-            What::Hold {
-                what: HoldWhat::Add { name, query, reason },
-            } => {
-                let hold = Hold {
-                    id: event_id(now),
-                    name,
-                    q: query,
-                    reason,
-                    made_by: COMMAND_LINE.to_owned(),
-                    made_at: now,
-                    released_at: None,
-                };
-                add(&database, &operator, &hold).await
+            what => {
+                let operator = Operator::open(&settings)?;
+                let done = change(what, &settings, &database, &operator).await;
+                operator.close().await;
+                done
             }
-            What::Hold {
-                what: HoldWhat::Release { id, reason },
-            } => release(&database, &operator, (id, reason), now).await,
         };
-        operator.close().await;
         database.close().await;
         done
     }
 }
 
-async fn remove(
+/// Does what is recorded.
+async fn change(
+    what: What,
     settings: &Settings,
     database: &Database,
     operator: &Operator,
-    dry_run: bool,
 ) -> Result<(), StartError> {
+    let now = settings.clock.now();
+    match what {
+        What::Run { .. } => remove(settings, database, operator).await,
+        What::Hold { what: HoldWhat::List } => Ok(()),
+        What::Hold {
+            what: HoldWhat::Add { name, query, reason },
+        } => {
+            let hold = Hold {
+                id: event_id(now),
+                name,
+                q: query,
+                reason,
+                made_by: COMMAND_LINE.to_owned(),
+                made_at: now,
+                released_at: None,
+            };
+            add(database, operator, &hold).await
+        }
+        What::Hold {
+            what: HoldWhat::Release { id, reason },
+        } => release(database, operator, (id, reason), now).await,
+    }
+}
+
+async fn foretell(settings: &Settings, database: &Database) -> Result<(), StartError> {
+    let reports = preview(database, &settings.retention, settings.clock.now()).await;
+    for report in &reports.map_err(StartError::failed)? {
+        say(&line(report, "would be removed"));
+    }
+    Ok(())
+}
+
+async fn remove(settings: &Settings, database: &Database, operator: &Operator) -> Result<(), StartError> {
     let retention = Retention {
         database: database.clone(),
         periods: settings.retention.clone(),
         spool: operator.spool(),
         clock: settings.clock.clone(),
     };
-    let reports = sweep(&retention, dry_run, &CancellationToken::new())
-        .await
-        .map_err(StartError::failed)?;
-    let Some(reports) = reports else {
+    let swept = sweep(&retention, &CancellationToken::new()).await;
+    let Some(reports) = swept.map_err(StartError::failed)? else {
         return Err(StartError::failed("another process removes events at the moment"));
     };
     for report in &reports {
-        say(&line(report, dry_run));
+        say(&line(report, "removed"));
     }
     Ok(())
 }
 
-fn line(report: &Report, dry_run: bool) -> String {
+fn line(report: &Report, verb: &str) -> String {
     let Report {
         class,
         days,
@@ -135,7 +154,6 @@ fn line(report: &Report, dry_run: bool) -> String {
         removed,
         put_off,
     } = report;
-    let verb = if dry_run { "would be removed" } else { "removed" };
     let held = if removed.held > 0 {
         format!(", {} held", removed.held)
     } else {
@@ -200,10 +218,7 @@ async fn release(
         requested_by: COMMAND_LINE.to_owned(),
         requested_at: now,
     };
-    if !change::store::ask(&mut tx, &change)
-        .await
-        .map_err(StartError::failed)?
-    {
+    if !ask(&mut tx, &change).await.map_err(StartError::failed)? {
         return Err(StartError::failed("its release is asked for already"));
     }
     let facts = Facts::new(Class::Admin, action::RETENTION_CHANGE_REQUESTED, Outcome::Success);

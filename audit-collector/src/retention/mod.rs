@@ -24,7 +24,7 @@ pub use command::RetentionCommand;
 pub use hold::Hold;
 pub use removal::Removed;
 pub use rule::{Keeping, Periods};
-pub use run::{Report, Retention, RetentionError, run, sweep};
+pub use run::{Report, Retention, RetentionError, preview, run, sweep};
 pub(crate) use settings::{ALL as SETTINGS, read as read_periods};
 
 /// The routes of this capability.

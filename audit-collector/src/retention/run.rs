@@ -10,7 +10,7 @@ use shared::runtime::Backoff;
 use shared::runtime::shutdown::CancellationToken;
 use shared::spool::{Spool, SpoolError};
 
-use super::change::{Change, Wish};
+use super::change::Change;
 use super::removal::{Removed, count, followed_until, remove_some, table_parts};
 use super::rule::Keeping;
 use super::{Periods, change, partition, store};
@@ -77,7 +77,7 @@ pub async fn run(retention: Retention, stop: CancellationToken) {
     let mut backoff = Backoff::default();
     tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(FIRST_AFTER) => {} }
     loop {
-        match sweep(&retention, false, &stop).await {
+        match sweep(&retention, &stop).await {
             Ok(_) => {
                 backoff.reset();
                 tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(EVERY) => {} }
@@ -90,48 +90,68 @@ pub async fn run(retention: Retention, stop: CancellationToken) {
     }
 }
 
-/// One run: makes ranges ahead, and removes what has been kept for long enough, or with `dry_run` only counts it. `None` if another
-/// process is at it.
+/// One run: makes ranges ahead, and removes what has been kept for long enough. `None` if another process is at it.
 ///
 /// Told to stop, it ends after the step that it is at: a `BEGIN` that is cut off on SQLite would block the writer.
 pub async fn sweep(
     retention: &Retention,
-    dry_run: bool,
     stop: &CancellationToken,
 ) -> Result<Option<Vec<Report>>, RetentionError> {
     let mut lead = retention.database.connect_for_hold(REMOVING).await?;
     if !lead.try_take().await? {
         return Ok(None);
     }
+    // Held before anything is removed, so that the record of it is not refused afterwards.
+    let room = retention.spool.reserve()?;
     let now = retention.clock.now();
     let mut reports = Vec::new();
     for configured in retention.periods.iter() {
-        let keeping = in_force(retention, &mut lead, configured, (now, dry_run)).await?;
-        let report = if dry_run {
-            would_remove(&mut lead, keeping, now).await?
-        } else {
-            remove(&mut lead, keeping, now, stop).await?
-        };
-        reports.push(report);
+        let keeping = put_in_force(retention, &mut lead, configured, now).await?;
+        reports.push(remove(&mut lead, keeping, now, stop).await?);
     }
-    if !dry_run {
-        let id = event_id(now);
-        let facts = Facts::new(Class::System, action::RETENTION_RUN, Outcome::Success);
-        let facts = facts.with_detail("classes", json!(reports));
-        retention.spool.append(Draft { id, time: now, facts }).await?;
-        let mut tx = lead.begin().await?;
-        store::note_run(&mut tx, now, id).await?;
-        tx.commit().await?;
-    }
+    let id = event_id(now);
+    let facts = Facts::new(Class::System, action::RETENTION_RUN, Outcome::Success);
+    let facts = facts.with_detail("classes", json!(reports));
+    let draft = Draft { id, time: now, facts };
+    retention
+        .spool
+        .hand_over(&draft, Some(&room))
+        .await?
+        .written()
+        .await?;
+    let mut tx = lead.begin().await?;
+    store::note_run(&mut tx, now, id).await?;
+    tx.commit().await?;
     Ok(Some(reports))
 }
 
-/// The days in force: those of the settings, unless they are fewer than before, which somebody must confirm.
-async fn in_force(
+/// What a run would remove. It changes nothing.
+pub async fn preview(
+    database: &Database,
+    periods: &Periods,
+    now: UtcMicros,
+) -> Result<Vec<Report>, DatabaseError> {
+    let mut lead = database.connect_for_hold(REMOVING).await?;
+    let mut reports = Vec::new();
+    for configured in periods.iter() {
+        let mut tx = lead.begin().await?;
+        let days = store::days(&mut tx, configured.class).await?.unwrap_or(0);
+        tx.commit().await?;
+        let keeping = Keeping {
+            days: days.max(configured.days),
+            ..configured
+        };
+        reports.push(would_remove(&mut lead, keeping, now).await?);
+    }
+    Ok(reports)
+}
+
+/// Puts the days of the settings in force, unless they are fewer than before, which somebody must confirm; and returns those in force.
+async fn put_in_force(
     retention: &Retention,
     lead: &mut Lead,
     configured: Keeping,
-    (now, dry_run): (UtcMicros, bool),
+    now: UtcMicros,
 ) -> Result<Keeping, RetentionError> {
     let mut tx = lead.begin().await?;
     let days = store::days(&mut tx, configured.class)
@@ -140,38 +160,19 @@ async fn in_force(
     let mut told = None;
     if days <= configured.days {
         store::set_days(&mut tx, configured).await?;
-        if days < configured.days {
-            told = Some(lengthened(configured, days));
-        }
+        told = (days < configured.days).then(|| lengthened(configured, days));
     } else {
-        let change = Change {
-            id: event_id(now),
-            wish: Wish::Shorten {
-                class: configured.class,
-                from_days: days,
-                to_days: configured.days,
-            },
-            reason: "the settings ask for it".to_owned(),
-            requested_by: "settings".to_owned(),
-            requested_at: now,
-        };
-        if !dry_run && change::store::ask(&mut tx, &change).await? {
+        let change = Change::of_settings(configured, days, now);
+        if change::store::ask(&mut tx, &change).await? {
             let facts = Facts::new(Class::Admin, action::RETENTION_CHANGE_REQUESTED, Outcome::Success);
-            told = Some(
-                facts
-                    .with_detail("before", json!(null))
-                    .with_detail("after", json!(change)),
-            );
+            let facts = facts.with_detail("before", json!(null));
+            told = Some(facts.with_detail("after", json!(change)));
         }
     }
-    if dry_run {
-        drop(tx);
-    } else {
-        if let Some(facts) = told {
-            retention.spool.append(Draft::new(now, facts)).await?;
-        }
-        tx.commit().await?;
+    if let Some(facts) = told {
+        retention.spool.append(Draft::new(now, facts)).await?;
     }
+    tx.commit().await?;
     Ok(Keeping {
         days: days.max(configured.days),
         ..configured

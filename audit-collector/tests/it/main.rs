@@ -13,6 +13,7 @@ mod detection;
 mod detection_measured;
 mod export;
 mod filter;
+mod forwarding;
 mod hostile;
 mod import;
 mod openapi;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use audit_collector::event_log::{Arrival, EventLog};
 use audit_collector::import::{Input, import};
-use audit_collector::retention::{Keeping, Periods, Report, Retention, sweep};
+use audit_collector::retention::{Keeping, Periods, Report, Retention, preview, sweep};
 use audit_collector::search::Search;
 use audit_collector::{rollup, sequencing};
 use aws_lc_rs::digest::{Context, SHA256, digest};
@@ -99,7 +99,7 @@ impl Removing {
     }
 
     async fn sweep(&self) -> Vec<Report> {
-        sweep(&self.retention, false, &CancellationToken::new())
+        sweep(&self.retention, &CancellationToken::new())
             .await
             .unwrap()
             .unwrap()
@@ -321,10 +321,8 @@ async fn a_dry_run_removes_nothing_and_tells_the_same(database: &TestDatabase) {
         .await;
     removing.clock.advance(Duration::from_hours(24 * 105));
 
-    let told = sweep(&removing.retention, true, &CancellationToken::new())
-        .await
-        .unwrap()
-        .unwrap();
+    let (database, periods) = (removing.log.database(), &removing.retention.periods);
+    let told = preview(database, periods, removing.clock.now()).await.unwrap();
 
     assert_eq!(removing.found("").await.len(), 3);
     assert_eq!(told, removing.sweep().await);

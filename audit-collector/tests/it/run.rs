@@ -35,6 +35,7 @@ fn settings(database: &TestDatabase, transport: Transport, spool: &TempDir) -> S
         batch_linger: Duration::from_millis(5),
         gap_after: Duration::from_mins(2),
         retention: Periods::default(),
+        receivers: Vec::new(),
         detection: DetectionSettings::load("http://gatelog.test", None, None).unwrap(),
         process: ProcessSettings {
             instance: "test".parse().unwrap(),

@@ -126,7 +126,8 @@ fn provider() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Erro
     ClientConfig::builder_with_provider(provider.into()).with_safe_default_protocol_versions()
 }
 
-fn tls_config() -> Result<ClientConfig, rustls::Error> {
+/// TLS by the trust store of the platform. Where the machine has no certificates to trust, it trusts none and says so.
+pub fn tls_config() -> Result<ClientConfig, rustls::Error> {
     match provider()?.try_with_platform_verifier() {
         Ok(trusting) => Ok(trusting.with_no_client_auth()),
         Err(error) => {

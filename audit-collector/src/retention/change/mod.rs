@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shared::clock::UtcMicros;
-use shared::event::{Actor, Class};
+use shared::event::{Actor, Class, event_id};
 use uuid::Uuid;
+
+use super::Keeping;
 
 /// How long a change may be confirmed.
 const OPEN_FOR: Duration = Duration::from_hours(7 * 24);
@@ -66,6 +68,21 @@ pub(crate) enum Unconfirmed {
 }
 
 impl Change {
+    /// What the settings ask for where more days are in force.
+    pub(super) fn of_settings(configured: Keeping, from_days: u32, now: UtcMicros) -> Self {
+        Self {
+            id: event_id(now),
+            wish: Wish::Shorten {
+                class: configured.class,
+                from_days,
+                to_days: configured.days,
+            },
+            reason: "the settings ask for it".to_owned(),
+            requested_by: "settings".to_owned(),
+            requested_at: now,
+        }
+    }
+
     /// Whether `actor` may confirm it at `now`: a user, and another one than who asked.
     pub(super) fn confirmable_by(&self, actor: &Actor, now: UtcMicros) -> Result<(), Unconfirmed> {
         let is_person = actor.username.is_some() && actor.sub.is_some() && actor.sub != actor.client_id;

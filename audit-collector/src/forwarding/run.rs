@@ -1,0 +1,254 @@
+//! The loop that serves one receiver, which every collector runs and one at a time leads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use serde_json::json;
+use shared::clock::SharedClock;
+use shared::database::{DatabaseError, Hold, Task};
+use shared::event::{Class, Draft, Facts, Outcome, action, bounded};
+use shared::http::client::PooledClient;
+use shared::runtime::Backoff;
+use shared::runtime::shutdown::CancellationToken;
+use shared::spool::{Spool, SpoolError};
+
+use super::store::{self, Standing};
+use super::tcp::Connection;
+use super::{Receiver, syslog};
+use crate::event_log::{EventLog, Positioned};
+use crate::search::EventBody;
+use crate::webhook::{self, WebhookError};
+
+/// Events that are read, and at most sent, at a time.
+const STEP_MAX: usize = 200;
+
+/// How often the others try to become the one that serves a receiver.
+const TRY_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the place in the log is noted while nothing is to be sent, so that its connection does not lie idle for longer.
+const NOTE_EVERY: Duration = Duration::from_secs(10);
+
+/// After how many failures in a row it is told that a receiver takes nothing: a restart is no event.
+const FAILURES_TOLD: u32 = 3;
+
+/// The longest error that is kept, in bytes.
+const ERROR_BYTES_MAX: usize = 300;
+
+/// What serving receivers needs.
+#[derive(Clone)]
+pub struct Forwarding {
+    /// The log.
+    pub log: EventLog,
+    /// Where it is told that a receiver takes nothing.
+    pub spool: Spool,
+    /// The clock.
+    pub clock: SharedClock,
+    /// What webhooks are sent with.
+    pub client: PooledClient,
+    /// Whom connections of syslog trust.
+    pub tls: Arc<ClientConfig>,
+}
+
+/// Why serving stopped; it is begun again from what was noted.
+#[derive(Debug, thiserror::Error)]
+enum ForwardError {
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error("it cannot be told: {0}")]
+    Untold(#[from] SpoolError),
+}
+
+/// Why a receiver has not taken events.
+#[derive(Debug, thiserror::Error)]
+enum Untaken {
+    #[error("the connection failed: {0}")]
+    Connection(#[from] std::io::Error),
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
+}
+
+/// Serves a receiver, or waits to, until `stop`.
+pub async fn run(forwarding: Forwarding, receiver: Receiver, stop: CancellationToken) {
+    let mut backoff = Backoff::default();
+    while let Err(error) = serve(&forwarding, &receiver, &stop).await {
+        tracing::warn!(%error, receiver = receiver.name(), "events cannot be forwarded; trying again");
+        tokio::select! { () = stop.cancelled() => return, () = backoff.wait() => {} }
+    }
+}
+
+const fn task(receiver: &Receiver) -> Task {
+    // The numbers are "gatelog" in ASCII, and 7 and 8.
+    let lock = match receiver {
+        Receiver::Syslog(..) => 0x6761_7465_6c6f_6707,
+        Receiver::Webhook(..) => 0x6761_7465_6c6f_6708,
+    };
+    Task {
+        lock,
+        frozen_after: Some("2min"),
+    }
+}
+
+/// A receiver that is served.
+struct Served<'f> {
+    forwarding: &'f Forwarding,
+    receiver: &'f Receiver,
+    lead: Hold,
+    standing: Standing,
+    connection: Option<Connection>,
+    failures: u32,
+}
+
+/// Returns when it is told to stop. Only waits and sends are cut off then: a `BEGIN` that is cut off on SQLite would block the writer.
+async fn serve(
+    forwarding: &Forwarding,
+    receiver: &Receiver,
+    stop: &CancellationToken,
+) -> Result<(), ForwardError> {
+    let mut lead = forwarding.log.database().connect_for_hold(task(receiver)).await?;
+    while !lead.try_take().await? {
+        tokio::select! { () = stop.cancelled() => return Ok(()), () = tokio::time::sleep(TRY_EVERY) => {} }
+    }
+    let mut tx = lead.begin().await?;
+    let standing = store::begin(&mut tx, receiver.name()).await?;
+    tx.commit().await?;
+    let mut growth = forwarding.log.growth();
+    let mut served = Served {
+        forwarding,
+        receiver,
+        lead,
+        standing,
+        connection: None,
+        failures: 0,
+    };
+    let mut noted = tokio::time::Instant::now();
+    let mut backoff = Backoff::default();
+    while !stop.is_cancelled() {
+        let from = served.standing.position.cast_unsigned();
+        let events = forwarding.log.read_positions(from, STEP_MAX).await?;
+        let Some(last) = events.last().map(|event| event.position) else {
+            if noted.elapsed() > NOTE_EVERY {
+                served.advance(from, 0).await?;
+                noted = tokio::time::Instant::now();
+            }
+            tokio::select! { () = stop.cancelled() => {} () = growth.awaited() => {} }
+            continue;
+        };
+        let wanted: Vec<_> = events
+            .into_iter()
+            .filter(|event| is_wanted(receiver, event))
+            .collect();
+        let sent = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            sent = served.send(&wanted) => sent,
+        };
+        match sent {
+            Ok(()) => {
+                served.advance(last + 1, wanted.len()).await?;
+                served.tell_resumed(wanted.len()).await?;
+                noted = tokio::time::Instant::now();
+                backoff.reset();
+            }
+            Err(error) => {
+                served.fail(&error).await?;
+                tokio::select! { () = stop.cancelled() => {} () = backoff.wait() => {} }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a receiver is told of an event. Bytes that are none any more are told to all: somebody changed the database.
+fn is_wanted(receiver: &Receiver, one: &Positioned) -> bool {
+    one.event
+        .as_ref()
+        .is_none_or(|event| receiver.filter().matches(event, one.recorded_at))
+}
+
+impl Served<'_> {
+    async fn send(&mut self, events: &[Positioned]) -> Result<(), Untaken> {
+        let (Some(first), Some(last)) = (events.first(), events.last()) else {
+            return Ok(());
+        };
+        match self.receiver {
+            Receiver::Syslog(target, _) => {
+                let mut connection = match self.connection.take() {
+                    Some(connection) => connection,
+                    None => Connection::open(target, &self.forwarding.tls).await?,
+                };
+                let frames: Vec<u8> = events.iter().flat_map(syslog::frame).collect();
+                // Kept for the next events only if these were taken.
+                connection.send(&frames).await?;
+                self.connection = Some(connection);
+            }
+            Receiver::Webhook(target, _) => {
+                let id = format!("events_{}_{}", first.position, last.position);
+                let now = self.forwarding.clock.now();
+                let bodies: Vec<_> = events.iter().map(EventBody::of).collect();
+                let body = json!({"type": "gatelog.events", "timestamp": now, "data": {"events": bodies}});
+                let body = body.to_string().into_bytes();
+                webhook::send(
+                    &self.forwarding.client,
+                    &target.uri,
+                    &target.secret,
+                    (&id, now),
+                    body,
+                )
+                .await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn advance(&mut self, position: u64, sent: usize) -> Result<(), ForwardError> {
+        let now = self.forwarding.clock.now();
+        let mut tx = self.lead.begin().await?;
+        store::advance(&mut tx, self.receiver.name(), (position, sent), now).await?;
+        tx.commit().await?;
+        self.standing.position = position.cast_signed();
+        Ok(())
+    }
+
+    async fn fail(&mut self, error: &Untaken) -> Result<(), ForwardError> {
+        let text = bounded(&error.to_string(), ERROR_BYTES_MAX);
+        tracing::warn!(
+            error = text,
+            receiver = self.receiver.name(),
+            "a receiver of events takes none"
+        );
+        let now = self.forwarding.clock.now();
+        let mut tx = self.lead.begin().await?;
+        store::note_failure(&mut tx, self.receiver.name(), &text, now).await?;
+        tx.commit().await?;
+        self.failures = self.failures.saturating_add(1);
+        if self.failures == FAILURES_TOLD {
+            self.tell(action::FORWARDING_STALLED, Outcome::Failure, &text)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn tell_resumed(&mut self, sent: usize) -> Result<(), ForwardError> {
+        if sent == 0 {
+            return Ok(());
+        }
+        if self.failures >= FAILURES_TOLD {
+            self.tell(action::FORWARDING_RESUMED, Outcome::Success, "")
+                .await?;
+        }
+        self.failures = 0;
+        Ok(())
+    }
+
+    async fn tell(&self, name: &str, outcome: Outcome, error: &str) -> Result<(), ForwardError> {
+        let mut facts = Facts::new(Class::System, name, outcome)
+            .with_detail("receiver", self.receiver.name())
+            .with_detail("position", self.standing.position);
+        if !error.is_empty() {
+            facts = facts.with_detail("error", error);
+        }
+        let draft = Draft::new(self.forwarding.clock.now(), facts);
+        self.forwarding.spool.append(draft).await?;
+        Ok(())
+    }
+}
