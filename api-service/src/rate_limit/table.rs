@@ -171,7 +171,7 @@ mod tests {
         assert!(admitted <= SHARDS * 4, "{admitted}");
         assert!(table.len() <= SHARDS * 4 + 1, "{}", table.len());
         assert!(!is_admitted(&table, "victim", 2), "its bucket was not pushed out");
-        let newcomer = table.judge(&arrival("newcomer", 2));
+        let newcomer = table.take(&arrival("newcomer", 2));
         assert!(matches!(newcomer, Verdict::Refused { .. }), "{newcomer:?}");
     }
 
