@@ -6,6 +6,7 @@ use std::time::Duration;
 use audit_collector::completeness::{self, Completeness, Counting, Kind, completeness};
 use audit_collector::dead_letter::DeadLetter;
 use audit_collector::event_log::{Arrival, EventLog};
+use audit_collector::import::Importer;
 use audit_collector::search::Period;
 use audit_collector::sequencing;
 use bytes::Bytes;
@@ -33,6 +34,7 @@ on_both_databases!(
     what_was_counted_outlives_the_events,
     an_event_under_a_number_that_another_had_is_found,
     an_hour_s_statement_says_what_came_of_whom,
+    imported_events_are_nobody_s_numbers,
 );
 
 const GAP_AFTER: Duration = Duration::from_mins(2);
@@ -578,4 +580,18 @@ async fn collectors_that_count_the_same_log_tell_everything_once() {
     told.sort_unstable();
     assert_eq!(told, ["log_gap", "log_gap_closed"]);
     database.remove().await;
+}
+
+async fn imported_events_are_nobody_s_numbers(database: &TestDatabase) {
+    let counter = Counter::start(database).await;
+    let mut importer = Importer::new("www", None);
+    let lines = [1, 2]
+        .map(|second| format!(r#"192.0.2.7 - - [15/Jan/2026:00:00:0{second} +0000] "GET / HTTP/1.1" 200 1"#));
+    let imported = lines.map(|line| importer.arrival(&line).unwrap());
+
+    counter.append(&imported, NOW).await;
+
+    assert_eq!(database.number("SELECT COUNT(*) FROM source").await, 0);
+    assert_eq!(kinds(&counter.answer(Period::default()).await), []);
+    counter.end().await;
 }
