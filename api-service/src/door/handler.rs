@@ -13,7 +13,7 @@ use shared::http::serve::PeerAddr;
 use shared::runtime::shutdown::CancellationToken;
 
 use super::answer::{body_too_large, forward_failed};
-use super::{Door, me};
+use super::{Door, me, protected_resource};
 use crate::gate::{Answer, Arrival, BodyMeter, Case, CutOff, Entrance, Granted, MustEnd, Sender, no_route};
 use crate::intake;
 use crate::openapi;
@@ -46,7 +46,15 @@ pub(crate) async fn handle(State(door): State<Arc<Door>>, request: Request) -> R
         Ok(granted) => serve(&door, case.arrival(), &granted, (parts, body), &meter).await,
         Err(problem) => Answer::Refused(problem),
     };
+    let is_refused = matches!(answer, Answer::Refused(_));
+    let metadata = route
+        .as_ref()
+        .filter(|_| is_refused)
+        .map(|route| protected_resource::metadata_address(&door.gate.policy.load(), route, case.arrival()));
     let mut response = case.answer(answer, meter.bytes()).await;
+    if let Some(metadata) = metadata {
+        protected_resource::lead_on(response.headers_mut(), &metadata);
+    }
     if let Some(cors) = route.as_ref().and_then(|route| route.passage.cors.as_ref()) {
         cors::allow(response.headers_mut(), cors, origin.as_ref());
     }
@@ -88,6 +96,10 @@ async fn serve(
         }
         (Target::Me | Target::Intake, None) => Answer::refused(shared::http::bearer::missing_token()),
         (Target::Description, _) => Answer::Whole(openapi::answer()),
+        (Target::ProtectedResource, _) => {
+            let policy = door.gate.policy.load();
+            Answer::Whole(protected_resource::answer(&policy, &granted.route, arrival))
+        }
         (Target::Decided, _) => Answer::refused(no_route()),
         (Target::Upstream(upstream), _) => {
             match Box::pin(forward(door, arrival, (granted, upstream), (parts, body), meter)).await {

@@ -3,6 +3,7 @@
 mod answer;
 pub(crate) mod handler;
 pub(crate) mod me;
+pub(crate) mod protected_resource;
 mod upstream;
 
 use std::sync::Arc;

@@ -52,6 +52,8 @@ pub(crate) struct ActivePolicy {
     pub(crate) table: RouteTable,
     /// How often an address may be refused for want of a good token.
     pub(crate) refusals: RateRule,
+    /// Who mints tokens that are accepted.
+    pub(crate) authorization_servers: Vec<String>,
     /// The hash of its file.
     pub(crate) hash: String,
 }
@@ -61,6 +63,11 @@ impl ActivePolicy {
         Self {
             table: policy.table,
             refusals: policy.refusals,
+            authorization_servers: policy
+                .issuers
+                .into_iter()
+                .map(|issuer| issuer.rules.iss)
+                .collect(),
             hash: policy.hash,
         }
     }

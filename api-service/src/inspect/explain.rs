@@ -89,9 +89,14 @@ fn entrance(policy: &ActivePolicy, question: &Question) -> Entrance {
     });
     match route.map(|route| &route.target) {
         Some(Target::Decided) => Entrance::ForwardAuth,
-        Some(Target::Me | Target::Intake | Target::Description | Target::Upstream(_)) | None => {
-            Entrance::Proxy
-        }
+        Some(
+            Target::Me
+            | Target::Intake
+            | Target::Description
+            | Target::ProtectedResource
+            | Target::Upstream(_),
+        )
+        | None => Entrance::Proxy,
     }
 }
 
@@ -204,7 +209,9 @@ fn passage_lines(route: &Route) -> Vec<String> {
 
 fn destination(route: &Route) -> String {
     match &route.target {
-        Target::Me | Target::Intake | Target::Description => "the door itself".to_owned(),
+        Target::Me | Target::Intake | Target::Description | Target::ProtectedResource => {
+            "the door itself".to_owned()
+        }
         Target::Upstream(upstream) => upstream.name.clone(),
         Target::Decided => "nowhere; it is decided for whoever asks `/-/decide`".to_owned(),
     }

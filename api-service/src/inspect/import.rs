@@ -272,7 +272,7 @@ components:
             .table
             .routes()
             .iter()
-            .filter(|route| route.host.is_some())
+            .filter(|route| route.host.is_some() && !route.is_own())
             .map(|route| {
                 format!(
                     "{} {} {}: {}",

@@ -21,6 +21,7 @@ use utoipa::{OpenApi, ToSchema};
     ),
     paths(
         crate::door::me::answer,
+        crate::door::protected_resource::answer,
         crate::intake::handler::take,
         crate::forward_auth::handler::handle,
         crate::app::healthz,

@@ -119,6 +119,7 @@ impl Checker<'_> {
                 routes.push(Route { rates, ..route });
             }
         }
+        routes.extend(builtin::protected_resources(&routes));
         match RouteTable::build(routes) {
             Ok(table) => Some(Checked {
                 table,

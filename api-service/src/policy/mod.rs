@@ -20,6 +20,7 @@ mod timeouts;
 mod upstream;
 
 pub use allow::{Allow, AllowError, Asker, TooManyTerms, Witness};
+pub(crate) use builtin::PROTECTED_RESOURCE_PATH;
 pub use cors::Cors;
 pub use identity::{Folded, IdentityClaim, IdentityHeaders};
 pub use issuer::{IssuerKeys, PolicyIssuer};

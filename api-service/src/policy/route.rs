@@ -52,7 +52,11 @@ impl Route {
     pub fn identity(&self) -> IdentityHeaders {
         match &self.target {
             Target::Upstream(upstream) => upstream.identity.clone(),
-            Target::Me | Target::Intake | Target::Description | Target::Decided => IdentityHeaders::default(),
+            Target::Me
+            | Target::Intake
+            | Target::Description
+            | Target::ProtectedResource
+            | Target::Decided => IdentityHeaders::default(),
         }
     }
 }
@@ -66,6 +70,8 @@ pub enum Target {
     Intake,
     /// To the door itself, which answers what its own end points are.
     Description,
+    /// To the door itself, which answers who mints tokens for the host.
+    ProtectedResource,
     /// To an API.
     Upstream(Arc<Upstream>),
     /// Nowhere: it is decided on for others, who serve it by themselves.

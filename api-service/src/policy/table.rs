@@ -80,7 +80,11 @@ impl RouteTable {
     pub fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
         self.routes.iter().filter_map(|route| match &route.target {
             Target::Upstream(upstream) => Some(upstream),
-            Target::Me | Target::Intake | Target::Description | Target::Decided => None,
+            Target::Me
+            | Target::Intake
+            | Target::Description
+            | Target::ProtectedResource
+            | Target::Decided => None,
         })
     }
 

@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use http::{Request, StatusCode};
+use serde_json::json;
 use shared::event::{Identity, Outcome, action};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -29,7 +30,11 @@ async fn a_request_without_a_token_is_challenged_without_an_error_code() {
 
     let answer = door.get("/orders/7", None).await;
 
-    assert_eq!(answer.header("www-authenticate"), r#"Bearer realm="gatelog""#);
+    let challenge = format!(
+        r#"Bearer realm="gatelog", resource_metadata="{}/.well-known/oauth-protected-resource""#,
+        door.issuer.url
+    );
+    assert_eq!(answer.header("www-authenticate"), challenge);
     refused(
         &door,
         &answer,
@@ -38,6 +43,32 @@ async fn a_request_without_a_token_is_challenged_without_an_error_code() {
         Outcome::Denied,
     )
     .await;
+}
+
+#[tokio::test]
+async fn whoever_is_refused_is_led_to_those_who_mint_tokens_for_the_host() {
+    let route =
+        "[[route]]\nname='own'\nhost='api.example'\nmatch='GET /own'\nallow='signed-in'\nto='orders'\n";
+    let door = TestDoor::start(&format!("{ORDERS}{route}")).await;
+    let ask = async |host: &str, path: &str| {
+        let request = Request::get(path).header("host", host);
+        door.send(request.body(Body::empty()).unwrap()).await
+    };
+    let metadata = "/.well-known/oauth-protected-resource";
+
+    for (host, path, origin) in [
+        ("api.example", "/own", "http://api.example"),
+        // Whatever a client calls the issuer's host, it is led to the issuer's.
+        ("evil.example", "/orders/7", door.issuer.url.as_str()),
+    ] {
+        let challenge = ask(host, path).await.header("www-authenticate").to_owned();
+        let told = ask(host, metadata).await;
+
+        let led = format!(r#"resource_metadata="{origin}{metadata}""#);
+        assert!(challenge.ends_with(&led), "{challenge}");
+        assert_eq!(told.json()["resource"], origin);
+        assert_eq!(told.json()["authorization_servers"], json!([door.issuer.url]));
+    }
 }
 
 #[tokio::test]

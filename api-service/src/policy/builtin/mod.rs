@@ -3,6 +3,7 @@
 mod administration;
 mod console;
 mod hosted_page;
+mod protected_resource;
 mod second_factor;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use shared::token::AudienceRule;
 
 use super::{Allow, Audit, Passage, Revocation, Route, StreamEnd, Target, Upstream};
 use crate::rate_limit::{Per, Quota, RateRule};
+pub(crate) use protected_resource::{PROTECTED_RESOURCE_PATH, of_hosts as protected_resources};
 
 /// How often one client may report: a hundred entries at a time, more than one door takes in otherwise.
 const REPORTS: &str = "100/s";
@@ -22,6 +24,7 @@ enum Service {
     Door,
     Intake,
     Description,
+    ProtectedResource,
     Auth,
     Collector,
     Console,
@@ -56,6 +59,7 @@ const ROUTES: &[Row] = &[
         Who::Anyone,
         Service::Description,
     ),
+    protected_resource::ROUTE,
     ("setup", Method::POST, "/v1/setup", Who::Anyone, Service::Auth),
     ("login", Method::POST, "/v1/login", Who::Anyone, Service::Auth),
     ("logout", Method::POST, "/v1/logout", Who::SignedIn, Service::Auth),
@@ -269,7 +273,7 @@ pub(super) fn routes(auth: &Arc<Upstream>, collector: &Arc<Upstream>) -> Vec<Rou
         rule: allow(who).to_string(),
         // Every bearer may ask who it is; all else here is Gatelog's own.
         audience: match (who, service) {
-            (Who::Bearer, _) | (_, Service::Door) => AudienceRule::Either,
+            (Who::Bearer, _) | (_, Service::Door | Service::ProtectedResource) => AudienceRule::Either,
             (
                 _,
                 Service::Intake
@@ -283,6 +287,7 @@ pub(super) fn routes(auth: &Arc<Upstream>, collector: &Arc<Upstream>) -> Vec<Rou
             Service::Door => Target::Me,
             Service::Intake => Target::Intake,
             Service::Description => Target::Description,
+            Service::ProtectedResource => Target::ProtectedResource,
             Service::Auth => Target::Upstream(Arc::clone(auth)),
             Service::Collector | Service::Console => Target::Upstream(Arc::clone(collector)),
         },
@@ -319,9 +324,12 @@ fn audit(service: Service) -> Audit {
     match service {
         // docs/decisions/0108: files that anybody has, dozens for every page.
         Service::Console => Audit::Off,
-        Service::Door | Service::Intake | Service::Description | Service::Auth | Service::Collector => {
-            Audit::Durable
-        }
+        Service::Door
+        | Service::Intake
+        | Service::Description
+        | Service::ProtectedResource
+        | Service::Auth
+        | Service::Collector => Audit::Durable,
     }
 }
 
