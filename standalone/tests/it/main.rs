@@ -11,6 +11,7 @@ mod metrics;
 mod pipeline;
 mod python;
 mod readme;
+mod reload;
 mod revocation;
 mod servers;
 mod streams;

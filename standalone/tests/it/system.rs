@@ -189,6 +189,11 @@ impl System {
         child.wait().unwrap().code()
     }
 
+    /// Tells a process that its terminal is gone, which services take for the order to read again.
+    pub(crate) fn hang_up(&self, name: &str) {
+        signal(&self.processes[name], "HUP");
+    }
+
     /// Kills a process without warning.
     pub(crate) fn kill(&mut self, name: &str) {
         let mut child = self.processes.remove(name).unwrap();
