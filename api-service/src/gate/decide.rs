@@ -147,14 +147,14 @@ pub(crate) async fn decide(
     }
     let caller = match authenticate(guard, inquiry, route).await {
         Ok(caller) => caller,
-        Err(denied) if denied.cause.is_unauthenticated() => {
-            let counted = limiter.count_refusal(&policy.refusals, inquiry.ip, counted_at);
-            return Err(counted.map_or_else(
-                |exceeded| Denied::unseen(Some(route), Cause::RateLimited(exceeded)),
-                |()| denied,
-            ));
+        Err(mut denied) => {
+            if denied.cause.is_unauthenticated()
+                && let Err(exceeded) = limiter.count_refusal(&policy.refusals, inquiry.ip, counted_at)
+            {
+                denied.cause = Cause::RateLimited(exceeded);
+            }
+            return Err(denied);
         }
-        Err(denied) => return Err(denied),
     };
     let standings = match limiter.admit_caller(&route.rates, &caller, counted_at, standings) {
         Ok(standings) => standings,

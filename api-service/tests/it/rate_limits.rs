@@ -94,7 +94,8 @@ async fn an_address_that_was_refused_too_often_is_told_to_wait_and_its_good_toke
 
     let guesses = ask(&door, "/any", Some("eyJhbGciOiJub25lIn0.e30."), 2).await;
     let stranger = ask(&door, "/any", None, 1).await;
-    let waiting = ask(&door, "/any", Some("eyJhbGciOiJub25lIn0.e30."), 1).await;
+    let expired = door.issuer.mint(&door.issuer.claims().with("exp", 1));
+    let waiting = ask(&door, "/any", Some(&expired), 1).await;
     let more = ask(&door, "/any", None, 1).await;
     let good = ask(&door, "/any", Some(&door.issuer.token()), 2).await;
 
@@ -105,6 +106,7 @@ async fn an_address_that_was_refused_too_often_is_told_to_wait_and_its_good_toke
     assert_eq!((statuses(&waiting), statuses(&more)), (vec![429], vec![429]));
     let event = door.event_of(&waiting[0], "api_request").await.facts;
     assert_eq!(event.detail["limit"], "refusals 3/h");
+    assert_eq!(event.actor.sub.as_deref(), Some("usr_1"), "who it was is told");
     // What its neighbours sent is no fault of theirs.
     assert_eq!(statuses(&good), [200, 200]);
     assert_eq!(statuses(&ask(&door, "/open", None, 1).await), [200]);
