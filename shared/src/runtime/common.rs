@@ -51,7 +51,7 @@ pub const SPOOL_DIR: Setting = Setting::without_default(
 pub const SPOOL_MAX_BYTES: Setting = Setting::new(
     "spool_max_bytes",
     "1073741824",
-    "bytes of events that may wait in the spool",
+    "bytes of events that may wait in the spool, with what boots that are gone have left there",
 );
 /// Whose `X-Forwarded-For` counts.
 pub const TRUSTED_PROXIES: Setting = Setting::new(

@@ -1,30 +1,58 @@
 //! Drains the folders of boots that are gone, under their own source and numbers.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tokio::task::spawn_blocking;
 
 use super::SpoolError;
 use super::damage::Damage;
 use super::folder::{Folder, State, folders};
+use super::left::Left;
 use super::segment::{Adopted, Lock, Segment};
 use super::store::ReadError;
 use super::tell::Teller;
 use super::window::{BATCH_MAX, Window};
 
-/// Adopts and drains every folder of `service` in `dir` whose process is gone. One that cannot be read to its end is told of and set
-/// aside; one that cannot be read at the moment is told of and left as it is.
-pub(super) async fn drain_abandoned(dir: &Path, service: &'static str, window: &mut Window, teller: &Teller) {
-    let dir = dir.to_owned();
-    let listed = spawn_blocking(move || folders(&dir, service)).await;
-    let Ok(Ok(folders)) = listed else { return };
-    for folder in folders.into_iter().filter(|folder| folder.state == State::Made) {
-        let shown = folder.path.display().to_string();
-        match adopt_and_drain(folder.path, window, teller).await {
-            Ok(0) => {}
-            Ok(events) => tracing::info!(folder = shown, events, "forwarded what an earlier boot left"),
-            Err(error) => tracing::error!(folder = shown, %error, "an earlier boot's spool cannot be read"),
+/// Drains what boots of a service have left in a folder.
+pub(super) struct Adopter {
+    pub(super) dir: PathBuf,
+    pub(super) service: &'static str,
+    pub(super) teller: Teller,
+    pub(super) left: Left,
+}
+
+impl Adopter {
+    /// Adopts and drains every folder whose process is gone. One that cannot be read to its end is told of and set aside; one that
+    /// cannot be read at the moment is told of and left as it is.
+    pub(super) async fn drain_abandoned(&mut self, window: &mut Window) {
+        let Some(folders) = self.look().await else { return };
+        for folder in folders.into_iter().filter(|folder| folder.state == State::Made) {
+            let shown = folder.path.display().to_string();
+            match adopt_and_drain(folder.path.clone(), window, &self.teller).await {
+                Ok(events) => {
+                    self.left.forget(&folder.path);
+                    if events > 0 {
+                        tracing::info!(folder = shown, events, "forwarded what an earlier boot left");
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(folder = shown, %error, "an earlier boot's spool cannot be read");
+                }
+            }
         }
+    }
+
+    /// The folders there, which are also counted; `None` if they cannot be listed.
+    async fn look(&mut self) -> Option<Vec<Folder>> {
+        let (dir, service) = (self.dir.clone(), self.service);
+        let mut left = self.left.take();
+        let looking = spawn_blocking(move || {
+            left.look_again(&dir, service);
+            (left, folders(&dir, service))
+        });
+        let (left, listed) = looking.await.ok()?;
+        self.left = left;
+        listed.ok()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The folders of boots, by their names: `service.boot.state`.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -56,6 +56,12 @@ impl Folder {
             source.boot,
             state.extension()
         ))
+    }
+
+    /// Whether a process has it.
+    pub(super) fn is_held(&self) -> bool {
+        let lock = File::open(self.path.join(LOCK)).map(|lock| lock.try_lock_shared());
+        matches!(lock, Ok(Err(TryLockError::WouldBlock)))
     }
 
     /// The same folder, set aside.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 
-use super::adopt::drain_abandoned;
+use super::adopt::Adopter;
 use super::damage::Damage;
 use super::record::Record;
 use super::segment::{Adopted, Segment};
@@ -23,22 +23,25 @@ const ADOPT_EVERY: Duration = Duration::from_secs(30);
 
 /// The segment that this process writes, as the forwarder sees it.
 pub(super) struct OwnSegment {
-    pub(super) service: &'static str,
     pub(super) folder: PathBuf,
     pub(super) writes: watch::Receiver<u64>,
     pub(super) commands: mpsc::Sender<Command>,
-    pub(super) teller: Teller,
 }
 
 /// Forwards until the writer has ended and everything is confirmed, until it is told to stop, or until the segment cannot be read any
 /// more: then the process should start anew, with a segment that can.
-pub(super) async fn run(own: OwnSegment, dir: PathBuf, publisher: Publisher, stop: CancellationToken) {
+pub(super) async fn run(
+    own: OwnSegment,
+    mut adopter: Adopter,
+    publisher: Publisher,
+    stop: CancellationToken,
+) {
     let folder = own.folder.clone();
     let forwarding = async {
         let mut window = Window::new(publisher);
         let reader = open_reader(&own.folder).await;
-        drain_abandoned(&dir, own.service, &mut window, &own.teller).await;
-        forward_own(own, reader, &dir, &mut window).await
+        adopter.drain_abandoned(&mut window).await;
+        forward_own(own, reader, &mut adopter, &mut window).await
     };
     tokio::select! {
         () = stop.cancelled() => {}
@@ -65,7 +68,7 @@ async fn open_reader(folder: &Path) -> Store {
 async fn forward_own(
     mut own: OwnSegment,
     mut reader: Store,
-    dir: &Path,
+    adopter: &mut Adopter,
     window: &mut Window,
 ) -> Result<(), Damage> {
     // The forwarder's own sender must not keep the writer alive after everyone else is gone.
@@ -80,7 +83,7 @@ async fn forward_own(
     window.begin(confirmed);
     loop {
         if must_adopt && window.is_empty() {
-            drain_abandoned(dir, own.service, window, &own.teller).await;
+            adopter.drain_abandoned(window).await;
             window.begin(confirmed);
             must_adopt = false;
         }
@@ -89,7 +92,7 @@ async fn forward_own(
             && damage.last_seq == confirmed
         {
             confirmed = damage.next_seq().ok_or(damage)? - 1;
-            tell_damage(damage, &own.folder, &own.teller).await;
+            tell_damage(damage, &own.folder, &adopter.teller).await;
             window.begin(confirmed);
         }
         // What abandoned folders hold is older, so that it goes first, as soon as nothing is on its way.

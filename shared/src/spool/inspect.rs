@@ -1,13 +1,12 @@
 //! What the folders of a spool hold, for people; changes nothing, and is safe beside a process that uses them.
 
-use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use uuid::Uuid;
 
-use super::folder::{Folder, LOCK, State, folders};
+use super::folder::{Folder, State, folders};
 use super::record::Record;
 use super::store::{ReadError, Store};
 use crate::clock::UtcMicros;
@@ -174,7 +173,7 @@ fn line(folder: &Folder, found: &Found) -> String {
     let instance = source.map_or_else(|| "?".to_owned(), |source| source.instance);
     let state = match folder.state {
         State::SetAside => "set aside",
-        State::Making | State::Made if is_locked(&folder.path) => "live",
+        State::Making | State::Made if folder.is_held() => "live",
         State::Making | State::Made => "abandoned",
     };
     let events = found.numbers.map_or_else(
@@ -194,10 +193,4 @@ fn line(folder: &Folder, found: &Found) -> String {
         "/{}/{instance}/{} {state}: {events}{oldest}{intents}: {soundness}",
         folder.service, folder.boot
     )
-}
-
-/// Whether a process has it.
-fn is_locked(folder: &Path) -> bool {
-    let lock = File::open(folder.join(LOCK)).map(|lock| lock.try_lock_shared());
-    matches!(lock, Ok(Err(TryLockError::WouldBlock)))
 }

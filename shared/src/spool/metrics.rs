@@ -15,7 +15,7 @@ pub fn watch(metrics: &Metrics, prefix: &str, spool: &Spool) {
         Gauge::<i64>::default(),
         Gauge::<i64>::default(),
     );
-    let intents = Gauge::<i64>::default();
+    let (intents, left) = (Gauge::<i64>::default(), Gauge::<i64>::default());
     metrics.register(prefix, |registry| {
         registry.register(
             "spool_intents_open",
@@ -26,6 +26,11 @@ pub fn watch(metrics: &Metrics, prefix: &str, spool: &Spool) {
             "spool_used_bytes",
             "Bytes of events that the broker has not confirmed",
             used.clone(),
+        );
+        registry.register(
+            "spool_left_bytes",
+            "Bytes that boots that are gone have left and that wait to be forwarded",
+            left.clone(),
         );
         registry.register("spool_max_bytes", "Bytes of events that may wait", max.clone());
         registry.register(
@@ -45,6 +50,7 @@ pub fn watch(metrics: &Metrics, prefix: &str, spool: &Spool) {
     metrics.probe(move || {
         intents.set(i64::try_from(room.intents()).unwrap_or(i64::MAX));
         used.set(i64::try_from(room.used()).unwrap_or(i64::MAX));
+        left.set(i64::try_from(room.left()).unwrap_or(i64::MAX));
         max.set(i64::try_from(room.bytes_max()).unwrap_or(i64::MAX));
         failing.set(i64::from(room.is_failing()));
         blocked.set(i64::from(*broker_blocked.borrow()));

@@ -10,6 +10,7 @@ mod folder;
 mod forwarder;
 pub mod inspect;
 mod intent;
+mod left;
 pub mod metrics;
 mod record;
 mod room;
@@ -57,7 +58,7 @@ pub struct SpoolSettings {
     pub service: &'static str,
     /// The instance that writes.
     pub instance: InstanceName,
-    /// Bytes of events at most; more are refused.
+    /// Bytes of events at most, with what boots that are gone have left; more are refused.
     pub bytes_max: u64,
 }
 
@@ -167,14 +168,18 @@ pub fn open(
     let segment = Segment::create(&settings.dir, &source)?;
     let (commands, received) = mpsc::channel(WAITING_MAX);
     let (written, writes) = watch::channel(0);
-    let own = forwarder::OwnSegment {
+    let room = Room::new(settings.bytes_max);
+    let adopter = adopt::Adopter {
+        dir: settings.dir.clone(),
         service: settings.service,
+        teller: tell::Teller::new(&commands, Arc::clone(&clock)),
+        left: left::Left::in_folder(&settings.dir, settings.service, Arc::clone(&room)),
+    };
+    let own = forwarder::OwnSegment {
         folder: segment.folder().to_owned(),
         writes,
         commands: commands.clone(),
-        teller: tell::Teller::new(&commands, Arc::clone(&clock)),
     };
-    let room = Room::new(settings.bytes_max);
     let writer = writer::Writer::new(segment, &source, Arc::clone(&room), Arc::clone(&clock), written)?;
     std::thread::Builder::new()
         .name("spool".into())
@@ -182,7 +187,7 @@ pub fn open(
     let stop = CancellationToken::new();
     let publisher = transport.publisher(settings.service);
     let broker_blocked = publisher.watch_blocked();
-    let forwarder = tokio::spawn(forwarder::run(own, settings.dir.clone(), publisher, stop.clone()));
+    let forwarder = tokio::spawn(forwarder::run(own, adopter, publisher, stop.clone()));
     let spool = Spool {
         commands,
         room,
@@ -222,17 +227,7 @@ impl Spool {
         draft: &Draft,
         held: Option<&Reservation>,
     ) -> Result<HandedOver, SpoolError> {
-        let (done, written) = oneshot::channel();
-        let command = Command::Append {
-            event: Unnumbered::of(draft)?,
-            is_reserved: held.is_some(),
-            done,
-        };
-        self.commands
-            .send(command)
-            .await
-            .map_err(|_| SpoolError::Closed)?;
-        Ok(HandedOver(written))
+        hand_over(&self.commands, draft, held.is_some()).await
     }
 
     /// Writes what is told if no event with the id of `draft` is appended before this process ends. When this returns, it survives power
@@ -251,17 +246,8 @@ impl Spool {
 
     /// Appends an event about what is missing, for which there is always room.
     pub async fn append_always(&self, draft: &Draft) -> Result<(), SpoolError> {
-        let (done, written) = oneshot::channel();
-        let command = Command::Append {
-            event: Unnumbered::of(draft)?,
-            is_reserved: true,
-            done,
-        };
-        self.commands
-            .send(command)
-            .await
-            .map_err(|_| SpoolError::Closed)?;
-        HandedOver(written).written().await
+        let handed_over = hand_over(&self.commands, draft, true).await?;
+        handed_over.written().await
     }
 
     /// Who its events come from.
@@ -273,6 +259,22 @@ impl Spool {
     pub const fn clock(&self) -> &SharedClock {
         &self.clock
     }
+}
+
+/// Hands an event over to the writer.
+async fn hand_over(
+    commands: &mpsc::Sender<Command>,
+    draft: &Draft,
+    is_reserved: bool,
+) -> Result<HandedOver, SpoolError> {
+    let (done, written) = oneshot::channel();
+    let command = Command::Append {
+        event: Unnumbered::of(draft)?,
+        is_reserved,
+        done,
+    };
+    commands.send(command).await.map_err(|_| SpoolError::Closed)?;
+    Ok(HandedOver(written))
 }
 
 /// An event on its way to the disk.

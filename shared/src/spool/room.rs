@@ -15,6 +15,7 @@ const EVENT_BYTES: u64 = 4 * 1024;
 pub(super) struct Room {
     bytes_max: u64,
     used: AtomicU64,
+    left: AtomicU64,
     held: AtomicU64,
     is_failing: AtomicBool,
     intents: AtomicUsize,
@@ -25,6 +26,7 @@ impl Room {
         Arc::new(Self {
             bytes_max,
             used: AtomicU64::new(0),
+            left: AtomicU64::new(0),
             held: AtomicU64::new(0),
             is_failing: AtomicBool::new(false),
             intents: AtomicUsize::new(0),
@@ -39,6 +41,20 @@ impl Room {
     /// Bytes that are not confirmed.
     pub(super) fn used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that boots that are gone have left, and that nobody drains.
+    pub(super) fn left(&self) -> u64 {
+        self.left.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_left(&self, bytes: u64) {
+        self.left.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether so many bytes of this boot fit in beside what others have left.
+    pub(super) fn admits(&self, bytes: u64) -> bool {
+        bytes.saturating_add(self.left()) <= self.bytes_max
     }
 
     /// Whether the last write failed.
@@ -70,7 +86,7 @@ impl Room {
         }
         let held = self.held.fetch_add(EVENT_BYTES, Ordering::Relaxed) + EVENT_BYTES;
         let reservation = Reservation(Arc::clone(self));
-        if self.used().saturating_add(held) > self.bytes_max {
+        if !self.admits(self.used().saturating_add(held)) {
             return Err(SpoolError::Full);
         }
         Ok(reservation)
@@ -110,6 +126,17 @@ mod tests {
         room.note(Some(EVENT_BYTES + 1));
 
         assert!(matches!(room.reserve(), Err(SpoolError::Full)));
+    }
+
+    #[test]
+    fn what_others_have_left_leaves_no_room_until_it_is_drained() {
+        let room = Room::new(2 * EVENT_BYTES);
+
+        room.note_left(EVENT_BYTES + 1);
+        assert!(matches!(room.reserve(), Err(SpoolError::Full)));
+        room.note_left(0);
+
+        assert!(room.reserve().is_ok());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use super::SpoolError;
@@ -27,7 +27,7 @@ pub(super) struct Segment {
 pub(super) struct Lock {
     folder: PathBuf,
     /// The lock is released when the file is closed.
-    _file: File,
+    file: File,
 }
 
 /// The folder of a boot that is gone, now locked by this process.
@@ -62,7 +62,7 @@ impl Segment {
         Ok(Self {
             store,
             confirmed: 0,
-            lock: Lock { folder, _file: lock },
+            lock: Lock { folder, file: lock },
         })
     }
 
@@ -98,6 +98,14 @@ impl Segment {
 
     pub(super) fn folder(&self) -> &Path {
         &self.lock.folder
+    }
+
+    /// Whether the folder is still there, and is the one that was locked.
+    pub(super) fn is_in_place(&self) -> bool {
+        let identity = |file: std::fs::Metadata| (file.dev(), file.ino());
+        let there = std::fs::metadata(self.lock.folder.join(LOCK)).map(identity);
+        let locked = self.lock.file.metadata().map(identity);
+        matches!((there, locked), (Ok(there), Ok(locked)) if there == locked)
     }
 
     /// Makes events of the intents whose outcome never came, numbered after the last one. Returns whether there were any.
@@ -184,7 +192,7 @@ fn lock(folder: &Path) -> Result<Option<Lock>, SpoolError> {
     let is_there = folder.join(LOCK).try_exists()?;
     Ok(is_there.then(|| Lock {
         folder: folder.to_owned(),
-        _file: lock,
+        file: lock,
     }))
 }
 

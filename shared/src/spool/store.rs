@@ -40,6 +40,8 @@ const SELECT_INTENTS: &str = "SELECT id, time, facts, checksum FROM intent ORDER
 const SELECT_INTENT: &str = "SELECT id, time, facts, checksum FROM intent WHERE id = ?1";
 const QUICK_CHECK: &str = "PRAGMA quick_check(1)";
 const CHECKPOINT: &str = "PRAGMA wal_checkpoint(NOOP)";
+const USED_BYTES: &str = "SELECT (page_count - freelist_count) * page_size
+    FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()";
 const RENEW_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
 /// What keeps events from being read.
@@ -99,8 +101,12 @@ impl Store {
 
     /// Opens the database in `folder`, to change it; `None` if its boot died before it had made one.
     pub(super) fn open(folder: &Path) -> Result<Option<Self>, ReadError> {
+        let path = folder.join(DATABASE);
+        if matches!(path.try_exists(), Ok(false)) {
+            return Ok(None);
+        }
         let open = || {
-            let connection = Connection::open(folder.join(DATABASE))?;
+            let connection = Connection::open(path)?;
             connection.execute_batch(PRAGMAS)?;
             let is_empty: bool = connection.query_row(IS_EMPTY, [], |row| row.get(0))?;
             Ok((connection, is_empty))
@@ -250,6 +256,12 @@ impl Store {
     pub(super) fn renew_log(&self) -> Result<bool, rusqlite::Error> {
         let is_busy: bool = self.0.query_row(RENEW_LOG, [], |row| row.get(0))?;
         Ok(!is_busy)
+    }
+
+    /// Bytes of the pages that hold something.
+    pub(super) fn used_bytes(&self) -> Result<u64, rusqlite::Error> {
+        let bytes: i64 = self.0.query_row(USED_BYTES, [], |row| row.get(0))?;
+        Ok(u64::try_from(bytes).unwrap_or(0))
     }
 
     /// How many frames of the write-ahead log SQLite sees.

@@ -1,8 +1,8 @@
 //! What a spool tells of itself, among its own events.
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use super::{Command, SpoolError, Unnumbered};
+use super::{Command, SpoolError, hand_over};
 use crate::clock::SharedClock;
 use crate::event::{Draft, Facts};
 
@@ -23,15 +23,10 @@ impl Teller {
 
     /// Writes an event for which there is always room, since it is about what is missing.
     pub(super) async fn tell(&self, facts: Facts) -> Result<(), SpoolError> {
-        let (done, written) = oneshot::channel();
-        let command = Command::Append {
-            event: Unnumbered::of(&Draft::new(self.clock.now(), facts))?,
-            is_reserved: true,
-            done,
-        };
+        let draft = Draft::new(self.clock.now(), facts);
         let commands = self.commands.upgrade().ok_or(SpoolError::Closed)?;
-        commands.send(command).await.map_err(|_| SpoolError::Closed)?;
+        let handed_over = hand_over(&commands, &draft, true).await?;
         drop(commands);
-        written.await.map_err(|_| SpoolError::Closed)?
+        handed_over.written().await
     }
 }

@@ -12,7 +12,7 @@ use crate::transport::{Message, PublishError, Publisher};
 pub(super) const BATCH_MAX: usize = 512;
 
 /// Batches on their way at most. A quorum queue confirms after its disks have synced, milliseconds later; meanwhile the
-/// next are sent. More than this were no faster in `bench/events`.
+/// next are sent: with these, 4,096 events.
 const BATCHES_MAX: usize = 8;
 
 /// Bytes on their way at most, not counting the last batch: what a slow broker may make the sender hold in memory.

@@ -31,6 +31,8 @@ pub(super) struct Writer {
     intents: OpenIntents,
     /// Whether a sync of the log has failed.
     is_log_doubtful: bool,
+    /// Whether somebody has removed the folder, so that what is written is in no file that could be found again.
+    is_gone: bool,
     /// Up to which number what was confirmed is gone, and up to which it may go.
     confirmed: (u64, u64),
 }
@@ -96,6 +98,7 @@ impl Writer {
             state,
             intents: OpenIntents::default(),
             is_log_doubtful: false,
+            is_gone: false,
             confirmed: (0, 0),
         };
         writer.write_own(action::BOOT)?;
@@ -108,9 +111,15 @@ impl Writer {
         while commands.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
             let closes = group.iter().any(|command| matches!(command, Command::Close));
             self.write_group(group.drain(..));
-            if closes {
+            if closes || self.is_gone {
                 break;
             }
+        }
+        if self.is_gone {
+            tracing::error!(
+                folder = %self.segment.folder().display(),
+                "the spool's folder was removed; what is in it is forwarded as long as this process lives, and no more is taken"
+            );
         }
         if let Err(error) = self.write_bye() {
             tracing::error!(%error, "the spool could not write its last event");
@@ -148,7 +157,10 @@ impl Writer {
                     group.intents.push(intent);
                     group.intending.push(done);
                 }
-                Command::Heartbeat { done } => group.add(self.number_own(action::HEARTBEAT, false), done),
+                Command::Heartbeat { done } => {
+                    self.is_gone = !self.segment.is_in_place();
+                    group.add(self.number_own(action::HEARTBEAT, false), done);
+                }
                 Command::Trim(seq) => self.confirmed.1 = self.confirmed.1.max(seq),
                 Command::Close => {}
             }
@@ -254,7 +266,7 @@ impl Writer {
         let seq = self.state.seq + 1;
         let body = event.facts.numbered(event.id, event.time, &self.source, seq)?;
         let bytes = self.state.bytes + body.len() as u64;
-        if !is_reserved && bytes > self.room.bytes_max() {
+        if !is_reserved && !self.room.admits(bytes) {
             return Err(SpoolError::Full);
         }
         self.state = State {
@@ -406,6 +418,33 @@ mod tests {
 
         assert_eq!(stored(&writer), 0);
         assert_eq!(writer.state.seq, 2);
+    }
+
+    #[test]
+    fn a_folder_that_was_removed_is_noticed_with_the_next_heartbeat() {
+        for remove in [
+            |folder: &std::path::Path| std::fs::remove_dir_all(folder).unwrap(),
+            // As a new one in its place is, which somebody has put back.
+            |folder: &std::path::Path| {
+                std::fs::remove_file(folder.join("lock")).unwrap();
+                File::create(folder.join("lock")).unwrap();
+            },
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut writer = writer(dir.path());
+            let beat = |writer: &mut Writer| {
+                let (done, mut answered) = oneshot::channel();
+                writer.write_group([Command::Heartbeat { done }].into_iter());
+                answered.try_recv().unwrap().unwrap();
+            };
+            beat(&mut writer);
+            assert!(!writer.is_gone);
+
+            remove(writer.segment.folder());
+            beat(&mut writer);
+
+            assert!(writer.is_gone);
+        }
     }
 
     #[test]

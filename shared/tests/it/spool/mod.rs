@@ -3,8 +3,10 @@
 mod close;
 mod crash;
 mod damage;
+mod disk;
 mod inspect;
 mod intents;
+mod left;
 mod limits;
 mod order;
 mod torn;
