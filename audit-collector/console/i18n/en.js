@@ -418,6 +418,7 @@ export default {
   'rules.source': 'Text',
 
   'system.complete': 'Complete',
+  'system.unknown': 'unknown',
   'system.missing': 'Missing events',
   'system.live': 'Sources that speak',
   'system.silent': 'Silent sources',

@@ -418,6 +418,7 @@ export default {
   'rules.source': '내용',
 
   'system.complete': '빠짐없음',
+  'system.unknown': '알 수 없음',
   'system.missing': '빠진 이벤트',
   'system.live': '작동 중인 출처',
   'system.silent': '조용한 출처',

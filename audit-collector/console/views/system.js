@@ -11,6 +11,8 @@ import { DeadLetters } from '../components/dead_letters.js';
 import { Answer, Empty, Heading, Panel } from '../components/parts.js';
 import { PeriodChoice } from '../components/period.js';
 
+const COMPLETE = { complete: 'people.yes', incomplete: 'people.no', unknown: 'system.unknown' };
+
 export default function System({ params }) {
   const key = JSON.stringify([params.last, params.from, params.to]);
   const period = useMemo(() => bounds(params), [key]);
@@ -20,7 +22,7 @@ export default function System({ params }) {
       <button type="button" onClick=${answer.again}>${t('events.refresh')}</button></div>
     <${Answer} answer=${answer}>${(whole) => html`<div class="view">
       <div class="tiles">
-        <${Tile} name="complete" value=${t(whole.complete ? 'people.yes' : 'people.no')} tone=${whole.complete ? '' : 'bad'} />
+        <${Tile} name="complete" value=${t(COMPLETE[whole.verdict])} tone=${whole.complete ? '' : 'bad'} />
         <${Tile} name="missing" value=${number(whole.missing)} tone=${whole.missing ? 'bad' : ''} />
         <${Tile} name="live" value=${number(whole.sources.live)} />
         <${Tile} name="silent" value=${number(whole.sources.silent)} tone=${whole.sources.silent ? 'warn' : ''} />

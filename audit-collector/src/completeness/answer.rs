@@ -26,7 +26,9 @@ pub struct Completeness {
     pub from: Option<UtcMicros>,
     /// The first moment after it; without one, it reaches as far as can be known.
     pub to: Option<UtcMicros>,
-    /// Whether nothing is missing, and all of the period can be known.
+    /// What is known of it.
+    pub verdict: Verdict,
+    /// Whether it is complete, for programs that ask no more.
     pub complete: bool,
     /// The moment up to which it can be known; null while every source has ended.
     pub known_until: Option<UtcMicros>,
@@ -40,6 +42,18 @@ pub struct Completeness {
     pub sources: SourceCounts,
     /// Events in the log that were not counted yet.
     pub lag: u64,
+}
+
+/// What is known of a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Nothing is missing, and all of the period can be known.
+    Complete,
+    /// Something is missing, or not all of the period can be known yet.
+    Incomplete,
+    /// No source had said a word before it ended, so that nothing vouches for anything.
+    Unknown,
 }
 
 /// Sources by how they stand.
@@ -110,6 +124,8 @@ pub(super) struct Standings(pub(super) BTreeMap<(String, String), (i64, i64, i64
 pub(super) struct Evidence<'a> {
     pub(super) kept: &'a [Kept],
     pub(super) standings: &'a Standings,
+    /// Whether any source was heard before the period ended.
+    pub(super) is_heard: bool,
     pub(super) lag: u64,
     /// Gaps that were noticed after this moment may still be on their way.
     pub(super) settled_before: UtcMicros,
@@ -153,11 +169,17 @@ impl Completeness {
             (Some(to), Some(until)) => to <= until,
             (None, _) | (_, None) => true,
         };
+        let verdict = match (evidence.is_heard, findings_total == 0 && reaches) {
+            (false, _) => Verdict::Unknown,
+            (true, true) => Verdict::Complete,
+            (true, false) => Verdict::Incomplete,
+        };
         // What was not counted may hold anything; only a few events on their way are no reason to doubt what is past.
         Self {
             from: period.from,
             to: period.to,
-            complete: findings_total == 0 && reaches,
+            verdict,
+            complete: verdict == Verdict::Complete,
             known_until,
             findings,
             findings_total,

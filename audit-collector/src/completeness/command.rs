@@ -7,7 +7,7 @@ use shared::clock::UtcMicros;
 use shared::database::Database;
 use shared::runtime::cli::{StartError, say};
 
-use super::{Completeness, Finding, Kind, completeness};
+use super::{Completeness, Finding, Kind, Verdict, completeness};
 use crate::schema::SCHEMA;
 use crate::search::Period;
 use crate::settings::Settings;
@@ -47,10 +47,10 @@ impl CompletenessCommand {
                 say(&line);
             }
         }
-        if answer.complete {
-            Ok(())
-        } else {
-            Err(StartError::failed("the period is not complete"))
+        match answer.verdict {
+            Verdict::Complete => Ok(()),
+            Verdict::Incomplete => Err(StartError::failed("the period is not complete")),
+            Verdict::Unknown => Err(StartError::failed("no source was heard before the period ended")),
         }
     }
 }
@@ -71,12 +71,11 @@ fn lines(answer: &Completeness) -> Vec<String> {
         || "every source has ended".to_owned(),
         |until| format!("known until {until}"),
     );
-    let verdict = if answer.complete {
-        "complete"
-    } else {
-        "not complete"
-    };
-    lines.push(format!("{verdict}; {until}"));
+    lines.push(match answer.verdict {
+        Verdict::Complete => format!("complete; {until}"),
+        Verdict::Incomplete => format!("not complete; {until}"),
+        Verdict::Unknown => "unknown; no source was heard before the period ended".to_owned(),
+    });
     lines
 }
 

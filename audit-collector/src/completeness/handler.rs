@@ -23,7 +23,7 @@ use crate::search::{Parameters, Period};
         ("from" = Option<String>, Query, description = "The first moment (RFC 3339)"),
         ("to" = Option<String>, Query, description = "The first moment after; without it the period reaches as far as can be known")
     ),
-    responses((status = 200, description = "`complete`, `known_until` and at most 200 `findings`", body = Object))
+    responses((status = 200, description = "`verdict` (`complete`, `incomplete`, or `unknown` if no source was heard before the period ended), `complete`, `known_until` and at most 200 `findings`", body = Object))
 )]
 pub(super) async fn read_completeness(
     State(app): State<AppState>,

@@ -20,7 +20,7 @@ use shared::database::{Database, DatabaseError};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use answer::{Completeness, Finding, Kind, SourceCounts};
+pub use answer::{Completeness, Finding, Kind, SourceCounts, Verdict};
 pub use command::CompletenessCommand;
 pub use run::{Counting, run};
 
@@ -42,9 +42,11 @@ pub async fn completeness(
     let lag = store::lag(database).await?;
     let kept = store::kept_of(database, period).await?;
     let standings = store::standings(database).await?;
+    let is_heard = store::is_heard_before(database, period.to).await?;
     let evidence = answer::Evidence {
         kept: &kept,
         standings: &standings,
+        is_heard,
         lag,
         settled_before,
     };

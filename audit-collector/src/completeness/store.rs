@@ -213,6 +213,17 @@ pub(super) async fn standings(database: &Database) -> Result<Standings, Database
     Ok(Standings(standings))
 }
 
+/// Whether any source was heard before that moment, or ever.
+pub(super) async fn is_heard_before(
+    database: &Database,
+    moment: Option<UtcMicros>,
+) -> Result<bool, DatabaseError> {
+    let select = "SELECT EXISTS (SELECT 1 FROM source WHERE first_time < $1)";
+    let before = moment.map_or(i64::MAX, UtcMicros::as_micros);
+    let (is_heard,): (bool,) = read!(fetch_one, database, sqlx::query_as(select).bind(before))?;
+    Ok(is_heard)
+}
+
 /// What an answer about a period has to look at: sources that have not ended or are not sound, the latest first.
 pub(super) async fn kept_of(database: &Database, period: &Period) -> Result<Vec<Kept>, DatabaseError> {
     let select = "SELECT s.service, s.instance, s.boot, s.state, \

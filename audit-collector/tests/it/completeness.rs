@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit_collector::completeness::{self, Completeness, Counting, Kind, completeness};
+use audit_collector::completeness::{self, Completeness, Counting, Kind, Verdict, completeness};
 use audit_collector::dead_letter::DeadLetter;
 use audit_collector::event_log::{Arrival, EventLog};
 use audit_collector::import::Importer;
@@ -26,6 +26,7 @@ use crate::harness::eventually;
 
 on_both_databases!(
     a_source_that_lost_nothing_is_complete,
+    nothing_is_known_where_nobody_was_heard,
     missing_numbers_are_named_told_once_and_closed,
     dead_letters_fill_their_numbers_and_nobody_else_s,
     bytes_that_were_changed_before_they_were_counted_are_found,
@@ -224,6 +225,23 @@ fn numbers(event: &Event) -> (String, Value, Value) {
         detail["first"].clone(),
         detail["last"].clone(),
     )
+}
+
+async fn nothing_is_known_where_nobody_was_heard(database: &TestDatabase) {
+    let counter = Counter::start(database).await;
+    let nobody = counter.answer(Period::default()).await;
+    assert_eq!((nobody.verdict, nobody.complete), (Verdict::Unknown, false));
+
+    let mut door = TestSource::new("api-service");
+    counter.append(&door.begin(5), NOW).await;
+    let before = Period {
+        from: None,
+        to: Some(at(0)),
+    };
+
+    assert_eq!(counter.answer(before).await.verdict, Verdict::Unknown);
+    assert_eq!(counter.answer(Period::default()).await.verdict, Verdict::Complete);
+    counter.end().await;
 }
 
 async fn a_source_that_lost_nothing_is_complete(database: &TestDatabase) {
