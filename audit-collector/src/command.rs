@@ -9,6 +9,7 @@ use shared::spool::inspect::{self as spool, Inspection};
 use uuid::Uuid;
 
 use crate::completeness::CompletenessCommand;
+use crate::dead_letter::DeadLettersCommand;
 use crate::detection::RulesCommand;
 use crate::export::ExportCommand;
 use crate::import::ImportCommand;
@@ -28,6 +29,9 @@ pub enum Command {
     Import(ImportCommand),
     /// Removes what has been kept for long enough, and holds what is to be kept longer.
     Retention(RetentionCommand),
+    /// Lists, shows, replays and drops what came and is no event.
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
     /// Says what waits in the folders of the spool, beside a running service or without one; ends with 1 if some of it cannot be read.
     Spool {
         /// `list`, a line for each folder; `show`, the events, one a line; `verify`, as `list`.
@@ -63,6 +67,7 @@ impl Command {
             Self::Import(command) => command.run(config).await,
             Self::Completeness(command) => command.run(config).await,
             Self::Rules { command } => command.run(config).await,
+            Self::DeadLetters(command) => command.run(config).await,
             Self::Check => {
                 Settings::load(config)?;
                 say("the settings are good");

@@ -116,10 +116,16 @@ impl Auditor {
 
     /// Records what the caller does.
     pub(crate) async fn append(&self, app: &AppState, facts: Facts) -> Result<(), Problem> {
+        let recorded = self.record(app, facts).await;
+        recorded.map_err(|error| self.refuse(&error))
+    }
+
+    /// The same, for whoever answers by itself.
+    pub(crate) async fn record(&self, app: &AppState, facts: Facts) -> Result<(), ApiError> {
         let draft = Draft::new(app.clock.now(), facts);
         app.spool.append(draft).await.map_err(|error| {
-            tracing::error!(%error, "a read of the log could not be recorded");
-            self.refuse(&ApiError::NotRecorded)
+            tracing::error!(%error, "what a caller does could not be recorded");
+            ApiError::NotRecorded
         })
     }
 }

@@ -4,21 +4,21 @@ use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use shared::event::{Facts, Outcome, action};
+use shared::event::{Facts, Outcome};
 use shared::http::problem::Problem;
 use uuid::Uuid;
 
-use super::kept::{KeptLetter, LetterBody, LetterPage, Wanted};
+use super::desk::{Act, Desk, Tally, Witness};
+use super::kept::{KeptLetter, LetterBody, LetterPage};
+use super::wanted::{Bulk, Wanted, take_because};
 use crate::access::scope::AuditRespond;
 use crate::access::{Auditor, Permitted};
 use crate::app::AppState;
 use crate::error::ApiError;
-use crate::event_log::Arrival;
-use crate::ingest::{Judged, judge};
 use crate::search::{InvalidParameter, Parameters};
 
-/// The longest reason for a removal that is taken, in bytes.
-const BECAUSE_BYTES_MAX: usize = 256;
+/// Letters in one call at most, so that it is answered in seconds.
+const BULK_MAX: u64 = 1_000;
 
 /// Dead letters, the latest first, without their bytes.
 #[utoipa::path(
@@ -31,6 +31,7 @@ const BECAUSE_BYTES_MAX: usize = 256;
         ("from" = Option<String>, Query, description = "The first moment (RFC 3339) at which one was received"),
         ("to" = Option<String>, Query, description = "The first moment after"),
         ("reason" = Option<String>, Query, description = "Such as `malformed`"),
+        ("publisher" = Option<String>, Query, description = "The user of the broker that sent them"),
         ("limit" = Option<u16>, Query, description = "Letters of a page at most"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
@@ -47,8 +48,9 @@ pub(super) async fn list_dead_letters(
         let rows = i64::try_from(page.dead_letters.len()).unwrap_or(i64::MAX);
         Ok((page, rows))
     };
-    let given = wanted.reason.as_deref().map(|reason| ("reason", reason));
-    let page = auditor.record_read(&app, given.into_iter(), reading).await?;
+    let given = wanted.which.given();
+    let filter = given.iter().map(|(name, value)| (*name, value.as_str()));
+    let page = auditor.record_read(&app, filter, reading).await?;
     Ok(Json(page))
 }
 
@@ -92,23 +94,9 @@ pub(super) async fn replay_dead_letter(
 ) -> Result<Json<Value>, Problem> {
     let id = letter_id(&id).map_err(|error| auditor.refuse(&error.into()))?;
     let letter = find(&app, &auditor, id).await?;
-    let event = match replay(&app, &letter).await {
-        Ok(event) => event,
-        Err(error) => {
-            let problem = auditor.refuse(&error);
-            let facts = auditor.facts_of(
-                &app,
-                action::DEAD_LETTER_REPLAYED,
-                (Outcome::Failure, problem.status),
-            );
-            let facts = facts.because(error.code());
-            auditor.append(&app, changed(facts, &letter, json!({}))).await?;
-            return Err(problem);
-        }
-    };
-    let after = json!({ "event": event });
-    remove(&app, &auditor, &letter, action::DEAD_LETTER_REPLAYED, &after).await?;
-    Ok(Json(after))
+    let replayed = desk(&app, &auditor).replay(&letter).await;
+    let event = replayed.map_err(|error| auditor.refuse(&error))?;
+    Ok(Json(json!({ "event": event })))
 }
 
 /// Drops a dead letter. Its number stays filled.
@@ -128,26 +116,118 @@ pub(super) async fn drop_dead_letter(
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, Problem> {
     let id = letter_id(&id).map_err(|error| auditor.refuse(&error.into()))?;
-    let because = because(&query.unwrap_or_default()).map_err(|error| auditor.refuse(&error.into()))?;
+    let because = Parameters::parse(&query.unwrap_or_default())
+        .and_then(|mut parameters| {
+            let because = take_because(&mut parameters)?;
+            parameters.end()?;
+            Ok(because)
+        })
+        .map_err(|error| auditor.refuse(&error.into()))?;
     let letter = find(&app, &auditor, id).await?;
-    let after = json!({ "because": because });
-    remove(&app, &auditor, &letter, action::DEAD_LETTER_DROPPED, &after).await?;
+    let dropped = desk(&app, &auditor).drop(&letter, &because).await;
+    dropped.map_err(|error| auditor.refuse(&error))?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Replays all dead letters that the parameters name, at most 1,000 in one call, the latest first.
+///
+/// With `dry_run` nothing changes, and the answer says what would come of it. What is no event yet stays, and is counted by why.
+#[utoipa::path(
+    post,
+    path = "/v1/dead-letters/replay",
+    operation_id = "replayDeadLetters",
+    tag = "log",
+    security(("bearer" = ["audit:respond"])),
+    params(
+        ("reason" = Option<String>, Query, description = "Such as `malformed`; at least one of these four is given"),
+        ("publisher" = Option<String>, Query, description = "The user of the broker that sent them"),
+        ("from" = Option<String>, Query, description = "The first moment (RFC 3339) at which one was received"),
+        ("to" = Option<String>, Query, description = "The first moment after"),
+        ("dry_run" = Option<bool>, Query, description = "Change nothing"),
+    ),
+    responses((status = 200, description = "`matched`, `done`, `refused` by why, and whether there are `more`", body = Object))
+)]
+pub(super) async fn replay_dead_letters(
+    State(app): State<AppState>,
+    Permitted { auditor, .. }: Permitted<AuditRespond>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Tally>, Problem> {
+    let bulk = Parameters::parse(&query.unwrap_or_default()).and_then(Bulk::of);
+    let bulk = bulk.map_err(|error| auditor.refuse(&error.into()))?;
+    act(&app, &auditor, bulk, &Act::Replay).await
+}
+
+/// Drops all dead letters that the parameters name, at most 1,000 in one call, the latest first. Their numbers stay filled.
+#[utoipa::path(
+    post,
+    path = "/v1/dead-letters/drop",
+    operation_id = "dropDeadLetters",
+    tag = "log",
+    security(("bearer" = ["audit:respond"])),
+    params(
+        ("because" = String, Query, description = "Why, for the record"),
+        ("reason" = Option<String>, Query, description = "Such as `malformed`; at least one of these four is given"),
+        ("publisher" = Option<String>, Query, description = "The user of the broker that sent them"),
+        ("from" = Option<String>, Query, description = "The first moment (RFC 3339) at which one was received"),
+        ("to" = Option<String>, Query, description = "The first moment after"),
+        ("dry_run" = Option<bool>, Query, description = "Change nothing"),
+    ),
+    responses((status = 200, description = "`matched`, `done`, and whether there are `more`", body = Object))
+)]
+pub(super) async fn drop_dead_letters(
+    State(app): State<AppState>,
+    Permitted { auditor, .. }: Permitted<AuditRespond>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Tally>, Problem> {
+    let asked = Parameters::parse(&query.unwrap_or_default()).and_then(|mut parameters| {
+        let because = take_because(&mut parameters)?;
+        Ok((Bulk::of(parameters)?, because))
+    });
+    let (bulk, because) = asked.map_err(|error| auditor.refuse(&error.into()))?;
+    act(&app, &auditor, bulk, &Act::Drop { because }).await
+}
+
+async fn act(app: &AppState, auditor: &Auditor, bulk: Bulk, act: &Act) -> Result<Json<Tally>, Problem> {
+    let (is_dry_run, given) = (bulk.is_dry_run, bulk.which.given());
+    let acted = desk(app, auditor).act(bulk, act, BULK_MAX).await;
+    let tally = acted.map_err(|error| auditor.refuse(&error))?;
+    if is_dry_run {
+        // Nothing was changed, and what is there was told.
+        let rows = i64::try_from(tally.matched).unwrap_or(i64::MAX);
+        let filter = given.iter().map(|(name, value)| (*name, value.as_str()));
+        auditor
+            .record_read(app, filter, std::future::ready(Ok(((), rows))))
+            .await?;
+    }
+    Ok(Json(tally))
+}
+
+/// Whoever asked, and the collector's own spool.
+struct Asked<'a> {
+    app: &'a AppState,
+    auditor: &'a Auditor,
+}
+
+impl Witness for Asked<'_> {
+    fn facts(&self, name: &str, ended: (Outcome, StatusCode)) -> Facts {
+        self.auditor.facts_of(self.app, name, ended)
+    }
+
+    async fn record(&self, facts: Facts) -> Result<(), ApiError> {
+        self.auditor.record(self.app, facts).await
+    }
+}
+
+fn desk<'a>(app: &'a AppState, auditor: &'a Auditor) -> Desk<'a, Asked<'a>> {
+    Desk {
+        log: &app.log,
+        clock: &app.clock,
+        witness: Asked { app, auditor },
+    }
 }
 
 fn letter_id(id: &str) -> Result<Uuid, InvalidParameter> {
     Uuid::try_parse(id).map_err(|_| InvalidParameter::new("id", "not a UUID"))
-}
-
-fn because(query: &str) -> Result<String, InvalidParameter> {
-    let mut parameters = Parameters::parse(query)?;
-    let because = parameters.take("because");
-    parameters.end()?;
-    because
-        .filter(|text| text.len() <= BECAUSE_BYTES_MAX)
-        .ok_or_else(|| {
-            InvalidParameter::new("because", format!("a text of at most {BECAUSE_BYTES_MAX} bytes"))
-        })
 }
 
 /// Reads a letter, which is recorded.
@@ -161,52 +241,4 @@ async fn find(app: &AppState, auditor: &Auditor, id: Uuid) -> Result<KeptLetter,
     let filter = [("dead_letter", text.as_str())];
     let letter = auditor.record_read(app, filter.into_iter(), reading).await?;
     letter.ok_or_else(|| auditor.refuse(&ApiError::NoSuchDeadLetter))
-}
-
-/// Stores the letter as an event, and returns the event's id.
-async fn replay(app: &AppState, letter: &KeptLetter) -> Result<Uuid, ApiError> {
-    if !letter.is_whole() {
-        return Err(ApiError::DeadLetterCut);
-    }
-    let arrival: Arrival = match judge(letter.body.clone().into(), letter.publisher.clone()) {
-        Judged::Event(arrival) => *arrival,
-        Judged::Dead(dead) => return Err(ApiError::DeadLetterRefused(dead.reason)),
-    };
-    let event = arrival.event.id;
-    let clash = app.log.clash(&arrival).await;
-    if let Some(reason) = clash.map_err(|error| ApiError::from(&error))? {
-        return Err(ApiError::DeadLetterRefused(reason));
-    }
-    let storing = async {
-        app.log.note_replay(event).await?;
-        app.log.append(&[arrival], &[], app.clock.now()).await
-    };
-    match storing.await {
-        Ok(_) => Ok(event),
-        Err(error) if error.is_about_the_values() => Err(ApiError::DeadLetterRefused("unstorable")),
-        Err(error) => Err(ApiError::from(&error)),
-    }
-}
-
-/// Removes a letter and records it: neither happens without the other, unless the process dies between the two.
-async fn remove(
-    app: &AppState,
-    auditor: &Auditor,
-    letter: &KeptLetter,
-    name: &str,
-    after: &Value,
-) -> Result<(), Problem> {
-    let failed = |error| auditor.refuse(&ApiError::from(&error));
-    let Some(tx) = app.log.removal(letter.id).await.map_err(failed)? else {
-        return Err(auditor.refuse(&ApiError::NoSuchDeadLetter));
-    };
-    let facts = auditor.facts_of(app, name, (Outcome::Success, StatusCode::OK));
-    auditor.append(app, changed(facts, letter, after.clone())).await?;
-    app.log.database().commit(tx).await.map_err(failed)
-}
-
-fn changed(facts: Facts, letter: &KeptLetter, after: Value) -> Facts {
-    facts
-        .with_detail("before", letter.before())
-        .with_detail("after", after)
 }

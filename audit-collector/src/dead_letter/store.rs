@@ -8,7 +8,8 @@ use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
 use super::DeadLetter;
-use super::kept::{KeptLetter, Wanted};
+use super::kept::KeptLetter;
+use super::wanted::Wanted;
 use crate::event_log::EventLog;
 
 /// The bytes of a dead letter that are kept: as many as an event may have.
@@ -98,21 +99,23 @@ impl EventLog {
     pub(super) async fn dead_letters(&self, wanted: &Wanted) -> Result<Vec<KeptLetter>, DatabaseError> {
         let select = format!(
             "{SELECT} WHERE received_at >= $1 AND received_at < $2 AND ($3 = '' OR reason = $3) \
-             AND (received_at, id) < ($4, $5) ORDER BY received_at DESC, id DESC LIMIT $6"
+             AND ($7 = '' OR publisher = $7) AND (received_at, id) < ($4, $5) ORDER BY received_at DESC, id DESC LIMIT $6"
         );
         let (received_at, id) = wanted.after.map_or((i64::MAX, Uuid::max()), |after| {
             (after.received_at.as_micros(), after.id)
         });
+        let which = &wanted.which;
         let rows: Vec<LetterRow> = read!(
             fetch_all,
             self.database(),
             sqlx::query_as(AssertSqlSafe(select.clone()))
-                .bind(wanted.period.from.map_or(i64::MIN, UtcMicros::as_micros))
-                .bind(wanted.period.to.map_or(i64::MAX, UtcMicros::as_micros))
-                .bind(wanted.reason.as_deref().unwrap_or_default())
+                .bind(which.period.from.map_or(i64::MIN, UtcMicros::as_micros))
+                .bind(which.period.to.map_or(i64::MAX, UtcMicros::as_micros))
+                .bind(which.reason.as_deref().unwrap_or_default())
                 .bind(received_at)
                 .bind(id)
                 .bind(i64::from(wanted.limit) + 1)
+                .bind(which.publisher.as_deref().unwrap_or_default())
         )?;
         Ok(rows.into_iter().map(KeptLetter::from).collect())
     }

@@ -5,6 +5,7 @@ use audit_collector::event_log::EventLog;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use bytes::Bytes;
+use serde_json::json;
 use shared::event::{Event, Outcome, action, wire};
 
 use crate::harness::api::{Answer, TestApi};
@@ -16,6 +17,9 @@ on_both_databases!(
     a_letter_that_is_an_event_now_is_stored_and_removed,
     a_letter_that_is_still_poison_stays_and_the_answer_says_why,
     a_letter_is_dropped_with_a_reason_and_by_those_who_may,
+    many_are_replayed_at_once_and_what_is_still_poison_stays,
+    many_are_dropped_at_once_and_the_others_stay,
+    a_change_to_many_names_which,
 );
 
 fn letter(reason: &'static str, publisher: &str, body: impl Into<Bytes>) -> DeadLetter {
@@ -197,4 +201,99 @@ async fn a_letter_is_dropped_with_a_reason_and_by_those_who_may(database: &TestD
     let act = recorded_act(&mut api).await;
     assert_eq!(act.facts.action, action::DEAD_LETTER_DROPPED);
     assert_eq!(act.facts.detail["after"]["because"], "a test of the broker");
+}
+
+/// Two that are events by now, one that is none, and one of somebody else.
+async fn keep_mixed(log: &EventLog) {
+    let event_at = |second| wire::encode(&event(at(second), request_facts())).unwrap();
+    let letters = [
+        letter("unknown_version", "api-service", event_at(1)),
+        letter("unknown_version", "api-service", event_at(2)),
+        letter("unknown_version", "api-service", "garbage"),
+        letter("malformed", "auth-service", "other garbage"),
+    ];
+    keep(log, &letters).await;
+}
+
+async fn many_are_replayed_at_once_and_what_is_still_poison_stays(database: &TestDatabase) {
+    let log = database.log().await;
+    keep_mixed(&log).await;
+    let mut api = TestApi::on(log);
+    let path = "/v1/dead-letters/replay?reason=unknown_version";
+
+    let refused = send(&api, Method::POST, path, "audit:read").await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let dry = send(
+        &api,
+        Method::POST,
+        &format!("{path}&dry_run=true"),
+        "audit:respond",
+    )
+    .await;
+    let expected = json!({
+        "dry_run": true, "matched": 3, "done": 2, "refused": {"malformed": 1}, "more": false
+    });
+    assert_eq!(dry.body, expected);
+    assert_eq!(database.number("SELECT COUNT(*) FROM dead_letter").await, 4);
+    let read = api
+        .recorded_event(|event| event.facts.outcome == Outcome::Granted)
+        .await;
+    assert_eq!(
+        (&read.facts.detail["rows"], &read.facts.detail["filter"]["reason"]),
+        (&3.into(), &"unknown_version".into())
+    );
+
+    let done = send(&api, Method::POST, path, "audit:respond").await;
+
+    assert_eq!(done.body["done"], 2);
+    assert_eq!(database.number("SELECT COUNT(*) FROM event").await, 2);
+    assert_eq!(database.number("SELECT COUNT(*) FROM dead_letter").await, 2);
+    let outcomes = [
+        recorded_act(&mut api).await.facts.outcome,
+        recorded_act(&mut api).await.facts.outcome,
+        recorded_act(&mut api).await.facts.outcome,
+    ];
+    assert_eq!(outcomes, [Outcome::Failure, Outcome::Success, Outcome::Success]);
+}
+
+async fn many_are_dropped_at_once_and_the_others_stay(database: &TestDatabase) {
+    let log = database.log().await;
+    keep_mixed(&log).await;
+    let mut api = TestApi::on(log);
+    let path = "/v1/dead-letters/drop?publisher=auth-service&because=a+test";
+
+    let dry = send(
+        &api,
+        Method::POST,
+        &format!("{path}&dry_run=true"),
+        "audit:respond",
+    )
+    .await;
+    assert_eq!((&dry.body["matched"], &dry.body["done"]), (&1.into(), &1.into()));
+    assert_eq!(database.number("SELECT COUNT(*) FROM dead_letter").await, 4);
+    let done = send(&api, Method::POST, path, "audit:respond").await;
+
+    assert_eq!(done.body["done"], 1);
+    assert_eq!(database.number("SELECT COUNT(*) FROM dead_letter").await, 3);
+    let act = recorded_act(&mut api).await;
+    assert_eq!(act.facts.action, action::DEAD_LETTER_DROPPED);
+    assert_eq!(act.facts.detail["before"]["publisher"], "auth-service");
+}
+
+async fn a_change_to_many_names_which(database: &TestDatabase) {
+    let log = database.log().await;
+    keep_mixed(&log).await;
+    let api = TestApi::on(log);
+
+    for path in [
+        "/v1/dead-letters/replay",
+        "/v1/dead-letters/drop?because=all",
+        "/v1/dead-letters/drop?reason=malformed",
+        "/v1/dead-letters/replay?reason=malformed&dry_run=perhaps",
+        "/v1/dead-letters/replay?reason=malformed&because=x",
+    ] {
+        let answer = send(&api, Method::POST, path, "audit:respond").await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}: {}", answer.body);
+    }
+    assert_eq!(database.number("SELECT COUNT(*) FROM dead_letter").await, 4);
 }

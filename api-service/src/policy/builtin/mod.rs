@@ -255,6 +255,18 @@ const LOG: &[(&str, Method, &str, &str)] = &[
     ),
     ("rule-list", Method::GET, "/v1/rules", "audit:read"),
     ("rule-read", Method::GET, "/v1/rules/{id}", "audit:read"),
+    (
+        "dead-letter-replay-many",
+        Method::POST,
+        "/v1/dead-letters/replay",
+        "audit:respond",
+    ),
+    (
+        "dead-letter-drop-many",
+        Method::POST,
+        "/v1/dead-letters/drop",
+        "audit:respond",
+    ),
 ];
 
 /// The routes, leading to the two upstreams.
