@@ -82,7 +82,11 @@ pub async fn run(
     let (spool, mut spool_tasks) = open_spool(&settings)?;
 
     let (stop_intake, stop_leading) = (CancellationToken::new(), CancellationToken::new());
-    let mut intake = tokio::spawn(intake(&settings, consumer, &log, &stop_intake));
+    let keeper = keeper(&settings, &log);
+    let mut intake = tokio::spawn(intake(&settings, consumer, keeper.clone(), &stop_intake));
+    if let Some(dead) = settings.transport.consumer_of_dead() {
+        helpers.spawn(ingest::run(dead, keeper, Ingest::ONE_BY_ONE, stop_intake.clone()));
+    }
     let mut leading = tokio::spawn(sequencing::run(log.clone(), stop_leading.clone()));
     let stop_following = CancellationToken::new();
     let mut following = follow_log(&settings, &log, &spool, &stop_following);
@@ -130,22 +134,27 @@ pub async fn run(
     failed.map_or(Ok(()), |reason| Err(StartError::failed(reason)))
 }
 
+/// Where intake stores, and what it counts.
+fn keeper(settings: &Settings, log: &EventLog) -> Keeper {
+    let metrics = &settings.process.metrics;
+    Keeper {
+        log: log.clone(),
+        clock: settings.clock.clone(),
+        counts: metrics.register(METRICS_PREFIX, ingest::Counts::register),
+    }
+}
+
 /// Events in, until `stop`.
 fn intake(
     settings: &Settings,
     consumer: Consumer,
-    log: &EventLog,
+    keeper: Keeper,
     stop: &CancellationToken,
 ) -> impl Future<Output = ()> + Send + use<> {
     let gathering = Ingest {
         batch_max: settings.batch_max,
         linger: settings.batch_linger,
-    };
-    let metrics = &settings.process.metrics;
-    let keeper = Keeper {
-        log: log.clone(),
-        clock: settings.clock.clone(),
-        counts: metrics.register(METRICS_PREFIX, ingest::Counts::register),
+        returned_max: u32::MAX,
     };
     ingest::run(consumer, keeper, gathering, stop.clone())
 }

@@ -12,6 +12,9 @@ use crate::event_log::Arrival;
 /// Bytes of a batch after which nothing more is added: large events must not make a transaction slow or fill the memory.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// The reason of a dead letter that collectors died of again and again. Nobody has looked at what it is.
+const GIVEN_UP: &str = "given_up";
+
 /// Events and dead letters to be stored in one transaction, and what acknowledges them then.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -24,12 +27,21 @@ pub(super) struct Batch {
 
 impl Batch {
     /// Adds deliveries that came at `now`.
-    pub(super) fn take(&mut self, deliveries: Vec<Delivery>, now: Instant) {
+    pub(super) fn take(&mut self, deliveries: Vec<Delivery>, settings: Ingest, now: Instant) {
         for delivery in deliveries {
             self.began.get_or_insert(now);
             self.bytes += delivery.body.len();
             self.receipts.push(delivery.receipt);
-            match judge(delivery.body, delivery.publisher) {
+            let judged = if delivery.returned > settings.returned_max {
+                Judged::Dead(DeadLetter {
+                    reason: GIVEN_UP,
+                    publisher: delivery.publisher,
+                    body: delivery.body,
+                })
+            } else {
+                judge(delivery.body, delivery.publisher)
+            };
+            match judged {
                 Judged::Event(arrival) => self.arrivals.push(*arrival),
                 Judged::Dead(letter) => self.dead.push(letter),
             }
@@ -65,12 +77,14 @@ mod tests {
     const SETTINGS: Ingest = Ingest {
         batch_max: 3,
         linger: Duration::from_millis(20),
+        returned_max: 1,
     };
 
     fn delivery(bytes: usize) -> Delivery {
         Delivery {
             body: Bytes::from(vec![b'x'; bytes]),
             publisher: None,
+            returned: 0,
             receipt: Receipt::Tag(1),
         }
     }
@@ -80,8 +94,8 @@ mod tests {
         let (mut batch, now) = (Batch::default(), Instant::now());
         assert_eq!(batch.due(SETTINGS), None);
 
-        batch.take(vec![delivery(1)], now);
-        batch.take(vec![delivery(1)], now + Duration::from_millis(19));
+        batch.take(vec![delivery(1)], SETTINGS, now);
+        batch.take(vec![delivery(1)], SETTINGS, now + Duration::from_millis(19));
 
         assert_eq!(batch.due(SETTINGS), Some(now + SETTINGS.linger));
         assert_eq!(batch.room(SETTINGS), 1);
@@ -96,10 +110,24 @@ mod tests {
         ] {
             let mut batch = Batch::default();
 
-            batch.take(deliveries, now);
+            batch.take(deliveries, SETTINGS, now);
 
             assert_eq!(batch.room(SETTINGS), 0);
             assert_eq!(batch.due(SETTINGS), Some(now));
         }
+    }
+
+    #[test]
+    fn what_came_too_often_is_not_looked_at() {
+        let mut batch = Batch::default();
+        let again = |returned| Delivery {
+            returned,
+            ..delivery(1)
+        };
+
+        batch.take(vec![again(1), again(2)], SETTINGS, Instant::now());
+
+        let reasons: Vec<_> = batch.dead.iter().map(|letter| letter.reason).collect();
+        assert_eq!(reasons, ["malformed", GIVEN_UP]);
     }
 }

@@ -17,8 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use super::batch::Batch;
 use super::keep::{Keeper, Stopped};
 
-/// Transactions at a time on a server, where one waits for its disk while the other uses its processor. More would take
-/// connections and bring nothing: `bench/events`.
+/// Transactions at a time on a server, where one waits for its disk while the other uses its processor.
 const STORES_MAX: usize = 2;
 
 /// The same on SQLite, which has one writer.
@@ -37,6 +36,18 @@ pub struct Ingest {
     pub batch_max: usize,
     /// How long a batch waits for more once it has its first event.
     pub linger: Duration,
+    /// How often a delivery may have come before. After that it is kept as a dead letter without a look at what it is.
+    pub returned_max: u32,
+}
+
+impl Ingest {
+    /// For deliveries that collectors died of: each is stored by itself, so that none takes others along, and one that goes on
+    /// killing is set apart as it came.
+    pub const ONE_BY_ONE: Self = Self {
+        batch_max: 1,
+        linger: Duration::ZERO,
+        returned_max: 3,
+    };
 }
 
 type Stored = Result<Result<Vec<Receipt>, Stopped>, JoinError>;
@@ -140,7 +151,7 @@ impl Intake {
         let error = match received {
             Ok(deliveries) => {
                 self.trouble = Trouble::default();
-                self.gathered.take(deliveries, Instant::now());
+                self.gathered.take(deliveries, self.settings, Instant::now());
                 return true;
             }
             Err(error) => error,

@@ -18,6 +18,7 @@ use crate::harness::eventually;
 const GATHERING: Ingest = Ingest {
     batch_max: 100,
     linger: Duration::from_millis(5),
+    returned_max: u32::MAX,
 };
 
 /// A clock that tells when it was looked at, which intake does when it has a batch to store.

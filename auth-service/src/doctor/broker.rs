@@ -63,7 +63,7 @@ fn judge(part: &Part, topology: &Topology) -> Finding {
         PartState::Foreign | PartState::Own if is_dead && waiting > 0 => Finding::warning(
             check,
             format!("{waiting} deliveries were given up"),
-            "see why collectors died on them: their logs, and GET /v1/dead-letters",
+            "see why collectors died on them: their logs; a running collector takes them one at a time, as events or as dead letters",
         ),
         PartState::Foreign | PartState::Own if part.messages.is_some() => {
             Finding::good(check, format!("is there; {waiting} messages wait"))

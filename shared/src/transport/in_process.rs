@@ -148,6 +148,7 @@ impl InProcessConsumer {
             self.taken.push(Delivery {
                 body: in_flight.body,
                 publisher: Some(in_flight.service),
+                returned: 0,
                 receipt: Receipt::Confirm(in_flight.confirm),
             });
         }

@@ -60,8 +60,21 @@ impl Transport {
     /// [`crate::event::batch::EVENTS_MAX`] events. Nothing is connected before the first receive.
     pub fn consumer(&self, prefetch: u16) -> Consumer {
         match self {
-            Self::Rabbit(broker) => Consumer::Rabbit(Box::new(RabbitConsumer::new(broker.clone(), prefetch))),
+            Self::Rabbit(broker) => {
+                Consumer::Rabbit(Box::new(RabbitConsumer::of_events(broker.clone(), prefetch)))
+            }
             Self::InProcess(bus) => Consumer::InProcess(InProcessConsumer::new(bus.clone())),
+        }
+    }
+
+    /// A consumer of the messages that the broker gave up because their consumers died with them again and again. It holds one
+    /// at a time. `None` within one process, where nothing is given up.
+    pub fn consumer_of_dead(&self) -> Option<Consumer> {
+        match self {
+            Self::Rabbit(broker) => Some(Consumer::Rabbit(Box::new(RabbitConsumer::of_dead(
+                broker.clone(),
+            )))),
+            Self::InProcess(_) => None,
         }
     }
 }
@@ -183,6 +196,8 @@ pub struct Delivery {
     pub body: Bytes,
     /// The user that the transport vouches for as the sender.
     pub publisher: Option<String>,
+    /// How often it came before from this queue without being acknowledged.
+    pub returned: u32,
     /// What acknowledges it. Dropped, the message comes again.
     pub receipt: Receipt,
 }

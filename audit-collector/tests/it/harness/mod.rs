@@ -4,6 +4,8 @@ pub(crate) mod api;
 pub(crate) mod broker;
 pub(crate) mod database;
 pub(crate) mod events;
+pub(crate) mod hostile;
+pub(crate) mod intake;
 
 use std::time::Duration;
 

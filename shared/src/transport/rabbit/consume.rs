@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
-use lapin::types::{FieldTable, ShortString};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Connection};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -21,15 +21,26 @@ use crate::transport::{ConsumeError, Delivery, Receipt};
 /// queue that was unbound is silent, and its consumer is not told.
 const SILENT_MAX: Duration = Duration::from_secs(5);
 
-/// Consumes from the collector's queue, which it declares with all that belongs to it.
+/// The header in which a quorum queue says how often a message came back to it.
+const DELIVERY_COUNT: &str = "x-delivery-count";
+
+/// Consumes from one of the collector's queues, all of which it declares with what belongs to them.
 #[derive(Debug)]
 pub struct RabbitConsumer {
     broker: Broker,
+    queue: ConsumedQueue,
     prefetch: u16,
     open: Option<OpenConsumer>,
     /// The number of the last event, over all connections.
     received: u64,
     connected: watch::Sender<bool>,
+}
+
+/// Which queue is consumed from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ConsumedQueue {
+    Events,
+    Dead,
 }
 
 #[derive(Debug)]
@@ -57,12 +68,14 @@ impl OpenConsumer {
         let message = next.map_err(ConsumeError::Unreachable)?;
         let publisher = message.properties.user_id().as_ref().map(ToString::to_string);
         let content_type = message.properties.content_type().as_ref();
+        let returned = returned(message.properties.headers().as_ref());
         let events = unpack(content_type.map(ShortString::as_str), Bytes::from(message.data));
         for body in events {
             *received += 1;
             self.taken.push_back(Delivery {
                 publisher: publisher.clone(),
                 body,
+                returned,
                 receipt: Receipt::Tag(*received),
             });
         }
@@ -92,9 +105,18 @@ impl OpenConsumer {
 }
 
 impl RabbitConsumer {
-    pub(in crate::transport) fn new(broker: Broker, prefetch: u16) -> Self {
+    pub(in crate::transport) fn of_events(broker: Broker, prefetch: u16) -> Self {
+        Self::new(broker, ConsumedQueue::Events, prefetch)
+    }
+
+    pub(in crate::transport) fn of_dead(broker: Broker) -> Self {
+        Self::new(broker, ConsumedQueue::Dead, 1)
+    }
+
+    fn new(broker: Broker, queue: ConsumedQueue, prefetch: u16) -> Self {
         Self {
             broker,
+            queue,
             prefetch,
             open: None,
             received: 0,
@@ -132,7 +154,7 @@ impl RabbitConsumer {
         let open = match &mut self.open {
             Some(open) => open,
             closed @ None => {
-                let connecting = open_consumer(&self.broker, self.prefetch, self.received);
+                let connecting = open_consumer(&self.broker, self.queue, self.prefetch, self.received);
                 let open = timeout(CONNECT_TIMEOUT, connecting)
                     .await
                     .map_err(|_| ConsumeError::TimedOut)?
@@ -153,6 +175,8 @@ impl RabbitConsumer {
         while open.taken.is_empty() {
             match timeout(SILENT_MAX, open.take_next(&mut self.received)).await {
                 Ok(taken) => taken?,
+                // What belongs to the other queue is declared with this one.
+                Err(_) if self.queue == ConsumedQueue::Dead => {}
                 Err(_) => open.declare_again(&self.broker.topology).await?,
             }
         }
@@ -209,15 +233,27 @@ impl RabbitConsumer {
     }
 }
 
-async fn open_consumer(broker: &Broker, prefetch: u16, received: u64) -> Result<OpenConsumer, lapin::Error> {
+async fn open_consumer(
+    broker: &Broker,
+    queue: ConsumedQueue,
+    prefetch: u16,
+    received: u64,
+) -> Result<OpenConsumer, lapin::Error> {
+    let topology = &broker.topology;
     let connection = broker.connect().await?;
     let channel = connection.create_channel().await?;
-    tell_of_dead(declare(&channel, &broker.topology).await?);
+    let dead = declare(&channel, topology).await?;
+    let name = match queue {
+        ConsumedQueue::Events => topology.collector_queue(),
+        ConsumedQueue::Dead => {
+            tell_of_dead(dead);
+            topology.dead()
+        }
+    };
     channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
-    let queue = short(&broker.topology.collector_queue());
     let consumer = channel
         .basic_consume(
-            queue,
+            short(&name),
             ShortString::default(),
             BasicConsumeOptions::default(),
             FieldTable::default(),
@@ -233,4 +269,12 @@ async fn open_consumer(broker: &Broker, prefetch: u16, received: u64) -> Result<
         messages: VecDeque::new(),
         taken: VecDeque::new(),
     })
+}
+
+/// How often a message with these headers came back to its queue.
+fn returned(headers: Option<&FieldTable>) -> u32 {
+    match headers.and_then(|headers| headers.inner().get(DELIVERY_COUNT)) {
+        Some(AMQPValue::LongLongInt(count)) => u32::try_from(*count).unwrap_or(u32::MAX),
+        _ => 0,
+    }
 }

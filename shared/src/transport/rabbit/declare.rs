@@ -39,7 +39,7 @@ pub(super) fn tell_of_dead(deliveries: u32) {
     if deliveries > 0 {
         tracing::error!(
             deliveries,
-            "deliveries were given up by the broker and are not in the log"
+            "the broker gave up deliveries whose collectors died again and again; they are taken one at a time"
         );
     }
 }
