@@ -1,11 +1,12 @@
 //! Appends to the log: one transaction for a batch with its events and dead letters.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use shared::clock::UtcMicros;
 use shared::database::{DatabaseError, Purpose, Tx, execute};
 use shared::event::event_id;
-use sqlx::{Postgres, QueryBuilder, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, Postgres, Sqlite, Transaction};
 use uuid::Uuid;
 
 use super::row::Row;
@@ -15,6 +16,9 @@ use crate::dead_letter::{self, DeadLetter};
 
 /// Rows in one statement on SQLite, which takes 32,766 values; one text for full chunks keeps it prepared.
 const SQLITE_ROWS_MAX: usize = 64;
+
+/// The statement for as many rows as one takes: its text is made once, and what SQLite makes of it is kept.
+static INSERT_SQLITE_ROWS: LazyLock<String> = LazyLock::new(|| insert_sqlite(SQLITE_ROWS_MAX));
 
 /// How often a batch is tried that another collector stores as well at that moment. Once is enough unless both go on.
 const RACES_MAX: usize = 3;
@@ -177,40 +181,58 @@ async fn insert_rows_sqlite(
     batch: Uuid,
     rows: &[Row<'_>],
 ) -> Result<u64, DatabaseError> {
-    let mut builder: QueryBuilder<Sqlite> = QueryBuilder::new(format!("INSERT INTO event ({COLUMNS}) "));
-    builder.push_values(rows, |mut values, row| {
-        values
-            .push_bind(row.id)
-            .push_bind(row.class)
-            .push_bind(row.time)
-            .push_bind(batch)
-            .push_bind(row.ordinal)
-            .push_bind(row.time_suspect)
-            .push_bind(row.service)
-            .push_bind(row.instance)
-            .push_bind(row.boot)
-            .push_bind(row.seq)
-            .push_bind(&row.action)
-            .push_bind(row.outcome)
-            .push_bind(row.reason.as_ref())
-            .push_bind(row.identity)
-            .push_bind(row.sub.as_ref())
-            .push_bind(row.username.as_ref())
-            .push_bind(row.client_id.as_ref())
-            .push_bind(row.sid.as_ref())
-            .push_bind(row.jti.as_ref())
-            .push_bind(row.ip.as_ref())
-            .push_bind(row.route.as_ref())
-            .push_bind(row.template.as_ref())
-            .push_bind(row.path.as_ref())
-            .push_bind(row.status)
-            .push_bind(row.request_id.as_ref())
-            .push_bind(row.body)
-            .push_bind(row.method.as_ref())
-            .push_bind(row.duration_us);
-    });
-    let query = builder.build().persistent(rows.len() == SQLITE_ROWS_MAX);
-    Ok(query.execute(&mut **tx).await?.rows_affected())
+    let is_full = rows.len() == SQLITE_ROWS_MAX;
+    let mut query = if is_full {
+        sqlx::query(INSERT_SQLITE_ROWS.as_str())
+    } else {
+        sqlx::query(AssertSqlSafe(insert_sqlite(rows.len())))
+    };
+    for row in rows {
+        query = query
+            .bind(row.id)
+            .bind(row.class)
+            .bind(row.time)
+            .bind(batch)
+            .bind(row.ordinal)
+            .bind(row.time_suspect)
+            .bind(row.service)
+            .bind(row.instance)
+            .bind(row.boot)
+            .bind(row.seq)
+            .bind(&row.action)
+            .bind(row.outcome)
+            .bind(row.reason.as_ref())
+            .bind(row.identity)
+            .bind(row.sub.as_ref())
+            .bind(row.username.as_ref())
+            .bind(row.client_id.as_ref())
+            .bind(row.sid.as_ref())
+            .bind(row.jti.as_ref())
+            .bind(row.ip.as_ref())
+            .bind(row.route.as_ref())
+            .bind(row.template.as_ref())
+            .bind(row.path.as_ref())
+            .bind(row.status)
+            .bind(row.request_id.as_ref())
+            .bind(row.body)
+            .bind(row.method.as_ref())
+            .bind(row.duration_us);
+    }
+    Ok(query
+        .persistent(is_full)
+        .execute(&mut **tx)
+        .await?
+        .rows_affected())
+}
+
+/// The statement for so many rows on SQLite.
+fn insert_sqlite(rows: usize) -> String {
+    let columns = COLUMNS.split(',').count();
+    let row = format!("({})", vec!["?"; columns].join(","));
+    format!(
+        "INSERT INTO event ({COLUMNS}) VALUES {}",
+        vec![row; rows].join(",")
+    )
 }
 
 async fn insert_rows_postgres(
@@ -238,7 +260,7 @@ async fn insert_rows_postgres(
              method, duration_us) \
          ON CONFLICT DO NOTHING"
     );
-    let done = sqlx::query(sqlx::AssertSqlSafe(insert))
+    let done = sqlx::query(AssertSqlSafe(insert))
         .bind(batch)
         .bind(column!(row => row.id))
         .bind(column!(row => row.class))
