@@ -17,15 +17,18 @@ use crate::prepared::Prepared;
 use crate::servers::Servers;
 
 /// How long a drain may take.
-const DRAIN_MAX: Duration = Duration::from_mins(4);
+pub(crate) const DRAIN_MAX: Duration = Duration::from_mins(4);
 
 /// How often it is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// What of a door's requests is stored.
+const ACCESSES: &str = "SELECT COUNT(*) FROM event WHERE class = 'access' AND service = 'api-service'";
 
 /// What is stored: every batch tells its events.
 const STORED: &str = "SELECT CAST(COALESCE(SUM(events), 0) AS BIGINT) FROM batch";
 
-const SERVICE_TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef";
+pub(crate) const SERVICE_TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// What storing events took.
 #[derive(Debug)]
@@ -76,23 +79,33 @@ impl Store {
     }
 
     async fn stored(&self) -> Outcome<u64> {
-        let (stored,): (i64,) = match self {
-            Self::Postgres { pool, .. } => sqlx::query_as(STORED).fetch_one(pool).await?,
+        self.number(STORED).await
+    }
+
+    /// How many of a door's requests are stored.
+    pub(crate) async fn accesses(&self) -> Outcome<u64> {
+        self.number(ACCESSES).await
+    }
+
+    async fn number(&self, select: &'static str) -> Outcome<u64> {
+        let (number,): (i64,) = match self {
+            Self::Postgres { pool, .. } => sqlx::query_as(select).fetch_one(pool).await?,
             Self::Sqlite(path) => {
                 let options = SqliteConnectOptions::new().filename(path).read_only(true);
                 let pool = SqlitePool::connect_with(options).await?;
-                sqlx::query_as(STORED).fetch_one(&pool).await?
+                sqlx::query_as(select).fetch_one(&pool).await?
             }
         };
-        Ok(u64::try_from(stored)?)
+        Ok(u64::try_from(number)?)
     }
 }
 
 /// One queue and one database, and collectors between them.
 pub(crate) struct Drain<'s> {
     servers: &'s Servers,
-    binaries: &'s Path,
-    prefix: &'static str,
+    pub(crate) binaries: &'s Path,
+    pub(crate) prefix: &'static str,
+    settings: &'s [(String, String)],
     pub(crate) store: Store,
     folder: TempDir,
 }
@@ -101,7 +114,7 @@ impl<'s> Drain<'s> {
     /// The tables and the queue, which a collector makes.
     pub(crate) async fn set(
         servers: &'s Servers,
-        binaries: &'s Path,
+        (binaries, settings): (&'s Path, &'s [(String, String)]),
         prefix: &'static str,
         is_postgres: bool,
     ) -> Outcome<Self> {
@@ -116,6 +129,7 @@ impl<'s> Drain<'s> {
             servers,
             binaries,
             prefix,
+            settings,
             store,
             folder,
         };
@@ -132,7 +146,7 @@ impl<'s> Drain<'s> {
         Ok(drain)
     }
 
-    async fn collector(&self) -> Outcome<Server> {
+    pub(crate) async fn collector(&self) -> Outcome<Server> {
         let port = free_port()?;
         let mut command = Command::new(self.binaries.join("audit-collector"));
         command
@@ -149,6 +163,9 @@ impl<'s> Drain<'s> {
             .env("GATELOG_COLLECTOR_SERVICE_TOKEN", SERVICE_TOKEN)
             .env("GATELOG_COLLECTOR_LOG", "error")
             .stdout(Stdio::null());
+        for (name, value) in self.settings {
+            command.env(format!("GATELOG_COLLECTOR_{}", name.to_uppercase()), value);
+        }
         Ok(Server::start(&mut command, port, "/healthz").await?.0)
     }
 
