@@ -8,10 +8,12 @@ use shared::http::client;
 use shared::runtime::cli::{self, StartError};
 
 use crate::api_key::command::ApiKeyCommand;
+use crate::app::App;
 use crate::block::command::BlockCommand;
 use crate::client::command::ClientCommand;
 use crate::doctor::command::doctor;
 use crate::error::ApiError;
+use crate::outbox::command::OutboxCommand;
 use crate::role::command::RoleCommand;
 use crate::service::{Service, new_setup_token};
 use crate::session::command::SessionCommand;
@@ -64,6 +66,9 @@ pub enum Command {
     /// Lockouts: who and what is refused because too much failed
     #[command(subcommand)]
     Lockout(LockoutCommand),
+    /// The outbox: events that wait for the broker
+    #[command(subcommand)]
+    Outbox(OutboxCommand),
 }
 
 impl Command {
@@ -83,61 +88,36 @@ impl Command {
 
     /// Does it.
     pub async fn run(self, settings: &Settings, json: bool) -> Result<(), StartError> {
-        let printer = Printer { json };
-        let open = Service::open(settings);
         match self {
             Self::Check | Self::Doctor | Self::Healthcheck { .. } => cli::say("the settings are good"),
             Self::SetupToken => match new_setup_token(settings).await? {
                 Some(token) => cli::say(&token),
                 None => return Err(StartError::failed("there is an administrator already")),
             },
-            Self::RecoverAdmin { username } => {
-                let service = open.await?;
-                recover_admin(service.app(), printer, &username).await?;
-                service.close().await;
-            }
-            Self::User(command) => {
-                let service = open.await?;
-                command.run(service.app(), printer).await?;
-                service.close().await;
-            }
-            Self::Role(command) => {
-                let service = open.await?;
-                command.run(service.app(), printer).await?;
-                service.close().await;
-            }
-            Self::Block(command) => {
-                let service = open.await?;
-                command.run(service.app(), printer).await?;
-                service.close().await;
-            }
-            Self::Key(command) => {
-                let service = open.await?;
-                command.run(service.app(), printer).await?;
-                service.close().await;
-            }
-            Self::Lockout(command) => {
-                let service = open.await?;
-                command.run(service.app(), printer).await?;
-                service.close().await;
-            }
-            Self::Client(command) => {
-                let service = open.await?;
-                command.run(service.app(), printer).await?;
-                service.close().await;
-            }
-            Self::ApiKey(command) => {
-                let service = open.await?;
-                command.run(service.app(), printer).await?;
-                service.close().await;
-            }
-            Self::Session(command) => {
-                let service = open.await?;
-                command.run(service.app(), printer).await?;
+            command => {
+                let service = Service::open(settings).await?;
+                command.run_on(service.app(), Printer { json }).await?;
                 service.close().await;
             }
         }
         Ok(())
+    }
+
+    /// Does what is done on the database.
+    async fn run_on(self, app: &App, printer: Printer) -> Result<(), StartError> {
+        match self {
+            Self::Check | Self::Doctor | Self::Healthcheck { .. } | Self::SetupToken => Ok(()),
+            Self::RecoverAdmin { username } => recover_admin(app, printer, &username).await,
+            Self::User(command) => command.run(app, printer).await,
+            Self::Role(command) => command.run(app, printer).await,
+            Self::Block(command) => command.run(app, printer).await,
+            Self::Key(command) => command.run(app, printer).await,
+            Self::Lockout(command) => command.run(app, printer).await,
+            Self::Outbox(command) => command.run(app, printer).await,
+            Self::Client(command) => command.run(app, printer).await,
+            Self::ApiKey(command) => command.run(app, printer).await,
+            Self::Session(command) => command.run(app, printer).await,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! The outbox is one source per database, whatever process relays it: `/auth-service/outbox/<boot>`, where the boot is
 //! the database's own. It says no `bye`, since it lives as long as the database.
 
+pub(crate) mod command;
 mod number;
 mod relay;
 mod store;

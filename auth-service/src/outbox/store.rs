@@ -29,6 +29,26 @@ const HAS_WORK: &str = "SELECT EXISTS (SELECT 1 FROM outbox WHERE seq IS NULL)
     OR EXISTS (SELECT 1 FROM outbox_head WHERE last_seq = 0)";
 const SELECT_WAITING: &str = "SELECT COUNT(*), MIN(occurred_at) FROM outbox";
 
+const SELECT_WAITING_NUMBERED: &str =
+    "SELECT COUNT(*), CAST(COALESCE(SUM(LENGTH(body)), 0) AS BIGINT) FROM outbox
+    WHERE seq IS NOT NULL";
+const SELECT_AFTER: &str =
+    "SELECT position, facts, body FROM outbox WHERE position > $1 ORDER BY position LIMIT $2";
+
+/// Events that have a number and wait for its confirm.
+pub(super) struct WaitingNumbered {
+    pub(super) count: i64,
+    pub(super) bytes: i64,
+}
+
+/// An event as it is stored: with its facts, and once it has a number, with its bytes.
+#[derive(sqlx::FromRow)]
+pub(super) struct Stored {
+    pub(super) position: i64,
+    pub(super) facts: String,
+    pub(super) body: Option<Vec<u8>>,
+}
+
 /// An event that has no number yet.
 pub(super) struct Unnumbered {
     pub(super) position: i64,
@@ -137,6 +157,30 @@ pub(super) async fn waiting(tx: &mut Tx<'_>) -> Result<Waiting, DatabaseError> {
         count,
         oldest: oldest.map(UtcMicros::from_micros),
     })
+}
+
+pub(super) async fn waiting_numbered(tx: &mut Tx<'_>) -> Result<WaitingNumbered, DatabaseError> {
+    let (count, bytes) = fetch!(
+        fetch_one,
+        tx,
+        sqlx::query_as::<_, (i64, i64)>(SELECT_WAITING_NUMBERED)
+    )?;
+    Ok(WaitingNumbered { count, bytes })
+}
+
+/// Events after that position, in the order in which they were added.
+pub(super) async fn stored_after(
+    tx: &mut Tx<'_>,
+    position: i64,
+    count_max: i64,
+) -> Result<Vec<Stored>, DatabaseError> {
+    fetch!(
+        fetch_all,
+        tx,
+        sqlx::query_as::<_, Stored>(SELECT_AFTER)
+            .bind(position)
+            .bind(count_max)
+    )
 }
 
 pub(super) async fn unnumbered(tx: &mut Tx<'_>, count_max: i64) -> Result<Vec<Unnumbered>, StoreError> {

@@ -395,3 +395,31 @@ fn the_command_line_changes_of_a_client_what_is_given_and_nothing_else() {
     let nothing = run(command(dir, &["client", "update", id]));
     assert_eq!(nothing.status.code(), Some(2), "nothing to change is a mistake");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_broker_is_listed_and_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let (started, base) = start(dir.path(), free_port()).await;
+    let client = pooled_client().unwrap();
+    let hostile = json!({"username": "nobody\u{9b}31m", "password": "a wrong password"});
+    post(&client, format!("{base}/v1/login"), &hostile, "").await;
+    started.stop();
+
+    let listed = run(command(dir.path(), &["outbox", "list", "--json"]));
+    let shown = run(command(dir.path(), &["outbox", "show"]));
+
+    assert_eq!(
+        (listed.status.code(), shown.status.code()),
+        (Some(0), Some(0)),
+        "{listed:?} {shown:?}"
+    );
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let count = |name: &str| listed[name].as_str().unwrap().parse::<usize>().unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert_eq!(count("numbered") + count("not_numbered"), shown.lines().count());
+    assert!(shown.contains("authn_login_fail"), "{shown}");
+    assert!(!shown.contains('\u{9b}'));
+    for line in shown.lines() {
+        serde_json::from_str::<Value>(line).unwrap();
+    }
+}
