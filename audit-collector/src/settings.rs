@@ -29,10 +29,10 @@ pub const PREFIX: &str = "GATELOG_COLLECTOR_";
 pub const LISTEN: Setting = Setting::new("listen", "127.0.0.1:8082", "the address to listen on");
 const PREFETCH: Setting = Setting::new(
     "prefetch",
-    "1000",
-    "events that the broker may send ahead of their acknowledgement",
+    "200",
+    "messages that the broker may send ahead of their acknowledgement, each of up to 128 events and 128 KiB",
 );
-const BATCH_MAX: Setting = Setting::new("batch_max", "500", "events stored in one transaction at most");
+const BATCH_MAX: Setting = Setting::new("batch_max", "2000", "events stored in one transaction at most");
 const BATCH_LINGER: Setting = Setting::new(
     "batch_linger_ms",
     "20",
@@ -95,7 +95,7 @@ pub struct Settings {
     pub spool_max_bytes: u64,
     /// The secret that services show each other.
     pub service_token: SecretString,
-    /// Events that the transport may send ahead of their acknowledgement.
+    /// Messages that the transport may send ahead of their acknowledgement.
     pub prefetch: u16,
     /// Events stored in one transaction at most.
     pub batch_max: usize,
@@ -209,7 +209,7 @@ mod tests {
     fn the_defaults_are_enough_beside_what_is_required() {
         let settings = read(&[]).unwrap();
 
-        assert_eq!((settings.prefetch, settings.batch_max), (1000, 500));
+        assert_eq!((settings.prefetch, settings.batch_max), (200, 2000));
         assert_eq!(settings.batch_linger, Duration::from_millis(20));
     }
 
