@@ -166,15 +166,20 @@ impl Rows {
         let own = cpu_of(std::process::id())?;
         let this = &*self;
         let inserting = (0..CONNECTIONS).map(|lane| this.insert_lane(pool, (way, batch), lane));
-        futures_util::future::try_join_all(inserting).await?;
-        Ok(Cost {
+        let connections = futures_util::future::try_join_all(inserting).await?;
+        let cost = Cost {
             events: self.count as u64,
             took: began.elapsed(),
             client: cpu_of(std::process::id())?.saturating_sub(own),
             database: servers.postgres_cpu()?.saturating_sub(postgres),
             broker: Duration::ZERO,
             resident_max: 0,
-        })
+        };
+        // Only now: what a server's process has used is counted while it lives.
+        for connection in connections {
+            connection.close().await?;
+        }
+        Ok(cost)
     }
 
     /// Adds so many rows, as fast as the server can make them of those that are here.
@@ -205,7 +210,12 @@ impl Rows {
     }
 
     /// Every [`CONNECTIONS`]th batch.
-    async fn insert_lane(&self, pool: &PgPool, (way, batch): (Way, usize), lane: usize) -> Outcome<()> {
+    async fn insert_lane(
+        &self,
+        pool: &PgPool,
+        (way, batch): (Way, usize),
+        lane: usize,
+    ) -> Outcome<PgConnection> {
         let mut connection = pool.acquire().await?.detach();
         if way == Way::Staged {
             let staging = "CREATE TEMPORARY TABLE staging (LIKE event) ON COMMIT DELETE ROWS";
@@ -228,7 +238,7 @@ impl Rows {
                 }
             }
         }
-        Ok(connection.close().await?)
+        Ok(connection)
     }
 
     async fn unnest(&self, connection: &mut PgConnection, range: Range<usize>) -> Outcome<()> {

@@ -29,6 +29,53 @@ pub(crate) struct WholeWay {
     _folder: TempDir,
 }
 
+/// Where both are and what they share.
+struct Place<'s> {
+    servers: &'s Servers,
+    drain: &'s Drain<'s>,
+    folder: TempDir,
+    auth: u16,
+    door: u16,
+}
+
+impl Place<'_> {
+    fn auth_service(&self) -> Command {
+        let mut command = self.service("auth-service", "AUTH", self.auth);
+        command
+            .env("GATELOG_AUTH_DATABASE_URL", "sqlite:auth.db")
+            .env("GATELOG_AUTH_MASTER_KEY", "5a".repeat(32))
+            .env("GATELOG_AUTH_AUDIENCES", "orders")
+            .env("GATELOG_AUTH_ACCESS_TOKEN_SECONDS", "3600");
+        command
+    }
+
+    fn api_service(&self) -> Command {
+        let mut command = self.service("api-service", "API", self.door);
+        command
+            .env("GATELOG_API_AUTH_URL", format!("http://127.0.0.1:{}", self.auth))
+            .env("GATELOG_API_POLICY_FILE", "policy.toml")
+            .env("GATELOG_API_SPOOL_DIR", "spool")
+            .env("GATELOG_API_SPOOL_MAX_BYTES", (64_u64 << 30).to_string());
+        command
+    }
+
+    /// What all services are told.
+    fn service(&self, name: &str, prefix: &str, listen: u16) -> Command {
+        let mut command = Command::new(self.drain.binaries.join(name));
+        let mut set = |setting: &str, value: String| {
+            command.env(format!("GATELOG_{prefix}_{setting}"), value);
+        };
+        set("LISTEN", format!("127.0.0.1:{listen}"));
+        set("ISSUER", format!("http://127.0.0.1:{}", self.door));
+        set("BROKER_URL", self.servers.broker_url(name));
+        set("TOPOLOGY_PREFIX", self.drain.prefix.to_owned());
+        set("SERVICE_TOKEN", SERVICE_TOKEN.to_owned());
+        set("LOG", "error".to_owned());
+        command.current_dir(self.folder.path()).stdout(Stdio::null());
+        command
+    }
+}
+
 /// One connection that asks with one token.
 struct Signed(Vec<u8>);
 
@@ -41,63 +88,21 @@ impl Asker for Signed {
 impl WholeWay {
     /// Starts both on the queues of `drain`.
     pub(crate) async fn start(servers: &Servers, drain: &Drain<'_>) -> Outcome<Self> {
-        let folder = tempfile::tempdir()?;
-        let (auth_port, door_port) = (free_port()?, free_port()?);
-        let issuer = format!("http://127.0.0.1:{door_port}");
-        let service = |name: &str, prefix: &str, listen: u16| {
-            let mut command = Command::new(drain.binaries.join(name));
-            command
-                .current_dir(folder.path())
-                .env_clear()
-                .env(format!("GATELOG_{prefix}_LISTEN"), format!("127.0.0.1:{listen}"))
-                .env(format!("GATELOG_{prefix}_ISSUER"), &issuer)
-                .env(format!("GATELOG_{prefix}_BROKER_URL"), servers.broker_url(name))
-                .env(format!("GATELOG_{prefix}_TOPOLOGY_PREFIX"), drain.prefix)
-                .env(format!("GATELOG_{prefix}_SERVICE_TOKEN"), SERVICE_TOKEN)
-                .env(format!("GATELOG_{prefix}_LOG"), "error")
-                .env("GATELOG_AUTH_DATABASE_URL", "sqlite:auth.db")
-                .env("GATELOG_AUTH_MASTER_KEY", "5a".repeat(32))
-                .env("GATELOG_AUTH_AUDIENCES", "orders")
-                .env("GATELOG_AUTH_ACCESS_TOKEN_SECONDS", "3600")
-                .env("GATELOG_API_AUTH_URL", format!("http://127.0.0.1:{auth_port}"))
-                .env("GATELOG_API_POLICY_FILE", "policy.toml")
-                .env("GATELOG_API_SPOOL_DIR", "spool")
-                .env("GATELOG_API_SPOOL_MAX_BYTES", (64_u64 << 30).to_string())
-                .stdout(Stdio::piped());
-            // A setting that is unknown is an error.
-            let other = if prefix == "AUTH" {
-                "GATELOG_API_"
-            } else {
-                "GATELOG_AUTH_"
-            };
-            let others: Vec<_> = command
-                .get_envs()
-                .map(|(name, _)| name.to_owned())
-                .filter(|name| name.to_string_lossy().starts_with(other))
-                .collect();
-            for name in others {
-                command.env_remove(name);
-            }
-            command
+        let place = Place {
+            servers,
+            drain,
+            folder: tempfile::tempdir()?,
+            auth: free_port()?,
+            door: free_port()?,
         };
-        fs::write(
-            folder.path().join("policy.toml"),
-            "audience = [\"orders\"]\nsame_host = true\n",
-        )?;
-        let (auth, _) = Server::start(
-            &mut service("auth-service", "AUTH", auth_port),
-            auth_port,
-            "/readyz",
-        )
-        .await?;
-        let (door, _) = Server::start(
-            &mut service("api-service", "API", door_port),
-            door_port,
-            "/readyz",
-        )
-        .await?;
-        let printed = service("auth-service", "AUTH", auth_port)
+        let policy = "audience = [\"orders\"]\nsame_host = true\n";
+        fs::write(place.folder.path().join("policy.toml"), policy)?;
+        let (auth, _) = Server::start(&mut place.auth_service(), place.auth, "/readyz").await?;
+        let (door, _) = Server::start(&mut place.api_service(), place.door, "/readyz").await?;
+        let printed = place
+            .auth_service()
             .arg("setup-token")
+            .stdout(Stdio::piped())
             .output()?;
         let setup = String::from_utf8(printed.stdout)?;
         let mut connection = Connection::open(auth.port).await?;
@@ -109,7 +114,7 @@ impl WholeWay {
             token: answer.text("access_token")?,
             auth,
             door,
-            _folder: folder,
+            _folder: place.folder,
         })
     }
 
