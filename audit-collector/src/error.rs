@@ -6,6 +6,7 @@ use shared::http::bearer;
 use shared::http::problem::Problem;
 use shared::token::Refusal;
 
+use crate::alert::InvalidChange;
 use crate::retention::Unconfirmed;
 use crate::search::InvalidParameter;
 
@@ -27,6 +28,22 @@ pub(crate) enum ApiError {
     DeadLetterRefused(&'static str),
     #[error("there is no alert with this fingerprint")]
     NoSuchAlert,
+    #[error("an alert has no more room for notes")]
+    NotesFull,
+    #[error("{0}")]
+    AlertChange(#[from] InvalidChange),
+    #[error("the body is not JSON")]
+    BodyMalformed,
+    #[error("{0}")]
+    BodyInvalid(String),
+    #[error("the body is too large, or did not arrive whole in time")]
+    BodyUnreadable,
+    #[error("the body is to be application/json")]
+    UnsupportedMediaType,
+    #[error("say by `If-Match` which revision is to be changed")]
+    PreconditionRequired,
+    #[error("somebody else has changed it meanwhile; read it again")]
+    PreconditionFailed,
     #[error("there is no rule with this id")]
     NoSuchRule,
     #[error("there is no change with this id that waits to be confirmed")]
@@ -78,10 +95,20 @@ impl ApiError {
     pub(crate) fn problem(&self) -> Problem {
         match self {
             Self::Parameter(wrong) => self.as_status(StatusCode::BAD_REQUEST).in_place(wrong.place()),
-            Self::DeadLetterCut | Self::DeadLetterRefused(_) | Self::ChangeAskedFor | Self::HoldRefused => {
-                self.as_status(StatusCode::CONFLICT)
-            }
             Self::Unconfirmed(_) => self.as_status(StatusCode::FORBIDDEN),
+            Self::DeadLetterCut
+            | Self::DeadLetterRefused(_)
+            | Self::ChangeAskedFor
+            | Self::HoldRefused
+            | Self::NotesFull
+            | Self::AlertChange(InvalidChange::Closed) => self.as_status(StatusCode::CONFLICT),
+            Self::AlertChange(_) | Self::BodyMalformed | Self::BodyInvalid(_) => {
+                self.as_status(StatusCode::BAD_REQUEST)
+            }
+            Self::BodyUnreadable => self.as_status(StatusCode::PAYLOAD_TOO_LARGE),
+            Self::UnsupportedMediaType => self.as_status(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+            Self::PreconditionRequired => self.as_status(StatusCode::PRECONDITION_REQUIRED),
+            Self::PreconditionFailed => self.as_status(StatusCode::PRECONDITION_FAILED),
             Self::NoSuchEvent
             | Self::NoSuchDeadLetter
             | Self::NoSuchChange
@@ -113,6 +140,14 @@ impl ApiError {
             Self::DeadLetterCut => "dead_letter_cut",
             Self::DeadLetterRefused(_) => "dead_letter_refused",
             Self::NoSuchAlert => "alert_not_found",
+            Self::NotesFull => "alert_notes_full",
+            Self::AlertChange(InvalidChange::Closed) => "alert_closed",
+            Self::AlertChange(_) | Self::BodyInvalid(_) => "body_invalid",
+            Self::BodyMalformed => "body_malformed",
+            Self::BodyUnreadable => "body_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::PreconditionRequired => "precondition_required",
+            Self::PreconditionFailed => "precondition_failed",
             Self::NoSuchRule => "rule_not_found",
             Self::NoSuchChange => "change_not_found",
             Self::Unconfirmed(_) => "change_unconfirmed",

@@ -39,6 +39,12 @@ impl Auditor {
         self.actor.sub.as_deref().unwrap_or("unknown")
     }
 
+    /// By what others know the caller.
+    pub(crate) fn name(&self) -> &str {
+        let name = self.actor.username.as_ref().or(self.actor.sub.as_ref());
+        name.map_or("unknown", String::as_str)
+    }
+
     /// The answer to a request that is refused although its caller may read.
     pub(crate) fn refuse(&self, error: &ApiError) -> Problem {
         error.problem().for_request(&self.request.trace.request_id)

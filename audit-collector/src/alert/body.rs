@@ -4,6 +4,8 @@ use serde::Serialize;
 use shared::clock::UtcMicros;
 use uuid::Uuid;
 
+use super::{AlertStatus, Verdict};
+
 /// One page of alerts.
 #[derive(Clone, Debug, Serialize)]
 pub struct AlertPage {
@@ -52,10 +54,12 @@ pub struct AlertBody {
     /// Why it is told to nobody; absent if it is told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suppressed: Option<String>,
-    /// `open`, `acknowledged` or `closed`.
-    pub status: String,
-    /// `true`, `false` or `benign`, once it is closed.
-    pub verdict: Option<String>,
+    /// How far it is dealt with.
+    pub status: AlertStatus,
+    /// What it turned out to be, once it is closed.
+    pub verdict: Option<Verdict>,
     /// Who looks after it.
     pub assignee: Option<String>,
+    /// How often people changed it: what `If-Match` asks for.
+    pub revision: i64,
 }

@@ -2,13 +2,16 @@
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
+use axum::http::header::ETAG;
+use axum::response::{IntoResponse, Response};
 use shared::http::problem::Problem;
 use url::form_urlencoded;
 
 use super::cursor::Cursor;
-use super::store::{self, AlertSearch};
+use super::lifecycle::{self, AlertCase};
+use super::store::{self, AlertSearch, Assigned};
 use super::{AlertBody, AlertPage};
-use crate::access::Auditor;
+use crate::access::{Auditor, etag};
 use crate::app::AppState;
 use crate::detection::engine::Fingerprint;
 use crate::error::ApiError;
@@ -31,6 +34,7 @@ const LIMIT: u16 = 50;
         ("rule" = Option<String>, Query, description = "A rule's id"),
         ("status" = Option<String>, Query, description = "`open`, `acknowledged` or `closed`"),
         ("severity" = Option<String>, Query, description = "`info`, `low`, `medium`, `high` or `critical`"),
+        ("assignee" = Option<String>, Query, description = "A name, or empty for those that nobody looks after"),
         ("all" = Option<bool>, Query, description = "Also of rules that are only tried, suppressed and withdrawn ones"),
         ("limit" = Option<u16>, Query, description = "Alerts of a page at most"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
@@ -58,7 +62,7 @@ pub(super) async fn list_alerts(
     auditor.record_read(&app, filter, reading).await.map(Json)
 }
 
-/// One alert.
+/// One alert, with its notes and its history; its `revision` is the `ETag`.
 #[utoipa::path(
     get,
     path = "/v1/alerts/{fingerprint}",
@@ -72,19 +76,47 @@ pub(super) async fn read_alert(
     State(app): State<AppState>,
     auditor: Auditor,
     Path(text): Path<String>,
-) -> Result<Json<AlertBody>, Problem> {
+) -> Result<Response, Problem> {
+    let fingerprint = parse_fingerprint(&auditor, &text)?;
+    let alert = existing(&app, &auditor, fingerprint).await?;
+    answer(&app, &auditor, alert).await
+}
+
+/// The fingerprint that a path names.
+pub(super) fn parse_fingerprint(auditor: &Auditor, text: &str) -> Result<Fingerprint, Problem> {
     let wrong = || auditor.refuse(&InvalidParameter::new("fingerprint", "not 32 hexadecimal digits").into());
-    let fingerprint = Fingerprint::parse(&text).ok_or_else(wrong)?;
+    Fingerprint::parse(text).ok_or_else(wrong)
+}
+
+/// Reads an alert that must be there; the read is recorded.
+pub(super) async fn existing(
+    app: &AppState,
+    auditor: &Auditor,
+    fingerprint: Fingerprint,
+) -> Result<AlertBody, Problem> {
     let reading = async {
         let alert = store::alert(app.log.database(), fingerprint).await?;
         let rows = i64::from(alert.is_some());
         Ok((alert, rows))
     };
+    let text = fingerprint.to_string();
     let filter = [("fingerprint", text.as_str())].into_iter();
-    let alert = auditor.record_read(&app, filter, reading).await?;
-    alert
-        .map(Json)
-        .ok_or_else(|| auditor.refuse(&ApiError::NoSuchAlert))
+    let alert = auditor.record_read(app, filter, reading).await?;
+    alert.ok_or_else(|| auditor.refuse(&ApiError::NoSuchAlert))
+}
+
+/// The answer that holds an alert and all that people did with it.
+pub(super) async fn answer(app: &AppState, auditor: &Auditor, alert: AlertBody) -> Result<Response, Problem> {
+    let failed = |error| auditor.refuse(&ApiError::from(&error));
+    let fingerprint = parse_fingerprint(auditor, &alert.fingerprint)?;
+    let database = app.log.database();
+    let tag = etag(alert.revision);
+    let case = AlertCase {
+        notes: lifecycle::notes(database, fingerprint).await.map_err(failed)?,
+        history: lifecycle::history(database, fingerprint).await.map_err(failed)?,
+        alert,
+    };
+    Ok(([(ETAG, tag)], Json(case)).into_response())
 }
 
 fn cursor_of(alert: &AlertBody) -> Option<Cursor> {
@@ -111,6 +143,8 @@ fn parse(query: &str) -> Result<AlertSearch, InvalidParameter> {
             "rule" => search.rule = Some(value.into_owned()),
             "status" => search.status = Some(one_of(&["open", "acknowledged", "closed"])?),
             "severity" => search.severity = Some(one_of(&["info", "low", "medium", "high", "critical"])?),
+            "assignee" if value.is_empty() => search.assignee = Some(Assigned::Nobody),
+            "assignee" => search.assignee = Some(Assigned::To(value.into_owned())),
             "all" => search.all = one_of(&["true", "false"])? == "true",
             "limit" => {
                 let limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));

@@ -4,6 +4,7 @@ mod body;
 mod cursor;
 mod event;
 mod handler;
+mod lifecycle;
 mod store;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -12,6 +13,8 @@ use utoipa_axum::routes;
 use crate::app::AppState;
 pub use body::{AlertBody, AlertPage};
 pub use event::draft;
+pub(crate) use lifecycle::InvalidChange;
+pub use lifecycle::{AlertStatus, Verdict};
 pub(crate) use store::{firings, keep, retold, told_in, untold, withdraw};
 
 /// The routes of this capability.
@@ -19,4 +22,5 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::default()
         .routes(routes!(handler::list_alerts))
         .routes(routes!(handler::read_alert))
+        .merge(lifecycle::routes())
 }

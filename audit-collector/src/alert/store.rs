@@ -4,7 +4,7 @@ use shared::clock::UtcMicros;
 use shared::database::{Database, DatabaseError, Tx, execute, read};
 use sqlx::FromRow;
 
-use super::AlertBody;
+use super::{AlertBody, AlertStatus, Verdict};
 use crate::detection::engine::{Finding, Fingerprint, Told};
 use crate::detection::rule::Status;
 
@@ -24,7 +24,7 @@ const KEEP: &str = "INSERT INTO alert (fingerprint, rule_id, rule_version, title
 
 const COLUMNS: &str = "fingerprint, rule_id, rule_version, title, severity, group_fields, group_values, window_start, \
     fired_at, since, until, value, evidence, raised_at, updated_at, withdrawn_at, shadow, suppressed, status, verdict, \
-    assignee";
+    assignee, revision";
 
 #[derive(FromRow)]
 struct AlertRow {
@@ -49,6 +49,7 @@ struct AlertRow {
     status: String,
     verdict: Option<String>,
     assignee: Option<String>,
+    revision: i64,
 }
 
 impl From<AlertRow> for AlertBody {
@@ -77,11 +78,20 @@ impl From<AlertRow> for AlertBody {
             withdrawn_at: row.withdrawn_at.map(time),
             shadow: row.shadow,
             suppressed: row.suppressed,
-            status: row.status,
-            verdict: row.verdict,
+            status: word(&AlertStatus::WORDS, &row.status).unwrap_or_default(),
+            verdict: row.verdict.and_then(|verdict| word(&Verdict::WORDS, &verdict)),
             assignee: row.assignee,
+            revision: row.revision,
         }
     }
+}
+
+/// What a word stands for; the database takes no other words.
+fn word<T: Copy>(words: &[(&str, T)], text: &str) -> Option<T> {
+    words
+        .iter()
+        .find(|(word, _)| *word == text)
+        .map(|(_, known)| *known)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -193,12 +203,22 @@ pub(crate) async fn told_in(
     Ok(rows.into_iter().map(AlertBody::from).filter_map(told).collect())
 }
 
+/// Who looks after those that are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Assigned {
+    /// Nobody.
+    Nobody,
+    /// The one of that name.
+    To(String),
+}
+
 /// Which alerts are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct AlertSearch {
     pub(super) rule: Option<String>,
     pub(super) status: Option<String>,
     pub(super) severity: Option<String>,
+    pub(super) assignee: Option<Assigned>,
     /// Whether those of shadow rules, suppressed and withdrawn ones are given too.
     pub(super) all: bool,
     pub(super) after: Option<(i64, [u8; 16])>,
@@ -212,8 +232,14 @@ pub(super) async fn find(database: &Database, search: &AlertSearch) -> Result<Ve
          WHERE ($1 IS NULL OR rule_id = $1) AND ($2 IS NULL OR status = $2) AND ($3 IS NULL OR severity = $3) \
          AND ($4 OR (NOT shadow AND suppressed IS NULL AND withdrawn_at IS NULL)) \
          AND (raised_at < $5 OR (raised_at = $5 AND fingerprint < $6)) \
+         AND ($8 IS NULL OR assignee = $8) AND (NOT $9 OR assignee IS NULL) \
          ORDER BY raised_at DESC, fingerprint DESC LIMIT $7"
     );
+    let (is_nobodys, assignee) = match &search.assignee {
+        None => (false, None),
+        Some(Assigned::Nobody) => (true, None),
+        Some(Assigned::To(name)) => (false, Some(name.clone())),
+    };
     let (raised_at, fingerprint) = search.after.unwrap_or((i64::MAX, [255; 16]));
     let rows: Vec<AlertRow> = read!(
         fetch_all,
@@ -226,6 +252,8 @@ pub(super) async fn find(database: &Database, search: &AlertSearch) -> Result<Ve
             .bind(raised_at)
             .bind(fingerprint.to_vec())
             .bind(i64::from(search.limit) + 1)
+            .bind(assignee.clone())
+            .bind(is_nobodys)
     )?;
     Ok(rows.into_iter().map(AlertBody::from).collect())
 }

@@ -48,6 +48,23 @@ struct Firings {
     r#true: i64,
     r#false: i64,
     benign: i64,
+    /// The share of the true ones among those that were judged true or false; null as long as none was.
+    precision: Option<f64>,
+}
+
+impl Firings {
+    fn of((alerts, r#true, r#false, benign): (i64, i64, i64, i64)) -> Self {
+        // Counts of what people judged by hand are far below 2^32.
+        let number = |count: i64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+        let judged = r#true + r#false;
+        Self {
+            alerts,
+            r#true,
+            r#false,
+            benign,
+            precision: (judged > 0).then(|| number(r#true) / number(judged)),
+        }
+    }
 }
 
 /// The rules in force, and how often each has fired.
@@ -102,15 +119,7 @@ pub(super) async fn read_rule(
 async fn with_firings(app: &AppState, only: Option<&str>) -> Result<Vec<RuleBody>, DatabaseError> {
     let rules: RuleSet = app.rules.borrow().clone();
     let rows = alert::firings(app.log.database()).await?;
-    let of = |(rule, alerts, r#true, r#false, benign)| {
-        let firings = Firings {
-            alerts,
-            r#true,
-            r#false,
-            benign,
-        };
-        (rule, firings)
-    };
+    let of = |(rule, alerts, r#true, r#false, benign)| (rule, Firings::of((alerts, r#true, r#false, benign)));
     let firings: HashMap<String, Firings> = rows.into_iter().map(of).collect();
     let wanted = rules
         .rules()

@@ -1,29 +1,18 @@
 //! Detection on the stored log: the same alerts whoever finds them, each told once.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::Duration;
 
 use audit_collector::detection::engine::Fingerprint;
-use audit_collector::detection::metrics::DetectionMetrics;
 use audit_collector::detection::past::{Span, replay};
-use audit_collector::detection::rule::{RuleSet, RuleSource};
-use audit_collector::detection::{DetectionSettings, Detector, standing};
+use audit_collector::detection::rule::RuleSource;
+use audit_collector::detection::standing;
 use audit_collector::event_log::{Arrival, EventLog};
-use audit_collector::sequencing;
-use shared::clock::{SystemClock, UtcMicros};
-use shared::event::{Class, ClientFacts, Event, Facts, Identity, Outcome, action, wire};
-use shared::runtime::metrics::Metrics;
-use shared::runtime::shutdown::CancellationToken;
-use shared::spool::{self, SpoolSettings, SpoolTasks};
-use shared::transport::{Bus, Consumer, Transport};
 use tempfile::TempDir;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use crate::harness::api::TestApi;
 use crate::harness::database::TestDatabase;
-use crate::harness::events::{arrival, at, event_of};
+use crate::harness::detecting::{Collector, built_in, failure, until_read};
+use crate::harness::events::at;
 use crate::harness::eventually;
 
 on_both_databases!(
@@ -33,91 +22,6 @@ on_both_databases!(
     what_comes_long_after_is_judged_as_if_it_had_not,
     what_is_silenced_or_only_tried_is_kept_and_told_to_nobody,
 );
-
-/// A collector that puts the log in order and runs the rules.
-struct Collector {
-    log: EventLog,
-    told: Consumer,
-    rules: watch::Sender<RuleSet>,
-    stop: CancellationToken,
-    tasks: [JoinHandle<()>; 2],
-    _spool: (TempDir, SpoolTasks),
-}
-
-fn built_in() -> RuleSet {
-    DetectionSettings::load("http://gatelog.test", None, None)
-        .unwrap()
-        .rules
-}
-
-impl Collector {
-    async fn start(database: &TestDatabase, rules: RuleSet) -> Self {
-        let log = database.log().await;
-        let (transport, folder) = (Transport::InProcess(Bus::new()), TempDir::new().unwrap());
-        let settings = SpoolSettings {
-            dir: folder.path().to_owned(),
-            service: "audit-collector",
-            instance: "test".parse().unwrap(),
-            bytes_max: 1_000_000,
-        };
-        let (spool, spool_tasks) = spool::open(&settings, &transport, Arc::new(SystemClock)).unwrap();
-        let (rules, in_force) = watch::channel(rules);
-        let detector = Detector {
-            log: log.clone(),
-            rules: in_force,
-            places: None,
-            spool,
-            clock: Arc::new(SystemClock),
-            metrics: Metrics::new().register("test", DetectionMetrics::register),
-        };
-        let stop = CancellationToken::new();
-        Self {
-            tasks: [
-                tokio::spawn(sequencing::run(log.clone(), stop.clone())),
-                tokio::spawn(detector.run(stop.clone())),
-            ],
-            told: transport.consumer(1_000),
-            log,
-            rules,
-            stop,
-            _spool: (folder, spool_tasks),
-        }
-    }
-
-    async fn stop(self) {
-        self.stop.cancel();
-        for task in self.tasks {
-            task.await.unwrap();
-        }
-    }
-
-    /// The next alert that was told.
-    async fn next_told(&mut self) -> Event {
-        loop {
-            let receiving = self.told.receive(1, Duration::ZERO);
-            let received = tokio::time::timeout(Duration::from_secs(30), receiving).await;
-            let delivery = received.expect("no alert was told").unwrap().remove(0);
-            let event = wire::decode(&delivery.body).unwrap();
-            self.told.acknowledge(vec![delivery.receipt]).await.unwrap();
-            if event.facts.class == Class::Alert {
-                return event;
-            }
-        }
-    }
-}
-
-/// A failed sign-in of `user`.
-fn failure(second: i64, user: &str, ip: &str) -> Arrival {
-    let mut facts =
-        Facts::new(Class::Auth, action::AUTHN_LOGIN_FAIL, Outcome::Failure).because("bad_credentials");
-    facts.actor.identity = Identity::Claimed;
-    facts.actor.username = Some(user.into());
-    facts.client = Some(ClientFacts {
-        ip: Some(ip.into()),
-        ..ClientFacts::default()
-    });
-    arrival(event_of("auth-service", at(second), facts))
-}
 
 /// Attacks on twelve users among the mistakes of others, in the order of time.
 fn attacks() -> Vec<Arrival> {
@@ -136,16 +40,6 @@ fn attacks() -> Vec<Arrival> {
         }
     }
     arrivals
-}
-
-async fn until_read(database: &TestDatabase, events: i64) {
-    eventually("the rules have seen every event", || async {
-        let read = database.number("SELECT position FROM detection_state").await;
-        // What came late is judged again soon after.
-        let again = database.number("SELECT COUNT(*) FROM detection_again").await;
-        (read == events && again == 0).then_some(())
-    })
-    .await;
 }
 
 async fn found(log: &EventLog) -> BTreeSet<Fingerprint> {
@@ -237,7 +131,12 @@ async fn an_alert_is_told_once_and_read_with_its_rule(database: &TestDatabase) {
     assert_eq!(alert["status"], "open");
     assert_eq!(alert["evidence"].as_array().unwrap().len(), 10);
     let fingerprint = alert["fingerprint"].as_str().unwrap();
-    assert_eq!(api.get(&format!("/v1/alerts/{fingerprint}")).await.body, *alert);
+    let alone = api.get(&format!("/v1/alerts/{fingerprint}")).await.body;
+    assert_eq!(alone["evidence"], alert["evidence"]);
+    assert_eq!(
+        (&alone["notes"], &alone["history"]),
+        (&serde_json::json!([]), &serde_json::json!([]))
+    );
     let rule = api.get("/v1/rules/brute-force-account").await.body;
     assert_eq!(rule["firings"]["alerts"], 1);
     assert!(rule["source"].as_str().unwrap().contains("event_count"));

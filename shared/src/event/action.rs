@@ -132,6 +132,10 @@ pub const FORWARDING_RESUMED: &str = "forwarding_resumed";
 pub const SENSITIVE_READ: &str = "sensitive_read";
 /// A rule found something in the events.
 pub const ALERT_RAISED: &str = "alert_raised";
+/// Somebody took an alert on, judged it or gave it away.
+pub const ALERT_CHANGED: &str = "alert_changed";
+/// Somebody wrote a note to an alert.
+pub const ALERT_NOTED: &str = "alert_noted";
 /// A source begins to number its events.
 pub const BOOT: &str = "boot";
 /// A source is alive; carries its last number and running hash.

@@ -253,6 +253,18 @@ const LOG: &[(&str, Method, &str, &str)] = &[
         "/v1/alerts/{fingerprint}",
         "audit:read",
     ),
+    (
+        "alert-change",
+        Method::PATCH,
+        "/v1/alerts/{fingerprint}",
+        "audit:respond",
+    ),
+    (
+        "alert-note",
+        Method::POST,
+        "/v1/alerts/{fingerprint}/notes",
+        "audit:respond",
+    ),
     ("rule-list", Method::GET, "/v1/rules", "audit:read"),
     ("rule-read", Method::GET, "/v1/rules/{id}", "audit:read"),
     (

@@ -168,6 +168,27 @@ impl TestApi {
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
+    /// A JSON body by `method` with a token for `scope`; `if_match` is a revision.
+    pub(crate) async fn act(
+        &self,
+        (method, path): (&str, &str),
+        scope: &str,
+        if_match: Option<i64>,
+        body: &Value,
+    ) -> Answer {
+        let token = self.token(scope);
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {token}"));
+        if let Some(revision) = if_match {
+            request = request.header("if-match", format!("\"{revision}\""));
+        }
+        self.send(request.body(Body::from(body.to_string())).unwrap())
+            .await
+    }
+
     /// The head of the answer, and its body as it comes.
     pub(crate) async fn begin(&self, mut request: Request<Body>) -> Response {
         let peer: SocketAddr = "203.0.113.5:4711".parse().unwrap();

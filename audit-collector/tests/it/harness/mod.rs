@@ -3,6 +3,7 @@
 pub(crate) mod api;
 pub(crate) mod broker;
 pub(crate) mod database;
+pub(crate) mod detecting;
 pub(crate) mod events;
 pub(crate) mod hostile;
 pub(crate) mod intake;

@@ -1,0 +1,119 @@
+//! A collector that runs rules, and what it is to find.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use audit_collector::detection::metrics::DetectionMetrics;
+use audit_collector::detection::rule::RuleSet;
+use audit_collector::detection::{DetectionSettings, Detector};
+use audit_collector::event_log::{Arrival, EventLog};
+use audit_collector::sequencing;
+use shared::clock::SystemClock;
+use shared::event::{Class, ClientFacts, Event, Facts, Identity, Outcome, action, wire};
+use shared::runtime::metrics::Metrics;
+use shared::runtime::shutdown::CancellationToken;
+use shared::spool::{self, SpoolSettings, SpoolTasks};
+use shared::transport::{Bus, Consumer, Transport};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::database::TestDatabase;
+use super::events::{arrival, at, event_of};
+use super::eventually;
+
+/// A collector that puts the log in order and runs the rules.
+pub(crate) struct Collector {
+    pub(crate) log: EventLog,
+    told: Consumer,
+    pub(crate) rules: watch::Sender<RuleSet>,
+    stop: CancellationToken,
+    tasks: [JoinHandle<()>; 2],
+    _spool: (TempDir, SpoolTasks),
+}
+
+pub(crate) fn built_in() -> RuleSet {
+    DetectionSettings::load("http://gatelog.test", None, None)
+        .unwrap()
+        .rules
+}
+
+impl Collector {
+    pub(crate) async fn start(database: &TestDatabase, rules: RuleSet) -> Self {
+        let log = database.log().await;
+        let (transport, folder) = (Transport::InProcess(Bus::new()), TempDir::new().unwrap());
+        let settings = SpoolSettings {
+            dir: folder.path().to_owned(),
+            service: "audit-collector",
+            instance: "test".parse().unwrap(),
+            bytes_max: 1_000_000,
+        };
+        let (spool, spool_tasks) = spool::open(&settings, &transport, Arc::new(SystemClock)).unwrap();
+        let (rules, in_force) = watch::channel(rules);
+        let detector = Detector {
+            log: log.clone(),
+            rules: in_force,
+            places: None,
+            spool,
+            clock: Arc::new(SystemClock),
+            metrics: Metrics::new().register("test", DetectionMetrics::register),
+        };
+        let stop = CancellationToken::new();
+        Self {
+            tasks: [
+                tokio::spawn(sequencing::run(log.clone(), stop.clone())),
+                tokio::spawn(detector.run(stop.clone())),
+            ],
+            told: transport.consumer(1_000),
+            log,
+            rules,
+            stop,
+            _spool: (folder, spool_tasks),
+        }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        for task in self.tasks {
+            task.await.unwrap();
+        }
+    }
+
+    /// The next alert that was told.
+    pub(crate) async fn next_told(&mut self) -> Event {
+        loop {
+            let receiving = self.told.receive(1, Duration::ZERO);
+            let received = tokio::time::timeout(Duration::from_secs(30), receiving).await;
+            let delivery = received.expect("no alert was told").unwrap().remove(0);
+            let event = wire::decode(&delivery.body).unwrap();
+            self.told.acknowledge(vec![delivery.receipt]).await.unwrap();
+            if event.facts.class == Class::Alert {
+                return event;
+            }
+        }
+    }
+}
+
+/// A failed sign-in of `user`.
+pub(crate) fn failure(second: i64, user: &str, ip: &str) -> Arrival {
+    let mut facts =
+        Facts::new(Class::Auth, action::AUTHN_LOGIN_FAIL, Outcome::Failure).because("bad_credentials");
+    facts.actor.identity = Identity::Claimed;
+    facts.actor.username = Some(user.into());
+    facts.client = Some(ClientFacts {
+        ip: Some(ip.into()),
+        ..ClientFacts::default()
+    });
+    arrival(event_of("auth-service", at(second), facts))
+}
+
+/// Waits until the rules have seen so many events.
+pub(crate) async fn until_read(database: &TestDatabase, events: i64) {
+    eventually("the rules have seen every event", || async {
+        let read = database.number("SELECT position FROM detection_state").await;
+        // What came late is judged again soon after.
+        let again = database.number("SELECT COUNT(*) FROM detection_again").await;
+        (read == events && again == 0).then_some(())
+    })
+    .await;
+}
