@@ -25,11 +25,12 @@ use crate::detection::rule::RuleSet;
 use crate::error::ApiError;
 use crate::event_log::EventLog;
 use crate::export::Exports;
+use crate::response::Responding;
 use crate::retention::Periods;
 use crate::tail::Tails;
 use crate::{
-    alert, completeness, console, dead_letter, detection, export, forwarding, openapi, retention, search,
-    statistics, tail, timeline,
+    alert, completeness, console, dead_letter, detection, export, forwarding, openapi, response, retention,
+    search, statistics, tail, timeline,
 };
 
 /// What requests share.
@@ -47,6 +48,8 @@ pub struct AppState {
     pub trusted_proxies: Arc<[IpNet]>,
     /// The rules in force.
     pub rules: watch::Receiver<RuleSet>,
+    /// How responses are ordered; `None` where there are none.
+    pub responding: Option<Responding>,
     /// Whether events are being consumed.
     pub consuming: watch::Receiver<bool>,
     /// Who follows the log.
@@ -73,6 +76,7 @@ fn log() -> OpenApiRouter<AppState> {
         .merge(completeness::routes())
         .merge(dead_letter::routes())
         .merge(alert::routes())
+        .merge(response::routes())
         .merge(detection::routes())
 }
 

@@ -44,6 +44,20 @@ pub(crate) enum ApiError {
     PreconditionRequired,
     #[error("somebody else has changed it meanwhile; read it again")]
     PreconditionFailed,
+    #[error("there is no response with this id")]
+    NoSuchResponse,
+    #[error("this collector has no client by which it could order anything (`responder_client`)")]
+    ResponsesOff,
+    #[error("no response touches that one (`responses_spared`)")]
+    ResponseSpared,
+    #[error("that would keep you out yourself")]
+    ResponseToYourself,
+    #[error("a session that was revoked has ended for good")]
+    ResponseFinal,
+    #[error("it is not in force, so that there is nothing to undo")]
+    ResponseNotInForce,
+    #[error("there were too many responses in the last hour")]
+    ResponseLimit,
     #[error("there is no rule with this id")]
     NoSuchRule,
     #[error("there is no change with this id that waits to be confirmed")]
@@ -101,10 +115,16 @@ impl ApiError {
             | Self::ChangeAskedFor
             | Self::HoldRefused
             | Self::NotesFull
+            | Self::ResponsesOff
+            | Self::ResponseSpared
+            | Self::ResponseToYourself
+            | Self::ResponseFinal
+            | Self::ResponseNotInForce
             | Self::AlertChange(InvalidChange::Closed) => self.as_status(StatusCode::CONFLICT),
             Self::AlertChange(_) | Self::BodyMalformed | Self::BodyInvalid(_) => {
                 self.as_status(StatusCode::BAD_REQUEST)
             }
+            Self::ResponseLimit => self.as_status(StatusCode::TOO_MANY_REQUESTS),
             Self::BodyUnreadable => self.as_status(StatusCode::PAYLOAD_TOO_LARGE),
             Self::UnsupportedMediaType => self.as_status(StatusCode::UNSUPPORTED_MEDIA_TYPE),
             Self::PreconditionRequired => self.as_status(StatusCode::PRECONDITION_REQUIRED),
@@ -115,6 +135,7 @@ impl ApiError {
             | Self::NoSuchHold
             | Self::NoSuchAlert
             | Self::NoSuchRule
+            | Self::NoSuchResponse
             | Self::NoSuchPath => self.as_status(StatusCode::NOT_FOUND),
             Self::MethodNotAllowed => self.as_status(StatusCode::METHOD_NOT_ALLOWED),
             Self::TokenMissing => bearer::missing_token(),
@@ -148,6 +169,13 @@ impl ApiError {
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::PreconditionRequired => "precondition_required",
             Self::PreconditionFailed => "precondition_failed",
+            Self::NoSuchResponse => "response_not_found",
+            Self::ResponsesOff => "responses_off",
+            Self::ResponseSpared => "response_spared",
+            Self::ResponseToYourself => "would_respond_to_yourself",
+            Self::ResponseFinal => "response_final",
+            Self::ResponseNotInForce => "response_not_in_force",
+            Self::ResponseLimit => "response_limit",
             Self::NoSuchRule => "rule_not_found",
             Self::NoSuchChange => "change_not_found",
             Self::Unconfirmed(_) => "change_unconfirmed",

@@ -16,6 +16,7 @@ pub mod forwarding;
 pub mod import;
 pub mod ingest;
 mod openapi;
+pub mod response;
 pub mod retention;
 pub mod rollup;
 pub mod schema;
@@ -56,6 +57,7 @@ use event_log::EventLog;
 use export::Exports;
 use forwarding::Forwarding;
 use ingest::{Ingest, Keeper};
+use response::Responding;
 use retention::Retention;
 use schema::SCHEMA;
 use settings::{SERVICE, Settings};
@@ -93,6 +95,7 @@ pub async fn run(
     forward(&settings, &log, &spool, (&mut following, &stop_following))?;
     let (detector, rules) = detector(&settings, &log, &spool, &mut helpers);
     following.spawn(detector.run(stop_following.clone()));
+    let responding = responses(&settings, &log, &spool, &mut following, &stop_following)?;
     let metrics = &settings.process.metrics;
     shared::guard::metrics::watch(metrics, METRICS_PREFIX, &guard);
     shared::spool::metrics::watch(metrics, METRICS_PREFIX, &spool);
@@ -105,6 +108,7 @@ pub async fn run(
         spool,
         trusted_proxies: settings.process.trusted_proxies.clone().into(),
         rules,
+        responding,
         consuming,
         tails: Tails::new(Tails::COUNT_MAX, shutdown.clone()),
         exports: Exports::new(Exports::COUNT_MAX),
@@ -219,6 +223,23 @@ fn forward(
         following.spawn(forwarding::run(forwarding.clone(), receiver, stop.clone()));
     }
     Ok(())
+}
+
+/// Has responses carried out, where somebody has been named who may order them.
+fn responses(
+    settings: &Settings,
+    log: &EventLog,
+    spool: &Spool,
+    following: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) -> Result<Option<Responding>, StartError> {
+    let proxies = &settings.process.trusted_proxies;
+    let parts = (log, spool, &settings.clock);
+    let made = response::responder(&settings.responses, &settings.auth_url, proxies, parts)?;
+    Ok(made.map(|(responder, responding)| {
+        following.spawn(responder.run(stop.clone()));
+        responding
+    }))
 }
 
 fn watch_database(metrics: &Metrics, database: &Database) {

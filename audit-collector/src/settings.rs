@@ -17,6 +17,7 @@ use shared::transport::{Transport, read_broker};
 
 use crate::detection::DetectionSettings;
 use crate::forwarding::{self, Receiver};
+use crate::response::ResponseSettings;
 use crate::retention::{self, Periods};
 
 /// The service's name: in its events, and of its user on the broker.
@@ -71,6 +72,7 @@ pub fn all() -> Vec<Setting> {
         .chain(DetectionSettings::SETTINGS)
         .chain(retention::SETTINGS)
         .chain(forwarding::SETTINGS)
+        .chain(ResponseSettings::SETTINGS)
         .chain(shared)
         .chain(ProcessSettings::SETTINGS)
         .collect()
@@ -109,6 +111,8 @@ pub struct Settings {
     pub retention: Periods,
     /// Who is told what comes.
     pub receivers: Vec<Receiver>,
+    /// What is done about it.
+    pub responses: ResponseSettings,
     /// What every process needs.
     pub process: ProcessSettings,
     /// The clock.
@@ -140,6 +144,7 @@ impl Settings {
         let periods = retention::read_periods(r);
         let receivers = forwarding::read_receivers(r);
         let detection = DetectionSettings::read(r, iss.map(String::as_str).unwrap_or_default());
+        let responses = ResponseSettings::read(r);
         let process = ProcessSettings::read(r);
         reader.finish(|| {
             Some(Self {
@@ -158,6 +163,7 @@ impl Settings {
                 detection: detection?,
                 retention: periods?,
                 receivers: receivers?,
+                responses: responses?,
                 process: process?,
                 clock: Arc::new(SystemClock),
             })

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use audit_collector::response::ResponseSettings;
 use shared::http::traces::Traces;
 use shared::runtime::common::{LOG, LOG_FORMAT, METRICS_LISTEN};
 use shared::runtime::settings::{Reader, Setting, SettingsError};
@@ -43,7 +44,7 @@ const AUDIENCES: Setting = Setting::new(
 
 /// Every setting, for the documentation.
 pub fn all() -> Vec<Setting> {
-    vec![
+    let own = [
         DATA_DIR,
         LISTEN,
         AUTH_LISTEN,
@@ -52,10 +53,11 @@ pub fn all() -> Vec<Setting> {
         AUDIENCES,
         RULES_DIR,
         PLACES_FILE,
-        METRICS_LISTEN,
-        LOG,
-        LOG_FORMAT,
-    ]
+    ];
+    own.into_iter()
+        .chain(ResponseSettings::SETTINGS)
+        .chain([METRICS_LISTEN, LOG, LOG_FORMAT])
+        .collect()
 }
 
 /// What the single process needs.
@@ -77,6 +79,8 @@ pub struct Settings {
     pub rules_dir: Option<PathBuf>,
     /// Where addresses are.
     pub places_file: Option<PathBuf>,
+    /// What is done about alerts.
+    pub responses: ResponseSettings,
     /// Where metrics of all three are served.
     pub metrics_listen: Option<SocketAddr>,
     /// What is logged.
@@ -100,6 +104,7 @@ impl Settings {
             r.value(&COLLECTOR_LISTEN),
         );
         let (rules_dir, places_file) = (r.optional(&RULES_DIR), r.optional(&PLACES_FILE));
+        let responses = ResponseSettings::read(r);
         let metrics_listen = r.optional(&METRICS_LISTEN);
         let (log, log_format) = (r.value(&LOG), r.value(&LOG_FORMAT));
         reader.finish(|| {
@@ -112,6 +117,7 @@ impl Settings {
                 audiences: audiences?,
                 rules_dir: rules_dir?,
                 places_file: places_file?,
+                responses: responses?,
                 metrics_listen: metrics_listen?,
                 log: log?,
                 log_format: log_format?,

@@ -45,6 +45,11 @@ impl Auditor {
         name.map_or("unknown", String::as_str)
     }
 
+    /// The address that the caller asks from.
+    pub(crate) fn address(&self) -> Option<&str> {
+        self.request.client.ip.as_deref()
+    }
+
     /// The answer to a request that is refused although its caller may read.
     pub(crate) fn refuse(&self, error: &ApiError) -> Problem {
         error.problem().for_request(&self.request.trace.request_id)

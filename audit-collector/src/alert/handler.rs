@@ -15,6 +15,7 @@ use crate::access::{Auditor, etag};
 use crate::app::AppState;
 use crate::detection::engine::Fingerprint;
 use crate::error::ApiError;
+use crate::response::{self, Kept};
 use crate::search::InvalidParameter;
 
 /// Alerts of a page at most, and usually.
@@ -62,7 +63,7 @@ pub(super) async fn list_alerts(
     auditor.record_read(&app, filter, reading).await.map(Json)
 }
 
-/// One alert, with its notes and its history; its `revision` is the `ETag`.
+/// One alert, with its notes, its history and its responses; its `revision` is the `ETag`.
 #[utoipa::path(
     get,
     path = "/v1/alerts/{fingerprint}",
@@ -77,19 +78,19 @@ pub(super) async fn read_alert(
     auditor: Auditor,
     Path(text): Path<String>,
 ) -> Result<Response, Problem> {
-    let fingerprint = parse_fingerprint(&auditor, &text)?;
+    let fingerprint = parse_fingerprint(&text).map_err(|error| auditor.refuse(&error.into()))?;
     let alert = existing(&app, &auditor, fingerprint).await?;
     answer(&app, &auditor, alert).await
 }
 
 /// The fingerprint that a path names.
-pub(super) fn parse_fingerprint(auditor: &Auditor, text: &str) -> Result<Fingerprint, Problem> {
-    let wrong = || auditor.refuse(&InvalidParameter::new("fingerprint", "not 32 hexadecimal digits").into());
+pub(crate) fn parse_fingerprint(text: &str) -> Result<Fingerprint, InvalidParameter> {
+    let wrong = || InvalidParameter::new("fingerprint", "not 32 hexadecimal digits");
     Fingerprint::parse(text).ok_or_else(wrong)
 }
 
 /// Reads an alert that must be there; the read is recorded.
-pub(super) async fn existing(
+pub(crate) async fn existing(
     app: &AppState,
     auditor: &Auditor,
     fingerprint: Fingerprint,
@@ -108,12 +109,18 @@ pub(super) async fn existing(
 /// The answer that holds an alert and all that people did with it.
 pub(super) async fn answer(app: &AppState, auditor: &Auditor, alert: AlertBody) -> Result<Response, Problem> {
     let failed = |error| auditor.refuse(&ApiError::from(&error));
-    let fingerprint = parse_fingerprint(auditor, &alert.fingerprint)?;
+    let fingerprint = parse_fingerprint(&alert.fingerprint).map_err(|error| auditor.refuse(&error.into()))?;
     let database = app.log.database();
     let tag = etag(alert.revision);
     let case = AlertCase {
         notes: lifecycle::notes(database, fingerprint).await.map_err(failed)?,
         history: lifecycle::history(database, fingerprint).await.map_err(failed)?,
+        responses: response::of_alert(database, fingerprint)
+            .await
+            .map_err(failed)?
+            .into_iter()
+            .map(Kept::body)
+            .collect(),
         alert,
     };
     Ok(([(ETAG, tag)], Json(case)).into_response())

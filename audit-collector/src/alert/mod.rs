@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 use crate::app::AppState;
 pub use body::{AlertBody, AlertPage};
 pub use event::draft;
+pub(crate) use handler::{existing, parse_fingerprint};
 pub(crate) use lifecycle::InvalidChange;
 pub use lifecycle::{AlertStatus, Verdict};
 pub(crate) use store::{firings, keep, retold, told_in, untold, withdraw};

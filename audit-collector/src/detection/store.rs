@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::engine::{Again, Fingerprint, Memory, MemoryKey, Outcome, Record};
 use super::place::Places;
-use super::rule::RuleSet;
-use crate::alert;
+use super::rule::{RuleSet, Status};
+use crate::{alert, response};
 
 /// Events of a page of the past at most.
 const PAGE: i64 = 2_000;
@@ -87,6 +87,9 @@ async fn keep(
     for finding in &outcome.raised {
         let silenced = rules.silence(&finding.rule.id, &finding.group, now);
         alert::keep(tx, finding, silenced, now).await?;
+        if silenced.is_none() && finding.rule.status == Status::Live {
+            response::order_by_rule(tx, finding, now).await?;
+        }
     }
     for (key, memory) in &outcome.memories {
         let upsert = "INSERT INTO detection_memory (rule_id, group_values, memory, updated_at) VALUES ($1, $2, $3, $4) \

@@ -1,5 +1,7 @@
 //! What people do with alerts: take them on, judge them, note what they saw; each act an event.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use shared::event::action;
@@ -83,6 +85,7 @@ async fn an_alert_is_taken_on_judged_and_counts_for_its_rule(database: &TestData
         (&paths[1], 0, "false"),
         (&paths[2], 0, "benign"),
     ] {
+        api.clock.advance(Duration::from_millis(1));
         let closed = patch(
             &api,
             path,
@@ -210,6 +213,7 @@ async fn notes_are_added_with_author_and_time(database: &TestDatabase) {
     };
 
     for text in ["asked alice", "it was her script"] {
+        api.clock.advance(Duration::from_millis(1));
         let added = add(json!({"text": text})).await;
         assert_eq!(added.status, StatusCode::CREATED, "{}", added.body);
         assert_eq!(

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use audit_collector::detection::engine::Fingerprint;
 use audit_collector::detection::past::{Span, replay};
-use audit_collector::detection::rule::RuleSource;
+use audit_collector::detection::rule::{RuleSet, RuleSource};
 use audit_collector::detection::standing;
 use audit_collector::event_log::{Arrival, EventLog};
+use shared::clock::UtcMicros;
 use tempfile::TempDir;
 
 use crate::harness::api::TestApi;

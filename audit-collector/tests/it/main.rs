@@ -23,6 +23,7 @@ mod openapi;
 mod outage;
 mod rabbit;
 mod read;
+mod responses;
 mod retention;
 mod rollup;
 mod run;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_collector::detection::DetectionSettings;
+use audit_collector::response::ResponseSettings;
 use audit_collector::retention::Periods;
 use audit_collector::settings::{SERVICE, Settings};
 use shared::clock::SystemClock;
@@ -37,6 +38,7 @@ fn settings(database: &TestDatabase, transport: Transport, spool: &TempDir) -> S
         retention: Periods::default(),
         receivers: Vec::new(),
         detection: DetectionSettings::load("http://gatelog.test", None, None).unwrap(),
+        responses: ResponseSettings::default(),
         process: ProcessSettings {
             instance: "test".parse().unwrap(),
             trusted_proxies: Vec::new(),

@@ -136,6 +136,14 @@ pub const ALERT_RAISED: &str = "alert_raised";
 pub const ALERT_CHANGED: &str = "alert_changed";
 /// Somebody wrote a note to an alert.
 pub const ALERT_NOTED: &str = "alert_noted";
+/// Somebody ordered something about an alert.
+pub const RESPONSE_ORDERED: &str = "response_ordered";
+/// Somebody ordered that a response is undone.
+pub const RESPONSE_UNDONE: &str = "response_undone";
+/// A response is in force or over, or was refused or has failed.
+pub const RESPONSE_CARRIED_OUT: &str = "response_carried_out";
+/// A door has refused a request because of a response, for the first time.
+pub const RESPONSE_EFFECTIVE: &str = "response_effective";
 /// A source begins to number its events.
 pub const BOOT: &str = "boot";
 /// A source is alive; carries its last number and running hash.

@@ -265,6 +265,18 @@ const LOG: &[(&str, Method, &str, &str)] = &[
         "/v1/alerts/{fingerprint}/notes",
         "audit:respond",
     ),
+    (
+        "alert-respond",
+        Method::POST,
+        "/v1/alerts/{fingerprint}/responses",
+        "audit:respond",
+    ),
+    (
+        "alert-response-undo",
+        Method::DELETE,
+        "/v1/alerts/{fingerprint}/responses/{id}",
+        "audit:respond",
+    ),
     ("rule-list", Method::GET, "/v1/rules", "audit:read"),
     ("rule-read", Method::GET, "/v1/rules/{id}", "audit:read"),
     (

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::standing::Standing;
 use crate::alert::AlertBody;
+use crate::response::ResponseBody;
 
 /// An alert with all that people did with it.
 #[derive(Clone, Debug, Serialize)]
@@ -16,6 +17,8 @@ pub(in crate::alert) struct AlertCase {
     pub(in crate::alert) notes: Vec<Note>,
     /// Every change, the oldest first.
     pub(in crate::alert) history: Vec<Act>,
+    /// What was ordered about it, and what became of that.
+    pub(in crate::alert) responses: Vec<ResponseBody>,
 }
 
 /// What somebody wrote down. It is not changed afterwards.

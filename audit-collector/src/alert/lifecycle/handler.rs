@@ -51,7 +51,7 @@ pub(super) async fn change_alert(
     seen: IfMatch,
     JsonBody(change): JsonBody<Change>,
 ) -> Result<Response, Problem> {
-    let fingerprint = parse_fingerprint(&auditor, &text)?;
+    let fingerprint = parse_fingerprint(&text).map_err(|error| auditor.refuse(&error.into()))?;
     let alert = existing(&app, &auditor, fingerprint).await?;
     let refuse = |error: &ApiError| auditor.refuse(error);
     seen.check(alert.revision).map_err(|error| refuse(&error))?;
@@ -120,7 +120,7 @@ pub(super) async fn add_note(
     Path(text): Path<String>,
     JsonBody(new): JsonBody<NewNote>,
 ) -> Result<Response, Problem> {
-    let fingerprint = parse_fingerprint(&auditor, &text)?;
+    let fingerprint = parse_fingerprint(&text).map_err(|error| auditor.refuse(&error.into()))?;
     let refuse = |error: &ApiError| auditor.refuse(error);
     if new.text.trim().is_empty() || new.text.len() > NOTE_BYTES_MAX || new.text.contains('\0') {
         let problem = format!("a note is a text of 1 to {NOTE_BYTES_MAX} bytes");

@@ -96,7 +96,8 @@ pub(in crate::alert) async fn notes(
     database: &Database,
     fingerprint: Fingerprint,
 ) -> Result<Vec<Note>, DatabaseError> {
-    let select = "SELECT id, written_at, author, text FROM alert_note WHERE fingerprint = $1 ORDER BY id";
+    let select =
+        "SELECT id, written_at, author, text FROM alert_note WHERE fingerprint = $1 ORDER BY written_at, id";
     let rows: Vec<(Uuid, i64, String, String)> = read!(
         fetch_all,
         database,
@@ -117,7 +118,7 @@ pub(in crate::alert) async fn history(
     fingerprint: Fingerprint,
 ) -> Result<Vec<Act>, DatabaseError> {
     let select = "SELECT id, acted_at, author, before, after FROM alert_act WHERE fingerprint = $1 \
-        ORDER BY id DESC LIMIT $2";
+        ORDER BY acted_at DESC, id DESC LIMIT $2";
     let rows: Vec<(Uuid, i64, String, String, String)> = read!(
         fetch_all,
         database,

@@ -8,12 +8,13 @@ use serde_json::Value as Json;
 use serde_saphyr::Spanned;
 
 use super::condition::{Condition, Selection};
-use super::file::{CorrelationFile, RuleFile};
+use super::file::{CorrelationFile, RespondFile, RuleFile};
 use super::lists::Lists;
 use super::matcher::Matcher;
 use super::trial::Trial;
-use super::{Rule, duration};
+use super::{Respond, Rule, duration};
 use crate::detection::field::Field;
+use crate::response::Order;
 
 /// The longest id, in bytes.
 const ID_BYTES_MAX: usize = 64;
@@ -91,6 +92,7 @@ impl Compiler<'_> {
         let condition = self.condition(&parsed.detection.condition);
         let group_by = self.group_by(&parsed.correlation);
         let repeat = self.repeat(parsed.repeat.as_ref());
+        let respond = self.respond(&parsed.respond, group_by.as_deref().unwrap_or_default());
         let pattern = self.pattern(condition?, &parsed.correlation);
         let trials = Trial::of_files(std::mem::take(&mut parsed.tests.value), self.lists);
         match &trials {
@@ -120,6 +122,7 @@ impl Compiler<'_> {
             source: source.to_owned(),
             pattern: pattern?,
             group_by: group_by?,
+            respond,
             repeat: repeat?,
             trials: trials.ok()?,
         })
@@ -188,6 +191,36 @@ impl Compiler<'_> {
             return None;
         }
         Some(repeat)
+    }
+
+    fn respond(&mut self, wanted: &[Spanned<RespondFile>], group_by: &[Field]) -> Vec<Respond> {
+        let mut orders = Vec::new();
+        for entry in wanted {
+            let RespondFile { action, r#for } = &entry.value;
+            let place = group_by.iter().position(|field| field.name() == action.field());
+            let lifetime = match r#for.as_deref().map(duration::parse).transpose() {
+                Ok(lifetime) => lifetime,
+                Err(error) => {
+                    self.problem(entry, error.to_string());
+                    continue;
+                }
+            };
+            let Some(place) = place else {
+                let (word, field) = (action.as_str(), action.field());
+                self.problem(entry, format!("{word} needs {field} in group-by"));
+                continue;
+            };
+            // Any value does for finding out whether the duration is one.
+            match Order::new(*action, "::1", lifetime) {
+                Ok(_) => orders.push(Respond {
+                    action: *action,
+                    place,
+                    lifetime,
+                }),
+                Err(error) => self.problem(entry, error.to_string()),
+            }
+        }
+        orders
     }
 
     pub(super) fn duration(&mut self, text: &Spanned<String>) -> Option<Duration> {

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use serde_saphyr::Spanned;
 
 use super::{Severity, Status};
+use crate::response::Action;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -29,7 +30,17 @@ pub(super) struct RuleFile {
     pub(super) detection: DetectionFile,
     pub(super) correlation: CorrelationFile,
     pub(super) repeat: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) respond: Vec<Spanned<RespondFile>>,
     pub(super) tests: Spanned<Vec<TestFile>>,
+}
+
+/// Something that the rule orders.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RespondFile {
+    pub(super) action: Action,
+    pub(super) r#for: Option<String>,
 }
 
 /// Selections by name, and the condition that joins them.

@@ -17,6 +17,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::field::{Field, Seen};
+use crate::response::{Action, Order};
 pub use condition::Condition;
 pub use lists::Lists;
 pub use set::{InvalidRules, RuleProblem, RuleSet, RuleSource};
@@ -55,10 +56,23 @@ pub struct Rule {
     pub pattern: Pattern,
     /// Who or what an alert is about: events of different values have nothing to do with each other.
     pub group_by: Vec<Field>,
+    /// What it orders when it fires: orders about the values of its group.
+    pub respond: Vec<Respond>,
     /// The period in which a group has one alert at most.
     pub repeat: Duration,
     /// What it must find and what not.
     pub trials: Vec<Trial>,
+}
+
+/// Something that a rule orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Respond {
+    /// What is to be done.
+    pub action: Action,
+    /// Which value of the group says to whom.
+    pub place: usize,
+    /// For how long, if not as usual.
+    pub lifetime: Option<Duration>,
 }
 
 /// How bad it is if a rule fires rightly.
@@ -238,6 +252,15 @@ pub enum HabitBreak {
 }
 
 impl Rule {
+    /// What it orders about a group. What the group has no sensible value for is left out.
+    pub(crate) fn orders(&self, group: &[String]) -> Vec<Order> {
+        let order = |respond: &Respond| {
+            let value = group.get(respond.place)?;
+            Order::new(respond.action, value, respond.lifetime).ok()
+        };
+        self.respond.iter().filter_map(order).collect()
+    }
+
     /// The names of the fields of its groups. A new value is one of them.
     pub fn group_names(&self) -> Vec<String> {
         let new = match &self.pattern {

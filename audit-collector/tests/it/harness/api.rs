@@ -9,6 +9,7 @@ use audit_collector::detection::DetectionSettings;
 use audit_collector::detection::rule::RuleSet;
 use audit_collector::event_log::EventLog;
 use audit_collector::export::Exports;
+use audit_collector::response::{Responding, Spared};
 use audit_collector::retention::Periods;
 use audit_collector::tail::Tails;
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
@@ -100,6 +101,7 @@ impl TestApi {
             guard: Arc::clone(&guard),
             spool,
             rules: watch::Sender::new(rules()).subscribe(),
+            responding: Some(responding()),
             trusted_proxies: Arc::from([]),
             consuming: consuming.subscribe(),
             tails: Tails::new(TAILS, stopping.clone()),
@@ -270,6 +272,15 @@ fn key_pair() -> (EncodingKey, KeySet) {
     let jwks = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "use": "sig", "x": x}]});
     let keys = KeySet::from_jwks(jwks.to_string().as_bytes()).unwrap();
     (EncodingKey::from_ed_der(private.as_ref()), keys)
+}
+
+/// Orders can be given, and are carried out by nobody.
+fn responding() -> Responding {
+    let spared = ["198.51.100.7", "usr_root"].map(|text| text.parse().unwrap());
+    Responding {
+        spared: Arc::new(Spared::new(spared, &[])),
+        ordered: Arc::default(),
+    }
 }
 
 fn rules() -> RuleSet {

@@ -1,0 +1,239 @@
+//! The loop that has orders carried out, undone and watched, which every collector runs and one at a time leads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::clock::{SharedClock, UtcMicros};
+use shared::database::{DatabaseError, Hold, Task};
+use shared::event::{Draft, action};
+use shared::runtime::Backoff;
+use shared::runtime::shutdown::CancellationToken;
+use shared::spool::Spool;
+use tokio::sync::Notify;
+
+use super::auth::{Auth, NotDone};
+use super::kept::{Kept, State};
+use super::order::{Action, Spared};
+use super::store;
+use crate::event_log::EventLog;
+
+/// Leading the responses; see `sequencing` for the number.
+const LEADING: Task = Task {
+    lock: 0x6761_7465_6c6f_6709,
+    frozen_after: Some("60s"),
+};
+
+/// How often the leader looks for orders that others kept, and for refusals, and the others try to become it.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// An order that could not be carried out for so long is given up: what it was to contain has happened.
+const GIVE_UP_AFTER: Duration = Duration::from_mins(15);
+
+/// The longest wait between two tries.
+const RETRY_MAX: Duration = Duration::from_mins(1);
+
+/// How long the first refusal is waited for.
+const WATCH_FOR: Duration = Duration::from_hours(24);
+
+/// The span in which orders are counted.
+pub(super) const LIMIT_SPAN: Duration = Duration::from_hours(1);
+
+/// What carries orders out.
+#[derive(Debug)]
+pub struct Responder {
+    pub(crate) log: EventLog,
+    pub(crate) auth: Auth,
+    pub(crate) spared: Arc<Spared>,
+    /// Orders of rules in an hour.
+    pub(crate) rules_max: u32,
+    /// Told of orders that this collector kept.
+    pub(crate) ordered: Arc<Notify>,
+    pub(crate) spool: Spool,
+    pub(crate) clock: SharedClock,
+}
+
+impl Responder {
+    /// Leads, or waits to lead, until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut backoff = Backoff::default();
+        let mut failing = false;
+        while let Err(error) = self.lead(&stop, &mut failing).await {
+            if failing {
+                tracing::debug!(%error, "responses still cannot be carried out");
+            } else {
+                tracing::warn!(%error, "responses cannot be carried out; trying again");
+                backoff.reset();
+            }
+            failing = true;
+            tokio::select! { () = stop.cancelled() => return, () = backoff.wait() => {} }
+        }
+    }
+
+    async fn lead(&self, stop: &CancellationToken, failing: &mut bool) -> Result<(), DatabaseError> {
+        let mut hold = self.log.database().connect_for_hold(LEADING).await?;
+        let mut is_leader = false;
+        while !stop.is_cancelled() {
+            is_leader = is_leader || hold.try_take().await?;
+            if is_leader {
+                self.step(&mut hold).await?;
+            }
+            *failing = false;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.ordered.notified() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn step(&self, hold: &mut Hold) -> Result<(), DatabaseError> {
+        let database = self.log.database();
+        for mut kept in store::due(database, self.clock.now()).await? {
+            let before = kept.state;
+            if kept.state == State::Pending {
+                self.enforce(hold, &mut kept).await?;
+            } else {
+                self.undo(&mut kept).await;
+            }
+            self.note(hold, &kept, before, action::RESPONSE_CARRIED_OUT)
+                .await?;
+        }
+        let now = self.clock.now();
+        for mut kept in store::watched(database, now, now.minus(WATCH_FOR)).await? {
+            if kept.refusal.is_none()
+                && let Some((event, at, decision)) = store::refusal(database, &kept).await?
+            {
+                kept.refusal = Some((event, at));
+                kept.decision.get_or_insert(decision);
+                self.note(hold, &kept, State::InForce, action::RESPONSE_EFFECTIVE)
+                    .await?;
+            }
+            if kept.expires_at.is_some_and(|expiry| expiry <= now) {
+                expire(&mut kept, now);
+                self.note(hold, &kept, State::InForce, action::RESPONSE_CARRIED_OUT)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn enforce(&self, hold: &mut Hold, kept: &mut Kept) -> Result<(), DatabaseError> {
+        let now = self.clock.now();
+        if let Some(problem) = self.objection(hold, kept, now).await? {
+            kept.state = State::Refused;
+            kept.problem = Some(problem.to_owned());
+            return Ok(());
+        }
+        match self.auth.enforce(kept).await {
+            Ok(decision) => {
+                let now = self.clock.now();
+                kept.state = State::InForce;
+                kept.in_force_at = Some(now);
+                kept.expires_at = kept.order.lifetime.map(|lifetime| now.plus(lifetime));
+                kept.decision = decision;
+            }
+            Err(NotDone::Later(problem)) if now.since(kept.ordered_at) < GIVE_UP_AFTER => {
+                tracing::warn!(response = %kept.id, problem, "a response is not carried out yet");
+                put_off(kept, now);
+            }
+            Err(error) => {
+                kept.state = State::Failed;
+                kept.problem = Some(error.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    /// Why an order is not even tried.
+    async fn objection(
+        &self,
+        hold: &mut Hold,
+        kept: &Kept,
+        now: UtcMicros,
+    ) -> Result<Option<&'static str>, DatabaseError> {
+        if self.spared.covers(&kept.order) {
+            return Ok(Some("spared"));
+        }
+        // Such as one that was kept while nobody could carry it out.
+        if now.since(kept.ordered_at) >= GIVE_UP_AFTER && kept.attempts == 0 {
+            return Ok(Some("too_late"));
+        }
+        if !kept.by_rule {
+            return Ok(None);
+        }
+        let mut tx = hold.begin().await?;
+        let count = store::count_since(&mut tx, true, now.minus(LIMIT_SPAN)).await?;
+        tx.commit().await?;
+        Ok((count >= i64::from(self.rules_max)).then_some("limit_reached"))
+    }
+
+    async fn undo(&self, kept: &mut Kept) {
+        let now = self.clock.now();
+        match self.auth.undo(kept).await {
+            Ok(()) => {
+                let is_over = kept.ended_by.is_none();
+                kept.state = if is_over { State::Expired } else { State::Lifted };
+                kept.ended_at = Some(now);
+            }
+            Err(NotDone::Later(problem)) => {
+                tracing::warn!(response = %kept.id, problem, "a response is not undone yet");
+                put_off(kept, now);
+            }
+            Err(error) => {
+                kept.state = State::Failed;
+                kept.problem = Some(error.to_string());
+            }
+        }
+    }
+
+    /// Keeps what became of an order, and tells it if it is another step than a further try.
+    async fn note(
+        &self,
+        hold: &mut Hold,
+        kept: &Kept,
+        before: State,
+        name: &str,
+    ) -> Result<(), DatabaseError> {
+        let mut tx = hold.begin().await?;
+        // Somebody else may have taken it on: then that is told by whoever did.
+        if !store::note(&mut tx, kept, before).await? {
+            return tx.commit().await;
+        }
+        let is_told = kept.state != before || name == action::RESPONSE_EFFECTIVE;
+        if is_told {
+            let mut facts = kept.facts(name, Some(before));
+            if let Some((event, _)) = kept.refusal {
+                facts = facts.with_detail("refusal", event.to_string());
+            }
+            let draft = Draft::new(self.clock.now(), facts);
+            if let Err(error) = self.spool.append(draft).await {
+                tracing::error!(%error, response = %kept.id, "what became of a response could not be told");
+            }
+            tracing::warn!(
+                response = %kept.id, action = kept.order.action.as_str(), state = kept.state.as_str(), problem = kept.problem,
+                "response"
+            );
+        }
+        tx.commit().await
+    }
+}
+
+/// A block is over by itself; a locked account is not.
+fn expire(kept: &mut Kept, now: UtcMicros) {
+    if kept.order.action == Action::LockAccount {
+        kept.state = State::Lifting;
+        kept.next_at = now;
+        kept.attempts = 0;
+    } else {
+        kept.state = State::Expired;
+        kept.ended_at = kept.expires_at;
+    }
+}
+
+fn put_off(kept: &mut Kept, now: UtcMicros) {
+    let doubled = u32::try_from(kept.attempts).unwrap_or(u32::MAX).min(6);
+    let wait = Duration::from_secs(1 << doubled).min(RETRY_MAX);
+    kept.attempts += 1;
+    kept.next_at = now.plus(wait);
+}

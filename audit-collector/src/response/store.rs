@@ -1,0 +1,295 @@
+//! Orders at rest.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use shared::clock::UtcMicros;
+use shared::database::{Database, DatabaseError, Tx, execute, fetch, read};
+use shared::event::{event_id, wire};
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::kept::{Kept, State};
+use super::order::{Action, Order};
+use crate::detection::engine::{Finding, Fingerprint};
+
+/// What happened longer ago is not responded to by itself: it was imported, or the detection stood still.
+const FRESH: Duration = Duration::from_mins(15);
+
+/// Orders that are taken up in one step at most.
+const STEP: i64 = 20;
+
+/// Refusals that are looked at for the one that names an order.
+const REFUSALS: i64 = 50;
+
+const COLUMNS: &str = "r.id, r.fingerprint, a.rule_id, a.fired_at, r.action, r.value, r.reason, r.author, r.by_rule, \
+    r.lifetime, r.ordered_at, r.state, r.attempts, r.next_at, r.decision, r.in_force_at, r.expires_at, r.ended_at, \
+    r.ended_by, r.problem, r.refusal, r.refused_at FROM response r JOIN alert a ON a.fingerprint = r.fingerprint";
+
+#[derive(FromRow)]
+struct Row {
+    id: Uuid,
+    fingerprint: Vec<u8>,
+    rule_id: String,
+    fired_at: i64,
+    action: String,
+    value: String,
+    reason: String,
+    author: String,
+    by_rule: bool,
+    lifetime: Option<i64>,
+    ordered_at: i64,
+    state: String,
+    attempts: i64,
+    next_at: i64,
+    decision: Option<String>,
+    in_force_at: Option<i64>,
+    expires_at: Option<i64>,
+    ended_at: Option<i64>,
+    ended_by: Option<String>,
+    problem: Option<String>,
+    refusal: Option<Uuid>,
+    refused_at: Option<i64>,
+}
+
+impl Row {
+    /// `None` for what only a later version knows.
+    fn kept(self) -> Option<Kept> {
+        let time = UtcMicros::from_micros;
+        Some(Kept {
+            id: self.id,
+            fingerprint: Fingerprint(self.fingerprint.try_into().ok()?),
+            rule: self.rule_id,
+            fired_at: time(self.fired_at),
+            order: Order {
+                action: Action::parse(&self.action)?,
+                value: self.value,
+                lifetime: self
+                    .lifetime
+                    .map(|micros| Duration::from_micros(micros.unsigned_abs())),
+            },
+            reason: self.reason,
+            author: self.author,
+            by_rule: self.by_rule,
+            ordered_at: time(self.ordered_at),
+            state: State::parse(&self.state),
+            attempts: self.attempts,
+            next_at: time(self.next_at),
+            decision: self.decision,
+            in_force_at: self.in_force_at.map(time),
+            expires_at: self.expires_at.map(time),
+            ended_at: self.ended_at.map(time),
+            ended_by: self.ended_by,
+            problem: self.problem,
+            refusal: self.refusal.zip(self.refused_at.map(time)),
+        })
+    }
+}
+
+fn micros(lifetime: Option<Duration>) -> Option<i64> {
+    lifetime.and_then(|lifetime| i64::try_from(lifetime.as_micros()).ok())
+}
+
+/// Adds an order that somebody gave.
+pub(super) async fn add(tx: &mut Tx<'_>, kept: &Kept) -> Result<(), DatabaseError> {
+    let insert = "INSERT INTO response (id, fingerprint, action, value, reason, author, by_rule, lifetime, ordered_at, \
+        state, next_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', $9) \
+        ON CONFLICT (fingerprint, action, value) WHERE by_rule DO NOTHING";
+    execute!(
+        tx,
+        sqlx::query(insert)
+            .bind(kept.id)
+            .bind(kept.fingerprint.0.to_vec())
+            .bind(kept.order.action.as_str())
+            .bind(kept.order.value.as_str())
+            .bind(kept.reason.as_str())
+            .bind(kept.author.as_str())
+            .bind(kept.by_rule)
+            .bind(micros(kept.order.lifetime))
+            .bind(kept.ordered_at.as_micros())
+    )?;
+    Ok(())
+}
+
+/// Adds what the rule of a finding orders, once for each alert; nothing if what it found happened long ago.
+pub(crate) async fn order_by_rule(
+    tx: &mut Tx<'_>,
+    finding: &Finding,
+    now: UtcMicros,
+) -> Result<(), DatabaseError> {
+    if now.since(finding.at) > FRESH {
+        return Ok(());
+    }
+    for order in finding.rule.orders(&finding.group) {
+        let kept = Kept {
+            id: event_id(now),
+            fingerprint: finding.fingerprint,
+            rule: finding.rule.id.to_string(),
+            fired_at: finding.at,
+            order,
+            reason: finding.rule.title.clone(),
+            author: finding.rule.id.to_string(),
+            by_rule: true,
+            ordered_at: now,
+            state: State::Pending,
+            attempts: 0,
+            next_at: now,
+            decision: None,
+            in_force_at: None,
+            expires_at: None,
+            ended_at: None,
+            ended_by: None,
+            problem: None,
+            refusal: None,
+        };
+        add(tx, &kept).await?;
+    }
+    Ok(())
+}
+
+/// Notes what became of an order that is still as it was at `before`; `false` if it is not.
+pub(super) async fn note(tx: &mut Tx<'_>, kept: &Kept, before: State) -> Result<bool, DatabaseError> {
+    let update = "UPDATE response SET state = $3, attempts = $4, next_at = $5, decision = $6, in_force_at = $7, \
+        expires_at = $8, ended_at = $9, ended_by = $10, problem = $11, refusal = $12, refused_at = $13 \
+        WHERE id = $1 AND state = $2";
+    let time = |at: Option<UtcMicros>| at.map(UtcMicros::as_micros);
+    let changed = execute!(
+        tx,
+        sqlx::query(update)
+            .bind(kept.id)
+            .bind(before.as_str())
+            .bind(kept.state.as_str())
+            .bind(kept.attempts)
+            .bind(kept.next_at.as_micros())
+            .bind(kept.decision.clone())
+            .bind(time(kept.in_force_at))
+            .bind(time(kept.expires_at))
+            .bind(time(kept.ended_at))
+            .bind(kept.ended_by.clone())
+            .bind(kept.problem.clone())
+            .bind(kept.refusal.map(|(event, _)| event))
+            .bind(time(kept.refusal.map(|(_, at)| at)))
+    )?;
+    Ok(changed > 0)
+}
+
+/// The orders of an alert, the oldest first.
+pub(crate) async fn of_alert(
+    database: &Database,
+    fingerprint: Fingerprint,
+) -> Result<Vec<Kept>, DatabaseError> {
+    let select = format!("SELECT {COLUMNS} WHERE r.fingerprint = $1 ORDER BY r.ordered_at, r.id");
+    let rows: Vec<Row> = read!(
+        fetch_all,
+        database,
+        sqlx::query_as(sqlx::AssertSqlSafe(select.clone())).bind(fingerprint.0.to_vec())
+    )?;
+    Ok(rows.into_iter().filter_map(Row::kept).collect())
+}
+
+/// The orders that are to be carried out or undone by now.
+pub(super) async fn due(database: &Database, now: UtcMicros) -> Result<Vec<Kept>, DatabaseError> {
+    let select = format!(
+        "SELECT {COLUMNS} WHERE r.state IN ('pending', 'lifting') AND r.next_at <= $1 ORDER BY r.next_at LIMIT $2"
+    );
+    let rows: Vec<Row> = read!(
+        fetch_all,
+        database,
+        sqlx::query_as(sqlx::AssertSqlSafe(select.clone()))
+            .bind(now.as_micros())
+            .bind(STEP)
+    )?;
+    Ok(rows.into_iter().filter_map(Row::kept).collect())
+}
+
+/// Orders in force that are over by `now`, or came in force after `since` and have led to no refusal yet.
+pub(super) async fn watched(
+    database: &Database,
+    now: UtcMicros,
+    since: UtcMicros,
+) -> Result<Vec<Kept>, DatabaseError> {
+    let select = format!(
+        "SELECT {COLUMNS} WHERE r.state = 'in_force' \
+         AND (r.expires_at <= $1 OR (r.refusal IS NULL AND r.in_force_at > $2)) ORDER BY r.in_force_at DESC LIMIT $3"
+    );
+    let rows: Vec<Row> = read!(
+        fetch_all,
+        database,
+        sqlx::query_as(sqlx::AssertSqlSafe(select.clone()))
+            .bind(now.as_micros())
+            .bind(since.as_micros())
+            .bind(STEP)
+    )?;
+    Ok(rows.into_iter().filter_map(Row::kept).collect())
+}
+
+/// Orders of rules, or of people, that came in force or are waiting since then.
+pub(super) async fn count_since(
+    tx: &mut Tx<'_>,
+    by_rule: bool,
+    since: UtcMicros,
+) -> Result<i64, DatabaseError> {
+    let select = "SELECT COUNT(*) FROM response WHERE ordered_at > $1 AND state <> 'refused' AND by_rule = $2 \
+        AND (in_force_at IS NOT NULL OR NOT by_rule)";
+    let (count,): (i64,) = fetch!(
+        fetch_one,
+        tx,
+        sqlx::query_as(select).bind(since.as_micros()).bind(by_rule)
+    )?;
+    Ok(count)
+}
+
+/// The first refusal of a door that an order led to: the event, when, and the decision that it names.
+pub(super) async fn refusal(
+    database: &Database,
+    kept: &Kept,
+) -> Result<Option<(Uuid, UtcMicros, String)>, DatabaseError> {
+    let column = match kept.order.action {
+        Action::RevokeSession => "sid",
+        Action::RevokeToken => "jti",
+        Action::LockAccount | Action::BlockSubject => "sub",
+        Action::BlockAddress => "ip",
+    };
+    let select = format!(
+        "SELECT id, time, body FROM event WHERE {column} = $1 AND time >= $2 AND class = 'access' AND outcome = 'denied' \
+         ORDER BY time, id LIMIT $3"
+    );
+    let rows: Vec<(Uuid, i64, Vec<u8>)> = if let Some(ip) = address(kept) {
+        read!(
+            fetch_all,
+            database,
+            sqlx::query_as(sqlx::AssertSqlSafe(select.clone()))
+                .bind(ip.clone())
+                .bind(kept.fired_at.as_micros())
+                .bind(REFUSALS)
+        )?
+    } else {
+        read!(
+            fetch_all,
+            database,
+            sqlx::query_as(sqlx::AssertSqlSafe(select.clone()))
+                .bind(kept.order.value.clone())
+                .bind(kept.fired_at.as_micros())
+                .bind(REFUSALS)
+        )?
+    };
+    let named = rows.into_iter().find_map(|(id, time, body)| {
+        let event = wire::decode(&body).ok()?;
+        let decision = event.facts.detail.get("decision")?.as_str()?.to_owned();
+        let is_it = kept.decision.as_ref().is_none_or(|own| *own == decision);
+        is_it.then_some((id, UtcMicros::from_micros(time), decision))
+    });
+    Ok(named)
+}
+
+/// An address as events are searched by it.
+fn address(kept: &Kept) -> Option<Vec<u8>> {
+    if kept.order.action != Action::BlockAddress {
+        return None;
+    }
+    let octets = match kept.order.value.parse().ok()? {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+        IpAddr::V6(ip) => ip.octets(),
+    };
+    Some(octets.to_vec())
+}
