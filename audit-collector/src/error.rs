@@ -70,6 +70,12 @@ pub(crate) enum ApiError {
     NoSuchHold,
     #[error("a hold in force has that name, or there are as many as there may be")]
     HoldRefused,
+    #[error("there is no search with this id, or it is somebody else's own")]
+    NoSuchSearch,
+    #[error("there is a search with this name already")]
+    SearchExists,
+    #[error("there are as many searches as there may be: 100 of one owner, 500 for everybody")]
+    TooManySearches,
     #[error("this needs a bearer token")]
     TokenMissing,
     #[error("{0}")]
@@ -114,6 +120,8 @@ impl ApiError {
             | Self::DeadLetterRefused(_)
             | Self::ChangeAskedFor
             | Self::HoldRefused
+            | Self::SearchExists
+            | Self::TooManySearches
             | Self::NotesFull
             | Self::ResponsesOff
             | Self::ResponseSpared
@@ -133,6 +141,7 @@ impl ApiError {
             | Self::NoSuchDeadLetter
             | Self::NoSuchChange
             | Self::NoSuchHold
+            | Self::NoSuchSearch
             | Self::NoSuchAlert
             | Self::NoSuchRule
             | Self::NoSuchResponse
@@ -182,6 +191,9 @@ impl ApiError {
             Self::ChangeAskedFor => "change_asked_for",
             Self::NoSuchHold => "hold_not_found",
             Self::HoldRefused => "hold_refused",
+            Self::NoSuchSearch => "search_not_found",
+            Self::SearchExists => "search_exists",
+            Self::TooManySearches => "too_many_searches",
             Self::NoSuchPath => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::TokenMissing => "token_missing",

@@ -96,13 +96,13 @@ pub async fn run(
     let (detector, rules) = detector(&settings, &log, &spool, &mut helpers);
     following.spawn(detector.run(stop_following.clone()));
     let responding = responses(&settings, &log, &spool, &mut following, &stop_following)?;
-    let metrics = &settings.process.metrics;
-    shared::guard::metrics::watch(metrics, METRICS_PREFIX, &guard);
-    shared::spool::metrics::watch(metrics, METRICS_PREFIX, &spool);
-    watch_database(metrics, &database);
+    watch(&settings.process.metrics, &database, &guard, &spool);
     shared::http::metrics::start(&settings.process, shutdown.clone()).await?;
     let app = AppState {
-        answers: metrics.register(METRICS_PREFIX, Answers::register),
+        answers: settings
+            .process
+            .metrics
+            .register(METRICS_PREFIX, Answers::register),
         log,
         guard,
         spool,
@@ -242,7 +242,9 @@ fn responses(
     }))
 }
 
-fn watch_database(metrics: &Metrics, database: &Database) {
+fn watch(metrics: &Metrics, database: &Database, guard: &Arc<Guard>, spool: &Spool) {
+    shared::guard::metrics::watch(metrics, METRICS_PREFIX, guard);
+    shared::spool::metrics::watch(metrics, METRICS_PREFIX, spool);
     shared::database::metrics::watch(metrics, METRICS_PREFIX, database);
     completeness::metrics::watch(metrics, METRICS_PREFIX, database);
 }

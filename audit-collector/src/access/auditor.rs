@@ -7,6 +7,7 @@ use shared::guard::Admitted;
 use shared::http::problem::Problem;
 
 use super::RequestFacts;
+use super::scope::Scope;
 use crate::app::AppState;
 use crate::error::ApiError;
 
@@ -82,6 +83,15 @@ impl Auditor {
         };
         self.append(app, facts.with_detail("filter", filter)).await?;
         answer
+    }
+
+    /// Makes sure that the caller may do more than its request needs as such. A refusal is recorded.
+    pub(crate) async fn demand<S: Scope>(&self, app: &AppState) -> Result<(), Problem> {
+        let admitted = self.admitted.as_ref();
+        if admitted.is_some_and(|admitted| admitted.has_scope(S::NAME)) {
+            return Ok(());
+        }
+        Err(self.record_refusal(app, &ApiError::ScopeMissing(S::NAME)).await)
     }
 
     /// Records that the caller may not read, and returns the answer.

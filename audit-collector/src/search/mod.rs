@@ -1,4 +1,4 @@
-//! Reading the log: `GET /v1/events` and `GET /v1/events/{id}`.
+//! Reading the log: `GET /v1/events` and `GET /v1/events/{id}`, and searches that are kept (`/v1/searches`).
 
 mod body;
 mod condition;
@@ -9,6 +9,7 @@ mod handler;
 mod language;
 mod parameters;
 mod quantity;
+mod saved;
 mod statement;
 mod store;
 
@@ -33,4 +34,5 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::default()
         .routes(routes!(handler::list_events))
         .routes(routes!(handler::read_event))
+        .merge(saved::routes())
 }

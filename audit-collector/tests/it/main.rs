@@ -27,6 +27,7 @@ mod responses;
 mod retention;
 mod rollup;
 mod run;
+mod saved_search;
 mod search;
 mod sequencing;
 mod statistics;

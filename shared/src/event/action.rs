@@ -124,6 +124,12 @@ pub const RETENTION_CHANGE_CONFIRMED: &str = "retention_change_confirmed";
 pub const RETENTION_CHANGE_WITHDRAWN: &str = "retention_change_withdrawn";
 /// Events are kept whatever their age.
 pub const HOLD_ADDED: &str = "hold_added";
+/// A search was kept under a name.
+pub const SEARCH_SAVED: &str = "search_saved";
+/// A kept search was changed.
+pub const SEARCH_CHANGED: &str = "search_changed";
+/// A kept search was deleted.
+pub const SEARCH_DELETED: &str = "search_deleted";
 /// A receiver of forwarded events takes none.
 pub const FORWARDING_STALLED: &str = "forwarding_stalled";
 /// It takes them again.

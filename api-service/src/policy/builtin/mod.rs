@@ -226,6 +226,11 @@ const LOG: &[(&str, Method, &str, &str)] = &[
         "/v1/holds/{id}/release",
         "audit:respond",
     ),
+    ("search-list", Method::GET, "/v1/searches", "audit:read"),
+    ("search-add", Method::POST, "/v1/searches", "audit:read"),
+    ("search-read", Method::GET, "/v1/searches/{id}", "audit:read"),
+    ("search-change", Method::PATCH, "/v1/searches/{id}", "audit:read"),
+    ("search-delete", Method::DELETE, "/v1/searches/{id}", "audit:read"),
     ("forwarding-read", Method::GET, "/v1/forwarding", "audit:read"),
     ("dead-letter-list", Method::GET, "/v1/dead-letters", "audit:read"),
     (
