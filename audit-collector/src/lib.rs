@@ -86,9 +86,7 @@ pub async fn run(
     let (stop_intake, stop_leading) = (CancellationToken::new(), CancellationToken::new());
     let keeper = keeper(&settings, &log);
     let mut intake = tokio::spawn(intake(&settings, consumer, keeper.clone(), &stop_intake));
-    if let Some(dead) = settings.transport.consumer_of_dead() {
-        helpers.spawn(ingest::run(dead, keeper, Ingest::ONE_BY_ONE, stop_intake.clone()));
-    }
+    take_given_up(&settings, keeper, &mut helpers, &stop_intake);
     let mut leading = tokio::spawn(sequencing::run(log.clone(), stop_leading.clone()));
     let stop_following = CancellationToken::new();
     let mut following = follow_log(&settings, &log, &spool, &stop_following);
@@ -96,13 +94,11 @@ pub async fn run(
     let (detector, rules) = detector(&settings, &log, &spool, &mut helpers);
     following.spawn(detector.run(stop_following.clone()));
     let responding = responses(&settings, &log, &spool, &mut following, &stop_following)?;
-    watch(&settings.process.metrics, &database, &guard, &spool);
+    let metrics = &settings.process.metrics;
+    watch(metrics, &database, &guard, &spool);
     shared::http::metrics::start(&settings.process, shutdown.clone()).await?;
     let app = AppState {
-        answers: settings
-            .process
-            .metrics
-            .register(METRICS_PREFIX, Answers::register),
+        answers: metrics.register(METRICS_PREFIX, Answers::register),
         log,
         guard,
         spool,
@@ -145,6 +141,13 @@ fn keeper(settings: &Settings, log: &EventLog) -> Keeper {
         log: log.clone(),
         clock: settings.clock.clone(),
         counts: metrics.register(METRICS_PREFIX, ingest::Counts::register),
+    }
+}
+
+/// Takes what the broker gave up, one at a time, until `stop`.
+fn take_given_up(settings: &Settings, keeper: Keeper, helpers: &mut JoinSet<()>, stop: &CancellationToken) {
+    if let Some(dead) = settings.transport.consumer_of_dead() {
+        helpers.spawn(ingest::run(dead, keeper, Ingest::ONE_BY_ONE, stop.clone()));
     }
 }
 

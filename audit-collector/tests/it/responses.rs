@@ -183,6 +183,21 @@ async fn until_state(api: &TestApi, path: &str, state: &str) -> Value {
     .await
 }
 
+/// A refusal of 192.0.2.9, by that block if it says so.
+fn refused(decision: Option<&str>) -> Arrival {
+    let mut facts = request_facts();
+    facts.outcome = Outcome::Denied;
+    facts.client = Some(ClientFacts {
+        ip: Some("192.0.2.9".into()),
+        ..ClientFacts::default()
+    });
+    let facts = match decision {
+        Some(decision) => facts.with_detail("decision", decision),
+        None => facts,
+    };
+    arrival(event(at(30), facts))
+}
+
 async fn an_address_is_kept_out_until_the_order_is_undone(database: &TestDatabase) {
     let (collector, mut api, path) = with_alert(database).await;
     let mut responses = Responses::start(&collector.log, api.clock.clone(), 5).await;
@@ -218,19 +233,6 @@ async fn an_address_is_kept_out_until_the_order_is_undone(database: &TestDatabas
     );
 
     // A refusal for another reason is no proof.
-    let refused = |decision: Option<&str>| {
-        let mut facts = request_facts();
-        facts.outcome = Outcome::Denied;
-        facts.client = Some(ClientFacts {
-            ip: Some("192.0.2.9".into()),
-            ..ClientFacts::default()
-        });
-        let facts = match decision {
-            Some(decision) => facts.with_detail("decision", decision),
-            None => facts,
-        };
-        arrival(event(at(30), facts))
-    };
     let batch = [refused(None), refused(Some("blk_7")), refused(Some("blk_1"))];
     let proof = batch[2].event.id;
     collector.log.append(&batch, &[], at(31)).await.unwrap();
