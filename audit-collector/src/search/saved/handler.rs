@@ -104,6 +104,7 @@ pub(super) async fn add_search(
         changed_at: now,
     };
     let change = Change {
+        id: search.id,
         action: action::SEARCH_SAVED,
         status: StatusCode::CREATED,
         before: None,
@@ -158,6 +159,7 @@ pub(super) async fn change_search(
         ..before.clone()
     };
     let change = Change {
+        id,
         action: action::SEARCH_CHANGED,
         status: StatusCode::OK,
         before: Some(&before),
@@ -197,6 +199,7 @@ pub(super) async fn delete_search(
     seen.check(before.version)
         .map_err(|error| auditor.refuse(&error))?;
     let change = Change {
+        id,
         action: action::SEARCH_DELETED,
         status: StatusCode::NO_CONTENT,
         before: Some(&before),
@@ -206,8 +209,9 @@ pub(super) async fn delete_search(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A search before and after; one of the two may be missing.
+/// A search before and after: there is none before it is made, and none after it is deleted.
 struct Change<'s> {
+    id: Uuid,
     action: &'static str,
     status: StatusCode,
     before: Option<&'s SavedSearch>,
@@ -217,17 +221,13 @@ struct Change<'s> {
 impl Change<'_> {
     /// Makes it, once it is recorded.
     async fn make(self, mut tx: Tx<'_>, app: &AppState, auditor: &Auditor) -> Result<(), Problem> {
-        match (self.before, self.after) {
-            (_, Some(after)) => {
-                let kept = store::keep(&mut tx, after).await;
-                let kept = kept.map_err(|error| failed(auditor, &error))?;
-                kept.map_err(|no_room| auditor.refuse(&no_room.into()))?;
-            }
-            (Some(before), None) => {
-                let removed = store::remove(&mut tx, before.id).await;
-                removed.map_err(|error| failed(auditor, &error))?;
-            }
-            (None, None) => {}
+        if let Some(after) = self.after {
+            let kept = store::keep(&mut tx, after).await;
+            let kept = kept.map_err(|error| failed(auditor, &error))?;
+            kept.map_err(|no_room| auditor.refuse(&no_room.into()))?;
+        } else {
+            let removed = store::remove(&mut tx, self.id).await;
+            removed.map_err(|error| failed(auditor, &error))?;
         }
         let facts = auditor.facts_of(app, self.action, (Outcome::Success, self.status));
         let facts = facts
