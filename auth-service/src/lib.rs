@@ -39,7 +39,7 @@ mod token;
 mod upkeep;
 mod user;
 
-pub use service::{Service, new_setup_token, run};
+pub use service::{Service, new_responder_secret, new_setup_token, run};
 
 /// The service's name, in events and on the broker.
 pub const SERVICE: &str = "auth-service";

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use axum::Router;
+use secrecy::SecretString;
 use shared::database::Database;
 use shared::guard::Guard;
 use shared::http::serve::serve;
@@ -25,7 +26,7 @@ use crate::settings::Settings;
 use crate::signing_key::{KeyRing, Keys};
 use crate::throttle::{BucketKey, Refusals};
 use crate::token::MintRules;
-use crate::{SERVICE, enforcement, setup, signing_key, upkeep, user};
+use crate::{SERVICE, client, enforcement, setup, signing_key, upkeep, user};
 
 /// How long the end may wait for the last confirms; what is left stays in the database.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -166,6 +167,15 @@ pub async fn new_setup_token(settings: &Settings) -> Result<Option<String>, Star
     let token = setup::new_token(&database, settings.clock.now()).await;
     database.close().await;
     token
+}
+
+/// Makes a secret for the client by which a collector in the same process responds to alerts: the client's id, and the secret.
+/// The one before is void.
+pub async fn new_responder_secret(settings: &Settings) -> Result<(&'static str, SecretString), StartError> {
+    let database = open_database(settings).await?;
+    let credentials = client::responder::renew(&database, settings.clock.now()).await;
+    database.close().await;
+    credentials.map_err(StartError::failed)
 }
 
 async fn open_database(settings: &Settings) -> Result<Database, StartError> {

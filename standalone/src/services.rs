@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_collector::detection::DetectionSettings;
+use audit_collector::response::Credentials;
 use audit_collector::retention::Periods;
 use secrecy::SecretString;
 use shared::clock::{SharedClock, SystemClock};
@@ -71,7 +72,14 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
     };
     let common = Common::new(settings)?;
     let auth_settings = common.auth(settings, &addresses)?;
-    let collector_settings = common.collector(settings, &addresses)?;
+    let mut collector_settings = common.collector(settings, &addresses)?;
+    if collector_settings.responses.credentials.is_none() {
+        let (client_id, secret) = auth_service::new_responder_secret(&auth_settings).await?;
+        collector_settings.responses.credentials = Some(Credentials {
+            client_id: client_id.to_owned(),
+            secret,
+        });
+    }
     let door_settings = common.door(settings, &addresses)?;
     let stop_metrics = CancellationToken::new();
     let process = ProcessSettings {

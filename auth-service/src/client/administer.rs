@@ -191,7 +191,7 @@ pub(super) async fn delete_secret(
 }
 
 /// What an event tells of a secret.
-fn told_of_secret(name: &str, expires_at: UtcMicros) -> Value {
+pub(super) fn told_of_secret(name: &str, expires_at: UtcMicros) -> Value {
     json!({ "name": name, "expires_at": expires_at.to_string() })
 }
 
@@ -203,7 +203,8 @@ async fn own(tx: &mut Tx<'_>, id: &str) -> Result<Client, ApiError> {
         .ok_or(ApiError::NotFound)
 }
 
-async fn record(
+/// Tells of a change to a client.
+pub(super) async fn record(
     tx: &mut Tx<'_>,
     operator: &Operator,
     action: &str,

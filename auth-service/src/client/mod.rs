@@ -10,6 +10,7 @@ mod credentials;
 mod handler;
 mod model;
 mod registration;
+pub(crate) mod responder;
 pub(crate) mod secret;
 mod store;
 
