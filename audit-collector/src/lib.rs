@@ -12,6 +12,7 @@ mod enrichment;
 mod error;
 pub mod event_log;
 pub mod export;
+mod followers;
 pub mod forwarding;
 pub mod import;
 pub mod ingest;
@@ -35,7 +36,7 @@ use shared::database::Database;
 use shared::guard::Guard;
 use shared::guard::feed::{FeedSource, follow};
 use shared::guard::keys::{KeyOrigin, keep_fresh};
-use shared::http::client::{pooled_client, tls_config};
+use shared::http::client::pooled_client;
 use shared::http::metrics::Answers;
 use shared::http::serve::serve;
 use shared::runtime::cli::StartError;
@@ -45,20 +46,13 @@ use shared::spool::{self, Spool, SpoolSettings, SpoolTasks};
 use shared::token::{IssuerRules, Trust, TrustedIssuer};
 use shared::transport::Consumer;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use app::{AppState, router};
-use completeness::Counting;
-use detection::Detector;
-use detection::metrics::DetectionMetrics;
-use detection::rule::RuleSet;
 use event_log::EventLog;
 use export::Exports;
-use forwarding::Forwarding;
+use followers::{Followers, Parts};
 use ingest::{Ingest, Keeper};
-use response::Responding;
-use retention::Retention;
 use schema::SCHEMA;
 use settings::{SERVICE, Settings};
 use tail::Tails;
@@ -86,16 +80,18 @@ pub async fn run(
     let (stop_intake, stop_leading) = (CancellationToken::new(), CancellationToken::new());
     let keeper = keeper(&settings, &log);
     let mut intake = tokio::spawn(intake(&settings, consumer, keeper.clone(), &stop_intake));
-    take_given_up(&settings, keeper, &mut helpers, &stop_intake);
+    if let Some(dead) = settings.transport.consumer_of_dead() {
+        helpers.spawn(ingest::run(dead, keeper, Ingest::ONE_BY_ONE, stop_intake.clone()));
+    }
     let mut leading = tokio::spawn(sequencing::run(log.clone(), stop_leading.clone()));
-    let stop_following = CancellationToken::new();
-    let mut following = follow_log(&settings, &log, &spool, &stop_following);
-    forward(&settings, &log, &spool, (&mut following, &stop_following))?;
-    let (detector, rules) = detector(&settings, &log, &spool, &mut helpers);
-    following.spawn(detector.run(stop_following.clone()));
-    let responding = responses(&settings, &log, &spool, &mut following, &stop_following)?;
+    let parts = Parts {
+        settings: &settings,
+        log: &log,
+        spool: &spool,
+    };
+    let (mut followers, offered) = Followers::start(parts, &mut helpers)?;
     let metrics = &settings.process.metrics;
-    watch(metrics, &database, &guard, &spool);
+    observe(metrics, &guard, &spool, &database);
     shared::http::metrics::start(&settings.process, shutdown.clone()).await?;
     let app = AppState {
         answers: metrics.register(METRICS_PREFIX, Answers::register),
@@ -103,8 +99,8 @@ pub async fn run(
         guard,
         spool,
         trusted_proxies: settings.process.trusted_proxies.clone().into(),
-        rules,
-        responding,
+        rules: offered.rules,
+        responding: offered.responding,
         consuming,
         tails: Tails::new(Tails::COUNT_MAX, shutdown.clone()),
         exports: Exports::new(Exports::COUNT_MAX),
@@ -117,12 +113,11 @@ pub async fn run(
         () = serve(listener, settings.process.traces.over(router(app)), shutdown) => None,
         _ = &mut intake => Some("intake ended by itself"),
         _ = &mut leading => Some("sequencing ended by itself"),
-        _ = following.join_next() => Some("what follows the log ended by itself"),
+        () = followers.ended() => Some("what follows the log ended by itself"),
         () = spool_tasks.ended() => Some("the spool ended by itself"),
         _ = helpers.join_next() => Some("a background task ended by itself"),
     };
-    stop_following.cancel();
-    while following.join_next().await.is_some() {}
+    followers.stop().await;
     // Intake still runs while the spool is closed, so that the collector's own last events are stored as well.
     spool_tasks.close().await;
     stop_intake.cancel();
@@ -144,13 +139,6 @@ fn keeper(settings: &Settings, log: &EventLog) -> Keeper {
     }
 }
 
-/// Takes what the broker gave up, one at a time, until `stop`.
-fn take_given_up(settings: &Settings, keeper: Keeper, helpers: &mut JoinSet<()>, stop: &CancellationToken) {
-    if let Some(dead) = settings.transport.consumer_of_dead() {
-        helpers.spawn(ingest::run(dead, keeper, Ingest::ONE_BY_ONE, stop.clone()));
-    }
-}
-
 /// Events in, until `stop`.
 fn intake(
     settings: &Settings,
@@ -166,86 +154,8 @@ fn intake(
     ingest::run(consumer, keeper, gathering, stop.clone())
 }
 
-/// Everything that follows the log, and tells what it finds through the spool.
-fn follow_log(settings: &Settings, log: &EventLog, spool: &Spool, stop: &CancellationToken) -> JoinSet<()> {
-    let mut following = JoinSet::new();
-    let counting = Counting {
-        spool: spool.clone(),
-        clock: settings.clock.clone(),
-        gap_after: settings.gap_after,
-    };
-    following.spawn(completeness::run(log.clone(), counting, stop.clone()));
-    following.spawn(rollup::run(log.clone(), stop.clone()));
-    let retention = Retention {
-        database: log.database().clone(),
-        periods: settings.retention.clone(),
-        spool: spool.clone(),
-        clock: settings.clock.clone(),
-    };
-    following.spawn(retention::run(retention, stop.clone()));
-    following
-}
-
-/// The detector with the rules in force, which are kept up to date.
-fn detector(
-    settings: &Settings,
-    log: &EventLog,
-    spool: &Spool,
-    helpers: &mut JoinSet<()>,
-) -> (Detector, watch::Receiver<RuleSet>) {
-    let detection = &settings.detection;
-    let (rules, in_force) = watch::channel(detection.rules.clone());
-    helpers.spawn(detection::reload::follow(detection.source.clone(), rules));
-    let metrics = &settings.process.metrics;
-    let detector = Detector {
-        log: log.clone(),
-        rules: in_force.clone(),
-        places: detection.places.clone(),
-        spool: spool.clone(),
-        clock: settings.clock.clone(),
-        metrics: metrics.register(METRICS_PREFIX, DetectionMetrics::register),
-    };
-    (detector, in_force)
-}
-
-/// Tells the receivers of the settings what comes.
-fn forward(
-    settings: &Settings,
-    log: &EventLog,
-    spool: &Spool,
-    (following, stop): (&mut JoinSet<()>, &CancellationToken),
-) -> Result<(), StartError> {
-    let forwarding = Forwarding {
-        log: log.clone(),
-        spool: spool.clone(),
-        clock: settings.clock.clone(),
-        client: pooled_client().map_err(StartError::failed)?,
-        tls: Arc::new(tls_config().map_err(StartError::failed)?),
-    };
-    for receiver in settings.receivers.clone() {
-        following.spawn(forwarding::run(forwarding.clone(), receiver, stop.clone()));
-    }
-    Ok(())
-}
-
-/// Has responses carried out, where somebody has been named who may order them.
-fn responses(
-    settings: &Settings,
-    log: &EventLog,
-    spool: &Spool,
-    following: &mut JoinSet<()>,
-    stop: &CancellationToken,
-) -> Result<Option<Responding>, StartError> {
-    let proxies = &settings.process.trusted_proxies;
-    let parts = (log, spool, &settings.clock);
-    let made = response::responder(&settings.responses, &settings.auth_url, proxies, parts)?;
-    Ok(made.map(|(responder, responding)| {
-        following.spawn(responder.run(stop.clone()));
-        responding
-    }))
-}
-
-fn watch(metrics: &Metrics, database: &Database, guard: &Arc<Guard>, spool: &Spool) {
+/// What is counted of parts that do not count themselves.
+fn observe(metrics: &Metrics, guard: &Arc<Guard>, spool: &Spool, database: &Database) {
     shared::guard::metrics::watch(metrics, METRICS_PREFIX, guard);
     shared::spool::metrics::watch(metrics, METRICS_PREFIX, spool);
     shared::database::metrics::watch(metrics, METRICS_PREFIX, database);

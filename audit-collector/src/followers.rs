@@ -1,0 +1,139 @@
+//! The tasks that follow the log. Every collector runs them; of each, one at a time leads.
+
+use std::sync::Arc;
+
+use shared::http::client::{pooled_client, tls_config};
+use shared::runtime::cli::StartError;
+use shared::runtime::shutdown::CancellationToken;
+use shared::spool::Spool;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::completeness::Counting;
+use crate::detection::metrics::DetectionMetrics;
+use crate::detection::rule::RuleSet;
+use crate::detection::{self, Detector};
+use crate::event_log::EventLog;
+use crate::forwarding::{self, Forwarding};
+use crate::response::{self, Responding};
+use crate::retention::{self, Retention};
+use crate::settings::Settings;
+use crate::{METRICS_PREFIX, completeness, rollup};
+
+/// What they work with.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) log: &'a EventLog,
+    pub(crate) spool: &'a Spool,
+}
+
+/// What requests need of them.
+pub(crate) struct Offered {
+    pub(crate) rules: watch::Receiver<RuleSet>,
+    pub(crate) responding: Option<Responding>,
+}
+
+/// The tasks at work.
+#[derive(Default)]
+pub(crate) struct Followers {
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Followers {
+    pub(crate) fn start(parts: Parts<'_>, helpers: &mut JoinSet<()>) -> Result<(Self, Offered), StartError> {
+        let mut followers = Self::default();
+        followers.count(parts);
+        followers.retain(parts);
+        followers.forward(parts)?;
+        let rules = followers.detect(parts, helpers);
+        let responding = followers.respond(parts)?;
+        Ok((followers, Offered { rules, responding }))
+    }
+
+    /// Waits until one ends by itself.
+    pub(crate) async fn ended(&mut self) {
+        self.tasks.join_next().await;
+    }
+
+    /// Ends them, each after the step it is at.
+    pub(crate) async fn stop(mut self) {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    /// Completeness and the counts of statistics.
+    fn count(&mut self, Parts { settings, log, spool }: Parts<'_>) {
+        let counting = Counting {
+            spool: spool.clone(),
+            clock: settings.clock.clone(),
+            gap_after: settings.gap_after,
+        };
+        self.tasks
+            .spawn(completeness::run(log.clone(), counting, self.stop.clone()));
+        self.tasks.spawn(rollup::run(log.clone(), self.stop.clone()));
+    }
+
+    fn retain(&mut self, Parts { settings, log, spool }: Parts<'_>) {
+        let retention = Retention {
+            database: log.database().clone(),
+            periods: settings.retention.clone(),
+            spool: spool.clone(),
+            clock: settings.clock.clone(),
+        };
+        self.tasks.spawn(retention::run(retention, self.stop.clone()));
+    }
+
+    /// Tells the receivers of the settings what comes.
+    fn forward(&mut self, Parts { settings, log, spool }: Parts<'_>) -> Result<(), StartError> {
+        let forwarding = Forwarding {
+            log: log.clone(),
+            spool: spool.clone(),
+            clock: settings.clock.clone(),
+            client: pooled_client().map_err(StartError::failed)?,
+            tls: Arc::new(tls_config().map_err(StartError::failed)?),
+        };
+        for receiver in settings.receivers.clone() {
+            self.tasks
+                .spawn(forwarding::run(forwarding.clone(), receiver, self.stop.clone()));
+        }
+        Ok(())
+    }
+
+    /// The detector with the rules in force, which are kept up to date.
+    fn detect(
+        &mut self,
+        Parts { settings, log, spool }: Parts<'_>,
+        helpers: &mut JoinSet<()>,
+    ) -> watch::Receiver<RuleSet> {
+        let detection = &settings.detection;
+        let (rules, in_force) = watch::channel(detection.rules.clone());
+        helpers.spawn(detection::reload::follow(detection.source.clone(), rules));
+        let metrics = &settings.process.metrics;
+        let detector = Detector {
+            log: log.clone(),
+            rules: in_force.clone(),
+            places: detection.places.clone(),
+            spool: spool.clone(),
+            clock: settings.clock.clone(),
+            metrics: metrics.register(METRICS_PREFIX, DetectionMetrics::register),
+        };
+        self.tasks.spawn(detector.run(self.stop.clone()));
+        in_force
+    }
+
+    /// Has responses carried out, where somebody has been named who may order them.
+    fn respond(
+        &mut self,
+        Parts { settings, log, spool }: Parts<'_>,
+    ) -> Result<Option<Responding>, StartError> {
+        let proxies = &settings.process.trusted_proxies;
+        let parts = (log, spool, &settings.clock);
+        let made = response::responder(&settings.responses, &settings.auth_url, proxies, parts)?;
+        Ok(made.map(|(responder, responding)| {
+            self.tasks.spawn(responder.run(self.stop.clone()));
+            responding
+        }))
+    }
+}
