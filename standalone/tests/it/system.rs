@@ -24,6 +24,8 @@ pub(crate) struct System {
     door_port: u16,
     policy: String,
     processes: BTreeMap<String, Child>,
+    /// What else collectors are started with.
+    pub(crate) collector_environment: Vec<(&'static str, String)>,
 }
 
 /// One of the three services' programs.
@@ -79,6 +81,7 @@ impl System {
             door_port,
             policy,
             processes,
+            collector_environment: Vec::new(),
         })
     }
 
@@ -121,8 +124,22 @@ impl System {
         self.start("auth", AUTH, &environment);
     }
 
+    /// Gives the collector a client by which it responds to alerts, and starts it anew.
+    pub(crate) fn let_collector_respond(&mut self, administrator: &str) {
+        let (client, secret) = self.add_machine(administrator, &["admin"]);
+        let secret_file = self.path("responder.secret");
+        std::fs::write(&secret_file, secret).unwrap();
+        self.collector_environment.extend([
+            ("RESPONDER_CLIENT", client),
+            ("RESPONDER_SECRET_FILE", secret_file),
+        ]);
+        self.terminate("collector");
+        self.restart("collector");
+        self.until_all_ready();
+    }
+
     pub(crate) fn start_collector(&mut self, name: &str, port: u16) {
-        let environment = [
+        let mut environment = vec![
             ("LISTEN", format!("127.0.0.1:{port}")),
             ("ISSUER", self.issuer.clone()),
             ("AUTH_URL", format!("http://127.0.0.1:{}", self.auth_port)),
@@ -132,6 +149,7 @@ impl System {
             ),
             ("SPOOL_DIR", self.path("spool-collector")),
         ];
+        environment.extend(self.collector_environment.iter().cloned());
         self.start(name, COLLECTOR, &environment);
     }
 
