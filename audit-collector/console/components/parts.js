@@ -71,15 +71,15 @@ export function Dialog({ title, onClose, children }) {
   </dialog>`;
 }
 
-// Asks before something is done, does it, and says what kept it from being done.
-export function Confirm({ title, children, action, act, onClose, onDone, danger = true }) {
+// Asks before something is done, does it, and says what kept it from being done. With `keep`, it stays open afterwards.
+export function Confirm({ title, children, action, act, onClose, onDone, danger = true, keep = false }) {
   const [state, setState] = useState({});
   const submit = async (event) => {
     event.preventDefault();
     setState({ busy: true });
     try {
       const done = await act();
-      onClose();
+      if (!keep) onClose();
       onDone?.(done);
     } catch (error) {
       setState({ error });

@@ -7,7 +7,9 @@ import { Moment, minute, moment, number } from '../format.js';
 import { t } from '../i18n.js';
 import { change, link } from '../url.js';
 import { About, AlertTable, Severity } from '../components/alerts.js';
+import { Acts, Notes } from '../components/case.js';
 import { Answer, Empty, Heading, Panel } from '../components/parts.js';
+import { Responses } from '../components/responses.js';
 
 const PAGE = 50;
 // Events of the evidence that are shown: as many as a filter has room for.
@@ -69,7 +71,8 @@ function Alert({ fingerprint }) {
         ${alert.withdrawn_at && html`<p class="notice">${t('alerts.withdrawn')} <${Moment} time=${alert.withdrawn_at} as=${moment} /></p>`}
         <section class="panel" aria-label=${alert.title}><dl class="facts">
           <dt>${t('alerts.about')}</dt><dd><${About} group=${alert.group} linked=${true} /></dd>
-          <dt>${t('alerts.status')}</dt><dd>${t(`status.${alert.status}`)}</dd>
+          <dt>${t('alerts.status')}</dt><dd>${t(`status.${alert.status}`)} ${alert.verdict && t(`verdict.${alert.verdict}`)}</dd>
+          <dt>${t('case.assignee')}</dt><dd>${alert.assignee ?? t('case.nobody')}</dd>
           <dt>${t('alerts.value')}</dt><dd>${number(alert.value)}</dd>
           <dt>${t('alerts.since')}</dt><dd><${Moment} time=${alert.since} as=${moment} /></dd>
           <dt>${t('alerts.fired')}</dt><dd><${Moment} time=${alert.fired_at} as=${moment} /></dd>
@@ -79,7 +82,10 @@ function Alert({ fingerprint }) {
           <dt>${t('alerts.rule')}</dt><dd><code>${alert.rule}</code> <span class="muted small">${alert.rule_version}</span></dd>
           <dt>${t('fact.id')}</dt><dd><code>${alert.fingerprint}</code></dd>
         </dl></section>
+        <${Acts} alert=${alert} onChanged=${answer.again} />
+        <${Responses} alert=${alert} onChanged=${answer.again} />
         <${Evidence} ids=${alert.evidence} />
+        <${Notes} alert=${alert} onChanged=${answer.again} />
       </div>`;
     }}<//>
   </div>`;
@@ -92,7 +98,7 @@ function Evidence({ ids }) {
   const answer = useAnswer(q, (signal) => get('/v1/events', { q, limit: EVIDENCE }, signal));
   const more = html`<a class="small" href=${link('events', { q, last: 'all', all: '1' })}>${t('alerts.search')}</a>`;
   return html`<${Panel} title=${t('alerts.evidence', { count: number(ids.length) })} more=${more}>
-    <${Answer} answer=${answer}>${({ events }) => html`<div class="scroll"><table>
+    <${Answer} answer=${answer}>${({ events }) => html`<div class="scroll" tabindex="0" role="group" aria-label=${t('alerts.evidence', { count: number(ids.length) })}><table>
       <caption class="hidden">${t('alerts.evidence', { count: number(ids.length) })}</caption>
       <thead><tr>${DEFAULT_COLUMNS.map((name) => html`<th scope="col" class=${COLUMNS[name].number ? 'number' : ''}>${t(`column.${name}`)}</th>`)}</tr></thead>
       <tbody>${events.toReversed().map(

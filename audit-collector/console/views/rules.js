@@ -12,11 +12,8 @@ export default function Rules({ rest }) {
   return rest[0] ? html`<${Rule} id=${rest[0]} />` : html`<${List} />`;
 }
 
-// The share of closed alerts that were right; unknown until one is closed.
-function precision({ firings }) {
-  const judged = firings.true + firings.false + firings.benign;
-  return judged === 0 ? '—' : percent(firings.true / judged);
-}
+// Unknown until one of its alerts is judged.
+const precision = (rule) => (rule.firings.precision === null ? '—' : percent(rule.firings.precision));
 
 function Standing({ status }) {
   return html`<span class="badge ${status === 'live' ? 'good' : 'warn'}">${t(`rules.${status}`)}</span>`;

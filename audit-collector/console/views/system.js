@@ -1,4 +1,4 @@
-// Whether the log is whole: what is missing of whom, and what came and could not be stored as an event.
+// Whether the log is whole: what is missing of whom, and what came and could not be stored as an event, and for how long it is kept.
 
 import { html, useMemo } from '../html.js';
 import { get, useAnswer } from '../api.js';
@@ -10,6 +10,7 @@ import { condition } from '../filter.js';
 import { DeadLetters } from '../components/dead_letters.js';
 import { Answer, Empty, Heading, Panel } from '../components/parts.js';
 import { PeriodChoice } from '../components/period.js';
+import { Retention } from '../components/retention.js';
 
 const COMPLETE = { complete: 'people.yes', incomplete: 'people.no', unknown: 'system.unknown' };
 
@@ -36,6 +37,7 @@ export default function System({ params }) {
       <//>
     </div>`}<//>
     <${DeadLetters} />
+    <${Retention} />
   </div>`;
 }
 

@@ -250,6 +250,74 @@ test('a token with a trick raises an alert that leads to its evidence and its ru
   await page.getByRole('region', { name: 'Open alerts' }).getByRole('link', { name: /A token tries a trick/ }).first().waitFor();
 });
 
+test('an alert is worked through to a session that every door refuses, and a block about it is undone', async () => {
+  const { page } = signedIn;
+  const token = await logInByApi();
+  assert.equal((await me(token)).status, 200);
+  const { sid } = JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));
+  await page.goto(consoleAt('#/alerts?status=open&severity=high'));
+  await page.getByRole('link', { name: 'A token tries a trick with its algorithm or header' }).first().click();
+  await page.getByRole('button', { name: 'Take it' }).click();
+  await page.getByText('acknowledged', { exact: true }).waitFor();
+  await page.getByLabel('A note').fill(HOSTILE);
+  await page.getByRole('button', { name: 'Add the note' }).click();
+  await page.locator('.note', { hasText: HOSTILE }).waitFor();
+
+  const respond = async (what, value) => {
+    await page.getByRole('button', { name: 'Respond…' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('What').selectOption(what);
+    await dialog.getByLabel('Who').fill(value);
+    await dialog.getByLabel('Reason').fill('it was forged');
+    await assertAccessible(page, 'a response');
+    await dialog.getByRole('button', { name: 'Show what would happen' }).click();
+    await dialog.getByText(value).waitFor();
+    await assertAccessible(page, 'what would happen');
+    await dialog.getByRole('button', { name: 'Do it' }).click();
+    return page.getByRole('row', { name: value });
+  };
+  await (await respond('End the session', sid)).getByText('in force').waitFor();
+  let status = 200;
+  for (const end = Date.now() + 5000; status === 200 && Date.now() < end; ) ({ status } = await me(token));
+  assert.equal(status, 401);
+
+  const row = await respond('Block the address', '198.51.100.9');
+  await row.getByText('in force').waitFor();
+  await row.getByRole('button', { name: 'Undo 198.51.100.9' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Undo' }).click();
+  await row.getByText('undone').waitFor();
+
+  await page.getByRole('button', { name: 'Close…' }).click();
+  await page.getByRole('dialog').getByLabel('an attack').check();
+  await page.getByRole('dialog').getByRole('button', { name: 'Close', exact: true }).last().click();
+  await page.getByRole('button', { name: 'Open again' }).waitFor();
+  await assertAccessible(page, 'a closed alert');
+});
+
+test('events are held, and their release waits for a second person', async () => {
+  const { page } = signedIn;
+  await page.getByRole('link', { name: 'System', exact: true }).click();
+  await page.getByRole('button', { name: 'New hold…' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Name').fill('incident 42');
+  await dialog.getByLabel('Events').fill('user:root');
+  await dialog.getByLabel('Reason').fill(HOSTILE);
+  await dialog.getByRole('button', { name: 'Hold', exact: true }).click();
+  await page.getByRole('button', { name: 'Release incident 42' }).waitFor();
+  await assertAccessible(page, 'a hold');
+
+  await page.getByRole('button', { name: 'Release incident 42' }).click();
+  await dialog.getByLabel('Reason').fill('it is over');
+  await dialog.getByRole('button', { name: 'Ask for the release' }).click();
+
+  await page.getByText('Release the hold “incident 42”').waitFor();
+  // Whoever asked does not confirm.
+  assert.equal(await page.getByRole('button', { name: 'Confirm', exact: true }).count(), 0);
+  await page.getByRole('button', { name: 'Withdraw' }).click();
+  await dialog.getByRole('button', { name: 'Withdraw' }).click();
+  await page.getByText('Waiting for a second person').waitFor({ state: 'detached' });
+});
+
 test('an address is blocked and let in again', async () => {
   const { page } = signedIn;
   await page.getByRole('link', { name: 'Blocks', exact: true }).click();

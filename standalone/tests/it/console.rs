@@ -58,7 +58,8 @@ fn the_console_works_in_a_browser_on_the_three_services() {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let Some(mut system) = System::new() else { return };
     system.start_all();
-    system.sign_in_first_admin("gatelog");
+    let administrator = system.sign_in_first_admin("gatelog");
+    system.let_collector_respond(administrator["access_token"].as_str().unwrap());
 
     drive(
         system.url(),
