@@ -194,17 +194,7 @@ impl Client {
                 .uri(format!("{url}/orders"))
                 .header("authorization", format!("Bearer {}", tokens.orders))
                 .body(Body::from(vec![b'o'; ORDER_BYTES])),
-            Question::Mint(audience) => {
-                let pair = STANDARD.encode(format!("{}:{}", self.credentials.id, self.credentials.secret));
-                Request::builder()
-                    .method(Method::POST)
-                    .uri(format!("{url}/oauth/token"))
-                    .header("authorization", format!("Basic {pair}"))
-                    .header("content-type", "application/x-www-form-urlencoded")
-                    .body(Body::from(format!(
-                        "grant_type=client_credentials&resource={audience}"
-                    )))
-            }
+            Question::Mint(audience) => return mint(url, &self.credentials, audience),
         }?)
     }
 
@@ -222,6 +212,18 @@ impl Client {
             tokens.gatelog = token;
         }
     }
+}
+
+/// Asks a door for a token of the machine's own.
+pub fn mint(door: &str, credentials: &Credentials, audience: &str) -> Outcome<Request<Body>> {
+    let pair = STANDARD.encode(format!("{}:{}", credentials.id, credentials.secret));
+    let form = format!("grant_type=client_credentials&resource={audience}");
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(format!("{door}/oauth/token"))
+        .header("authorization", format!("Basic {pair}"))
+        .header("content-type", "application/x-www-form-urlencoded");
+    Ok(request.body(Body::from(form))?)
 }
 
 /// The `jti` in a token's claims.

@@ -3,16 +3,23 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
+use http::Request;
+use serde_json::Value;
+
 use crate::Outcome;
 use crate::deployment::Deployment;
 use crate::http::HttpClient;
-use crate::load::Ledger;
+use crate::load::{Ledger, mint};
 use crate::shell::eventually;
 use crate::verdict::{Numbers, Stored, Verdict};
 
 /// How long all may take to be healthy and to store everything. Far more than it does, since a loaded machine is slow; what
 /// is lost is not found later either.
 const REST_MAX: Duration = Duration::from_mins(4);
+
+/// Events that may not be counted yet when completeness is asked: the asking makes some itself.
+const LAG_MAX: u64 = 50;
 
 /// How a deployment came to rest.
 #[derive(Debug)]
@@ -51,8 +58,12 @@ pub async fn settle(
     })
     .await;
     let mut verdict = Verdict::of(ledger, &stored(deployment).await?);
-    if let Err(error) = drained {
-        verdict.oddities.push(error.to_string());
+    let agreed = eventually("completeness agrees", REST_MAX, async || {
+        agreement(deployment, verdict.missing_numbers).await
+    })
+    .await;
+    for failed in [drained, agreed].into_iter().filter_map(Result::err) {
+        verdict.oddities.push(failed.to_string());
     }
     for service in deployment.services() {
         verdict.oddities.extend(service.process.take_ends());
@@ -91,6 +102,36 @@ async fn still_waiting(deployment: &Deployment) -> Outcome<Option<()>> {
         return Err(format!("{doors} doors have {boots} spools").into());
     }
     Ok(Some(()))
+}
+
+/// `Some` when the product's own account of its log names as many missing numbers as are missing, and nothing worse; an error
+/// says what it names. That boots ended without a word is true after a kill.
+async fn agreement(deployment: &Deployment, missing: u64) -> Outcome<Option<()>> {
+    let client = HttpClient::new()?;
+    let door = deployment.doors.first().ok_or("no door")?.url();
+    let token = client
+        .send(mint(&door, &deployment.credentials, "gatelog")?)
+        .await?;
+    let token = token.text("access_token").ok_or("no access token")?;
+    let collector = deployment.collectors.first().ok_or("no collector")?.url();
+    let request = Request::get(format!("{collector}/v1/completeness"))
+        .header("authorization", format!("Bearer {token}"));
+    let answer = client.send(request.body(Body::empty())?).await?;
+    let account: Value = serde_json::from_slice(&answer.body)?;
+    let findings = account
+        .get("findings")
+        .and_then(Value::as_array)
+        .ok_or("no findings")?;
+    let kinds = findings.iter().filter_map(|finding| finding.get("kind"));
+    let is_worse = kinds
+        .into_iter()
+        .any(|kind| kind == "altered" || kind == "number_reused");
+    let counted = account.get("missing").and_then(Value::as_u64);
+    let lag = account.get("lag").and_then(Value::as_u64);
+    if counted == Some(missing) && lag.is_some_and(|lag| lag < LAG_MAX) && !is_worse {
+        return Ok(Some(()));
+    }
+    Err(format!("{missing} numbers are missing, and it says {account}").into())
 }
 
 async fn stored(deployment: &Deployment) -> Outcome<Stored> {
