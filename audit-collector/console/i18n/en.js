@@ -92,6 +92,7 @@ export default {
   'overview.no_alerts': 'No open alert.',
   'overview.whole': 'The log is complete.',
   'overview.not_whole': 'The log is not complete: {missing} events are missing.',
+  'overview.unknown': 'Nobody vouches for this period: no source has been heard.',
   'overview.sources': '{live} sources report, {silent} are silent.',
   'overview.none': 'None in this period.',
   'chart.hint': 'Drag over the chart to zoom in.',

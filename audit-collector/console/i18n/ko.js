@@ -92,6 +92,7 @@ export default {
   'overview.no_alerts': '열린 경보가 없습니다.',
   'overview.whole': '기록이 완전합니다.',
   'overview.not_whole': '기록이 완전하지 않습니다. 이벤트 {missing}개가 없습니다.',
+  'overview.unknown': '이 기간을 보증할 원본이 없습니다. 아무 원본도 보고하지 않았습니다.',
   'overview.sources': '보고 중인 원본 {live}개, 응답 없는 원본 {silent}개.',
   'overview.none': '이 기간에는 없습니다.',
   'chart.hint': '차트 위를 끌면 확대됩니다.',

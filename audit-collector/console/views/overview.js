@@ -89,13 +89,14 @@ function Tiles({ requests, signIns, summary, to }) {
   </div>`;
 }
 
-// Whether the log can be trusted for the period: said only when it is known.
+const WHOLE = { complete: 'overview.whole', incomplete: 'overview.not_whole', unknown: 'overview.unknown' };
+
+// Whether the log can be trusted for the period.
 function Whole({ whole }) {
   if (!whole) return null;
   const { live, silent } = whole.sources;
-  const word = whole.complete ? 'overview.whole' : 'overview.not_whole';
   return html`<p class="notice ${whole.complete ? '' : 'bad'}">
-    <a href=${link('system')}>${t(word, { missing: number(whole.missing) })}</a>
+    <a href=${link('system')}>${t(WHOLE[whole.verdict], { missing: number(whole.missing) })}</a>
     <span class="muted"> ${t('overview.sources', { live: number(live), silent: number(silent) })}</span>
   </p>`;
 }

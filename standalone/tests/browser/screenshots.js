@@ -43,4 +43,9 @@ await settled();
 await page.locator('tbody tr.row').first().click();
 const life = await page.getByRole('link', { name: 'Life of the session' }).getAttribute('href');
 await shoot(life.slice(2), 'timeline', { theme: 'dark' });
+// What the rules found, and what can be done about it.
+await page.goto(`${origin}/console/#/alerts`);
+await settled();
+const alert = await page.locator('tbody a').first().getAttribute('href');
+await shoot(alert.slice(2), 'alert');
 await browser.close();
