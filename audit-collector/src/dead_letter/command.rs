@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use axum::http::StatusCode;
 use clap::{Args, Subcommand};
+use http::StatusCode;
 use shared::clock::UtcMicros;
 use shared::database::Database;
 use shared::event::{Actor, Class, Draft, Facts, Identity, Outcome};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use axum::http::Uri;
+use http::Uri;
 use url::{Host, Url};
 
 use crate::search::Filter;

@@ -1,6 +1,6 @@
 //! The settings of forwarding.
 
-use axum::http::Uri;
+use http::Uri;
 use secrecy::ExposeSecret as _;
 use shared::clock::UtcMicros;
 use shared::runtime::settings::{Reader, SecretText, Setting};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, USER_AGENT};
-use axum::http::{Request, StatusCode, Uri};
+use http::header::{CONTENT_TYPE, USER_AGENT};
+use http::{Request, StatusCode, Uri};
 use shared::clock::UtcMicros;
 use shared::http::client::PooledClient;
 use tokio::time::timeout;
@@ -19,7 +19,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 pub enum WebhookError {
     /// The address cannot be put into a request.
     #[error("the request cannot be built: {0}")]
-    Unbuildable(#[from] axum::http::Error),
+    Unbuildable(#[from] http::Error),
     /// No connection, or it broke.
     #[error("the receiver cannot be reached: {0}")]
     Unreachable(#[from] hyper_util::client::legacy::Error),

@@ -37,6 +37,9 @@ const LAYERS: [(&str, &[&str], &[&str]); 8] = [
             "api-service/src/layer/",
             "api-service/src/proxy/",
             "audit-collector/src/access/",
+            // Who asks others speaks HTTP too.
+            "audit-collector/src/response/auth.rs",
+            "audit-collector/src/webhook/send.rs",
             "auth-service/src/request/",
             // RFC 6749 has forms and answers of its own.
             "auth-service/src/token/answer.rs",

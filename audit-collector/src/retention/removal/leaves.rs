@@ -6,15 +6,7 @@ use std::collections::BTreeMap;
 use aws_lc_rs::digest::{Context, SHA256};
 use uuid::Uuid;
 
-/// An event that was removed.
-#[derive(Debug, sqlx::FromRow)]
-pub(super) struct Gone {
-    pub(super) batch_id: Uuid,
-    pub(super) ordinal: i32,
-    pub(super) time: i64,
-    pub(super) id: Uuid,
-    pub(super) body: Vec<u8>,
-}
+use super::store::Gone;
 
 /// The leaves of each batch, and the first of their ordinals.
 pub(super) fn leaves(gone: &[Gone]) -> BTreeMap<Uuid, (i32, Vec<u8>)> {

@@ -6,9 +6,19 @@ use shared::event::Class;
 use uuid::Uuid;
 
 use super::Kept;
-use super::leaves::{Gone, leaves};
+use super::leaves::leaves;
 use crate::retention::rule::Cutoff;
 use crate::search::{Dialect, Statement, Value, bound};
+
+/// An event that was removed.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct Gone {
+    pub(super) batch_id: Uuid,
+    pub(super) ordinal: i32,
+    pub(super) time: i64,
+    pub(super) id: Uuid,
+    pub(super) body: Vec<u8>,
+}
 
 /// Events in one transaction: few enough that intake, which shares SQLite's only writer, does not wait for long.
 const EVENTS_MAX: i64 = 500;
