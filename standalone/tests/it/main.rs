@@ -12,7 +12,6 @@ mod pipeline;
 mod python;
 mod readme;
 mod reload;
-mod responses;
 mod revocation;
 mod servers;
 mod streams;

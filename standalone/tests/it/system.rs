@@ -25,7 +25,7 @@ pub(crate) struct System {
     policy: String,
     processes: BTreeMap<String, Child>,
     /// What else collectors are started with.
-    pub(crate) collector_environment: Vec<(&'static str, String)>,
+    collector_environment: Vec<(&'static str, String)>,
 }
 
 /// One of the three services' programs.
