@@ -57,9 +57,11 @@ async function json(path, options) {
 
 export const get = (path, params, signal) => json(withQuery(path, params), { signal });
 export const post = (path, body = {}) => json(path, { method: 'POST', body });
-export const patch = (path, version, body) =>
-  json(path, { method: 'PATCH', body, headers: { 'if-match': `"${version}"` } });
-export const remove = (path) => json(path, { method: 'DELETE' });
+
+// What was seen is what is changed: `version` is that of the answer before.
+const seen = (version) => ({ 'if-match': `"${version}"` });
+export const patch = (path, version, body) => json(path, { method: 'PATCH', body, headers: seen(version) });
+export const remove = (path, version) => json(path, { method: 'DELETE', headers: version === undefined ? {} : seen(version) });
 
 // Asks by `ask(signal)` whenever `key` changes: `{data, error, loading, again}`. The answer before stays visible meanwhile.
 export function useAnswer(key, ask) {

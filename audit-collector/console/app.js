@@ -7,6 +7,7 @@ import { useObservable } from './observable.js';
 import { preferences } from './preferences.js';
 import { link, route } from './url.js';
 import { Looks } from './components/looks.js';
+import { Menu } from './components/menu.js';
 import { Failure, Loading } from './components/parts.js';
 import { Setup, SignIn } from './views/sign_in.js';
 
@@ -28,22 +29,11 @@ function applyTheme() {
 }
 
 function Account({ me }) {
-  const close = (event) => {
-    if (event.key !== 'Escape') return;
-    event.currentTarget.open = false;
-    event.currentTarget.querySelector('summary').focus();
-  };
-  const leave = (event) => {
-    if (!event.currentTarget.contains(event.relatedTarget)) event.currentTarget.open = false;
-  };
-  return html`<details class="menu account" onKeyDown=${close} onFocusOut=${leave}>
-    <summary>${me.name}</summary>
-    <div class="menu-body">
-      <p class="muted small">${t('account.roles')}: ${me.roles.join(', ') || '—'}</p>
-      <${Looks} />
-      <button type="button" onClick=${signOut}>${t('sign_out')}</button>
-    </div>
-  </details>`;
+  return html`<${Menu} kind="account" label=${me.name}>
+    <p class="muted small">${t('account.roles')}: ${me.roles.join(', ') || '—'}</p>
+    <${Looks} />
+    <button type="button" onClick=${signOut}>${t('sign_out')}</button>
+  <//>`;
 }
 
 function Frame({ me }) {

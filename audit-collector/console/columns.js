@@ -1,4 +1,4 @@
-// The columns of the table of events: what each shows, and as what it is exported.
+// The columns of tables of events, and what each shows.
 
 import { html } from './html.js';
 import { Moment, duration, shortMoment } from './format.js';
@@ -9,21 +9,21 @@ const cut = (text) => (text ? html`<span class="cut" title=${text}>${text}</span
 const code = (text) => (text ? html`<code class="cut" title=${text}>${text}</code>` : '');
 
 export const COLUMNS = {
-  time: { value: (event) => event.time, cell: (event) => html`<${Moment} time=${event.time} as=${shortMoment} />` },
-  outcome: { value: (event) => event.outcome, cell: (event) => html`<${Outcome} outcome=${event.outcome} />` },
-  class: { value: (event) => event.class },
-  action: { value: (event) => event.action },
-  reason: { value: (event) => event.reason },
-  user: { value: (event) => event.actor?.username ?? event.actor?.sub, cell: (event) => cut(event.actor?.username ?? event.actor?.sub) },
-  client: { value: (event) => event.actor?.client_id, cell: (event) => cut(event.actor?.client_id) },
-  ip: { value: (event) => event.client?.ip },
-  request: { value: target, cell: (event) => code(target(event)) },
-  route: { value: (event) => event.policy?.route ?? event.http?.route, cell: (event) => cut(event.policy?.route ?? event.http?.route) },
-  status: { value: (event) => event.http?.status, number: true },
-  duration: { value: (event) => event.http?.duration_us, cell: (event) => duration(event.http?.duration_us), number: true },
-  sid: { value: (event) => event.actor?.sid, cell: (event) => code(event.actor?.sid) },
-  agent: { value: (event) => event.client?.user_agent, cell: (event) => cut(event.client?.user_agent) },
-  service: { value: (event) => event.source?.service },
+  time: { cell: ({ time }) => html`<${Moment} time=${time} as=${shortMoment} />` },
+  outcome: { cell: ({ outcome }) => html`<${Outcome} outcome=${outcome} />` },
+  class: { cell: (event) => event.class },
+  action: { cell: ({ action }) => action },
+  reason: { cell: ({ reason }) => reason },
+  user: { cell: ({ actor }) => cut(actor?.username ?? actor?.sub) },
+  client: { cell: ({ actor }) => cut(actor?.client_id) },
+  ip: { cell: ({ client }) => client?.ip },
+  request: { cell: (event) => code(target(event)) },
+  route: { cell: ({ policy, http }) => cut(policy?.route ?? http?.route) },
+  status: { cell: ({ http }) => http?.status, number: true },
+  duration: { cell: ({ http }) => duration(http?.duration_us), number: true },
+  sid: { cell: ({ actor }) => code(actor?.sid) },
+  agent: { cell: ({ client }) => cut(client?.user_agent) },
+  service: { cell: ({ source }) => source?.service },
 };
 
 export const DEFAULT_COLUMNS = ['time', 'outcome', 'action', 'reason', 'user', 'ip', 'request', 'status', 'duration'];
@@ -34,18 +34,3 @@ export function chosenColumns(names) {
   const chosen = Object.keys(COLUMNS).filter((name) => wanted.has(name));
   return chosen.length > 0 ? chosen : DEFAULT_COLUMNS;
 }
-
-// A cell of a spreadsheet. One that would be read as a formula is marked as text (OWASP, CSV injection).
-function csvCell(value) {
-  const text = value === undefined || value === null ? '' : String(value);
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return `"${safe.replaceAll('"', '""')}"`;
-}
-
-export function csvRow(event) {
-  const cells = Object.values(COLUMNS).map(({ value }) => csvCell(value(event)));
-  return `${[...cells, csvCell(event.id)].join(',')}\r\n`;
-}
-
-export const csvHead = `${[...Object.keys(COLUMNS), 'id'].map(csvCell).join(',')}\r\n`;
-

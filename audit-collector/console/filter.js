@@ -49,6 +49,13 @@ export function sent(typed, isQuiet) {
   return { q: `(${text}) ${QUIET}`, shift: typed.indexOf(text) - 1 };
 }
 
+// The same filter with a period that counts from whenever it is asked.
+export function withLast(typed, last) {
+  const text = typed.trim();
+  if (last === 'all') return text;
+  return `${/\bOR\b/.test(text) ? `(${text})` : text} last:${last}`.trim();
+}
+
 // What may follow where the caret stands: `{from, to, choices}`, with places in the text.
 export function completions(text, caret) {
   const before = text.slice(0, caret);

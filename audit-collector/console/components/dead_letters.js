@@ -5,13 +5,14 @@ import { get, post, remove, useAnswer } from '../api.js';
 import { may } from '../auth.js';
 import { Ago, bytes, number } from '../format.js';
 import { t } from '../i18n.js';
+import { BY_TIME, Pager, usePages } from './pager.js';
 import { Answer, Confirm, Empty, Panel, Spoken } from './parts.js';
 
 const PAGE = 50;
 
 export function DeadLetters() {
-  const [pages, setPages] = useState([null]);
-  const cursor = pages.at(-1);
+  const pages = usePages();
+  const { cursor } = pages;
   const answer = useAnswer(`${cursor}`, (signal) => get('/v1/dead-letters', { cursor, limit: PAGE }, signal));
   const [asking, setAsking] = useState(null);
   const [said, setSaid] = useState('');
@@ -23,13 +24,10 @@ export function DeadLetters() {
   return html`<${Panel} title=${t('letters')}>
     <${Spoken}>${said}<//>
     <${Answer} answer=${answer}>${({ dead_letters: letters, next_cursor: next }) =>
-      letters.length === 0 && pages.length === 1
+      letters.length === 0 && pages.index === 0
         ? html`<${Empty}>${t('letters.none')}<//>`
         : html`<${Letters} letters=${letters} onAsk=${(what, letter) => setAsking({ what, letter })} />
-          <div class="bar pager">
-            <button type="button" disabled=${pages.length === 1} onClick=${() => setPages(pages.slice(0, -1))}>${t('events.newer')}</button>
-            <button type="button" disabled=${!next} onClick=${() => setPages([...pages, next])}>${t('events.older')}</button>
-          </div>`}
+          <${Pager} pages=${pages} next=${next} names=${BY_TIME} />`}
     <//>
     ${asking?.what === 'replay' && html`<${Confirm} danger=${false} title=${t('letters.replay.title')} action=${t('letters.replay')}
       act=${() => post(`${path}/replay`)} onClose=${() => setAsking(null)} onDone=${done(t('letters.replayed'))}>

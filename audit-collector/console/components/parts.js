@@ -11,7 +11,7 @@ export function Empty({ children }) {
   return html`<p class="state muted">${children ?? t('empty')}</p>`;
 }
 
-const KNOWN = { unreachable: 'error.unreachable', signed_out: 'error.signed_out', insufficient_scope: 'error.scope' };
+const KNOWN = { unreachable: 'error.unreachable', signed_out: 'error.signed_out', insufficient_scope: 'error.scope', precondition_failed: 'error.changed', reauthentication_required: 'error.sign_in_again' };
 
 // What went wrong, and the id by which the event of it is found.
 export function Failure({ error, again }) {
@@ -120,6 +120,17 @@ export function Copy({ text }) {
     setTimeout(() => setCopied(false), 1500);
   };
   return html`<button type="button" class="quiet small" onClick=${copy}>${copied ? t('copied') : t('copy')}</button>`;
+}
+
+// A secret that is shown once, and never again.
+export function Once({ title, text, secret, onClose }) {
+  return html`<${Dialog} title=${title} onClose=${onClose}>
+    <div class="stack">
+      <p>${text}</p>
+      <pre class="json" tabindex="0">${secret}</pre>
+      <p class="buttons"><${Copy} text=${secret} /><button type="button" onClick=${onClose}>${t('close')}</button></p>
+    </div>
+  <//>`;
 }
 
 const TONES = { granted: 'good', success: 'good', denied: 'bad', failure: 'bad', error: 'warn' };

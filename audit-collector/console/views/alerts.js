@@ -1,15 +1,17 @@
 // What the rules have found, the worst first.
 
-import { html, useEffect, useState } from '../html.js';
+import { html } from '../html.js';
 import { get, useAnswer } from '../api.js';
-import { COLUMNS, DEFAULT_COLUMNS } from '../columns.js';
 import { Moment, minute, moment, number } from '../format.js';
 import { t } from '../i18n.js';
 import { change, link } from '../url.js';
 import { About, AlertTable, Severity } from '../components/alerts.js';
 import { Acts, Notes } from '../components/case.js';
+import { EventTable } from '../components/event_table.js';
+import { BY_TIME, Pager, usePages } from '../components/pager.js';
 import { Answer, Empty, Heading, Panel } from '../components/parts.js';
 import { Responses } from '../components/responses.js';
+import { Drawer } from './event_drawer.js';
 
 const PAGE = 50;
 // Events of the evidence that are shown: as many as a filter has room for.
@@ -18,7 +20,7 @@ const SEVERITIES = ['critical', 'high', 'medium', 'low', 'info'];
 const STATES = ['open', 'acknowledged', 'closed'];
 
 export default function Alerts({ rest, params }) {
-  return rest[0] ? html`<${Alert} fingerprint=${rest[0]} />` : html`<${Queue} params=${params} />`;
+  return rest[0] ? html`<${Alert} fingerprint=${rest[0]} params=${params} />` : html`<${Queue} params=${params} />`;
 }
 
 function Select({ name, values, params }) {
@@ -31,9 +33,8 @@ function Select({ name, values, params }) {
 function Queue({ params }) {
   const { severity, status, rule } = params;
   const question = JSON.stringify([severity, status, rule]);
-  const [pages, setPages] = useState([null]);
-  useEffect(() => setPages([null]), [question]);
-  const cursor = pages.at(-1);
+  const pages = usePages(question);
+  const { cursor } = pages;
   const answer = useAnswer(`${question} ${cursor}`, (signal) =>
     get('/v1/alerts', { severity, status, rule, cursor, limit: PAGE }, signal),
   );
@@ -46,18 +47,15 @@ function Queue({ params }) {
     </div>
     ${rule && html`<p class="small">${t('alerts.of_rule')} <code>${rule}</code> · <a href=${link('alerts', { severity, status })}>${t('alerts.all_rules')}</a></p>`}
     <${Answer} answer=${answer}>${({ alerts, next_cursor: next }) =>
-      alerts.length === 0 && pages.length === 1
+      alerts.length === 0 && pages.index === 0
         ? html`<${Empty}>${t('alerts.none')}<//>`
         : html`<${AlertTable} alerts=${alerts} />
-          <div class="bar pager">
-            <button type="button" disabled=${pages.length === 1} onClick=${() => setPages(pages.slice(0, -1))}>${t('events.newer')}</button>
-            <button type="button" disabled=${!next} onClick=${() => setPages([...pages, next])}>${t('events.older')}</button>
-          </div>`}
+          <${Pager} pages=${pages} next=${next} names=${BY_TIME} />`}
     <//>
   </div>`;
 }
 
-function Alert({ fingerprint }) {
+function Alert({ fingerprint, params }) {
   const answer = useAnswer(fingerprint, (signal) => get(`/v1/alerts/${encodeURIComponent(fingerprint)}`, {}, signal));
   return html`<div class="view">
     <p class="small"><a href=${link('alerts')}>${t('alerts.back')}</a></p>
@@ -71,7 +69,7 @@ function Alert({ fingerprint }) {
         ${alert.withdrawn_at && html`<p class="notice">${t('alerts.withdrawn')} <${Moment} time=${alert.withdrawn_at} as=${moment} /></p>`}
         <section class="panel" aria-label=${alert.title}><dl class="facts">
           <dt>${t('alerts.about')}</dt><dd><${About} group=${alert.group} linked=${true} /></dd>
-          <dt>${t('alerts.status')}</dt><dd>${t(`status.${alert.status}`)} ${alert.verdict && t(`verdict.${alert.verdict}`)}</dd>
+          <dt>${t('alerts.status')}</dt><dd>${[t(`status.${alert.status}`), alert.verdict && t(`verdict.${alert.verdict}`)].filter(Boolean).join(' · ')}</dd>
           <dt>${t('case.assignee')}</dt><dd>${alert.assignee ?? t('case.nobody')}</dd>
           <dt>${t('alerts.value')}</dt><dd>${number(alert.value)}</dd>
           <dt>${t('alerts.since')}</dt><dd><${Moment} time=${alert.since} as=${moment} /></dd>
@@ -84,29 +82,25 @@ function Alert({ fingerprint }) {
         </dl></section>
         <${Acts} alert=${alert} onChanged=${answer.again} />
         <${Responses} alert=${alert} onChanged=${answer.again} />
-        <${Evidence} ids=${alert.evidence} />
+        <${Evidence} ids=${alert.evidence} open=${params.id} />
         <${Notes} alert=${alert} onChanged=${answer.again} />
       </div>`;
     }}<//>
   </div>`;
 }
 
-// The events that it stands on, in the order in which they happened.
-function Evidence({ ids }) {
+// The events that it stands on, in the order in which they happened, with one of them beside.
+function Evidence({ ids, open }) {
   const shown = ids.slice(-EVIDENCE);
   const q = `id:(${shown.join(' ')})`;
   const answer = useAnswer(q, (signal) => get('/v1/events', { q, limit: EVIDENCE }, signal));
+  const name = t('alerts.evidence', { count: number(ids.length) });
   const more = html`<a class="small" href=${link('events', { q, last: 'all', all: '1' })}>${t('alerts.search')}</a>`;
-  return html`<${Panel} title=${t('alerts.evidence', { count: number(ids.length) })} more=${more}>
-    <${Answer} answer=${answer}>${({ events }) => html`<div class="scroll" tabindex="0" role="group" aria-label=${t('alerts.evidence', { count: number(ids.length) })}><table>
-      <caption class="hidden">${t('alerts.evidence', { count: number(ids.length) })}</caption>
-      <thead><tr>${DEFAULT_COLUMNS.map((name) => html`<th scope="col" class=${COLUMNS[name].number ? 'number' : ''}>${t(`column.${name}`)}</th>`)}</tr></thead>
-      <tbody>${events.toReversed().map(
-        (event) => html`<tr>${DEFAULT_COLUMNS.map((name) => {
-          const { value, cell = value, number: isNumber } = COLUMNS[name];
-          return html`<td class=${isNumber ? 'number' : ''}>${cell(event)}</td>`;
-        })}</tr>`,
-      )}</tbody>
-    </table></div>`}<//>
-  <//>`;
+  const show = (id, how) => change({ id }, how);
+  return html`<div class="split ${open ? 'two' : ''}">
+    <${Panel} title=${name} more=${more}>
+      <${Answer} answer=${answer}>${({ events }) => html`<${EventTable} name=${name} events=${events.toReversed()} open=${open} onOpen=${show} />`}<//>
+    <//>
+    ${open && html`<${Drawer} id=${open} params=${{ last: 'all' }} onClose=${() => change({ id: null })} />`}
+  </div>`;
 }

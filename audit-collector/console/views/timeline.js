@@ -7,6 +7,7 @@ import { condition } from '../filter.js';
 import { Moment, minute, moment, number, shortMoment } from '../format.js';
 import { t } from '../i18n.js';
 import { change, link } from '../url.js';
+import { Pager, usePages } from '../components/pager.js';
 import { Answer, Confirm, Empty, Heading, Outcome, Panel } from '../components/parts.js';
 
 const KINDS = ['sid', 'jti', 'sub'];
@@ -42,8 +43,8 @@ function Whose({ kind, value }) {
 }
 
 function Life({ kind, value }) {
-  const [pages, setPages] = useState([null]);
-  const cursor = pages.at(-1);
+  const pages = usePages();
+  const { cursor } = pages;
   const first = useAnswer(value, (signal) => get('/v1/timeline', { [kind]: value, limit: PAGE }, signal));
   const later = useAnswer(cursor, (signal) => get('/v1/timeline', { [kind]: value, limit: PAGE, cursor }, signal));
   const page = cursor ? later : first;
@@ -63,10 +64,7 @@ function Life({ kind, value }) {
       ${said && html`<p class="notice" role="status">${said}</p>`}
       <${Answer} answer=${page}>${({ events: shown, next_cursor: next }) => html`<div>
         <${Steps} events=${shown} />
-        <div class="bar pager">
-          <button type="button" disabled=${pages.length === 1} onClick=${() => setPages(pages.slice(0, -1))}>${t('back')}</button>
-          <button type="button" disabled=${!next} onClick=${() => setPages([...pages, next])}>${t('people.more')}</button>
-        </div>
+        <${Pager} pages=${pages} next=${next} />
       </div>`}<//>
       ${ending && html`<${Confirm} title=${t('people.end.title')} action=${t('people.end.go')} onClose=${() => setEnding(false)}
         act=${() => remove(`/v1/admin/sessions/${encodeURIComponent(sid)}`)}

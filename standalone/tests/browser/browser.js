@@ -10,7 +10,7 @@ const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/
 const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 // Chromium logs every refused request; those that a test provokes are no faults.
-const PROVOKED = /Failed to load resource: the server responded with a status of (400|401|404|409)/;
+const PROVOKED = /Failed to load resource: the server responded with a status of (400|401|404|409|503)/;
 
 export async function launch() {
   return chromium.launch({ executablePath: EXECUTABLE, args: ['--no-sandbox', '--disable-dev-shm-usage'] });

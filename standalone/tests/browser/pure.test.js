@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { completions, condition, sent } from '../../../audit-collector/console/filter.js';
+import { completions, condition, sent, withLast } from '../../../audit-collector/console/filter.js';
 import { serverSentEvents } from '../../../audit-collector/console/sse.js';
 
 test('a value is quoted unless nothing in it is special', () => {
@@ -29,6 +29,13 @@ test('a place in what was sent is found in what was typed', () => {
 
   assert.equal(q.indexOf('stauts') + shift, typed.indexOf('stauts'));
   assert.deepEqual(sent('user:a', false), { q: 'user:a', shift: 0 });
+});
+
+test('a period that counts from now holds for the whole of a filter', () => {
+  assert.equal(withLast(' user:a reason:b ', '24h'), 'user:a reason:b last:24h');
+  assert.equal(withLast('user:a OR user:b', '7d'), '(user:a OR user:b) last:7d');
+  assert.equal(withLast('', '1h'), 'last:1h');
+  assert.equal(withLast('user:a', 'all'), 'user:a');
 });
 
 test('what may follow depends on where the caret stands', () => {
