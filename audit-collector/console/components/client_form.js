@@ -53,7 +53,7 @@ export function ClientForm({ client = NEW, onClose, onDone }) {
     <${Checks} legend=${t('clients.grants')} choices=${GRANTS.map((name) => ({ name, note: t(`grant.${name}`) }))}
       chosen=${form.grant_types} onChange=${(grants) => set({ grant_types: grants })} />
     ${hasPages && html`<label>${t('clients.redirects')}
-      <textarea required rows="2" spellcheck="false" placeholder="https://app.example/callback" value=${form.redirect_uris} onInput=${typed('redirect_uris')}></textarea></label>`}
+      <textarea required rows="2" spellcheck="false" placeholder=${t('clients.redirects.example')} value=${form.redirect_uris} onInput=${typed('redirect_uris')}></textarea></label>`}
     <label>${t('clients.scopes')}<input spellcheck="false" autocomplete="off" placeholder="orders:read orders:write" value=${form.scopes} onInput=${typed('scopes')} /></label>
     <label>${t('clients.audiences')}<input required spellcheck="false" autocomplete="off" placeholder="orders" value=${form.audiences} onInput=${typed('audiences')} /></label>
     ${form.kind === 'confidential' && html`<label>${t('clients.jwks')}

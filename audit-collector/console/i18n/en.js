@@ -441,6 +441,7 @@ export default {
   'clients.kind.confidential': 'confidential (it can keep a secret)',
   'clients.kind.public': 'public (an app or a page)',
   'clients.redirects': 'Redirect addresses',
+  'clients.redirects.example': 'https://app.example/callback',
   'clients.audiences': 'Audiences',
   'clients.jwks': 'Public keys (JWKS), if it signs instead',
   'clients.jwks.wrong': 'The public keys are no JSON.',

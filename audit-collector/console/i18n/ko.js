@@ -441,6 +441,7 @@ export default {
   'clients.kind.confidential': '기밀(비밀을 지킬 수 있음)',
   'clients.kind.public': '공개(앱 또는 웹 페이지)',
   'clients.redirects': '리디렉션 주소',
+  'clients.redirects.example': 'https://app.example/callback',
   'clients.audiences': '대상(audience)',
   'clients.jwks': '공개 키(JWKS), 서명으로 증명하는 경우',
   'clients.jwks.wrong': '공개 키가 JSON이 아닙니다.',
