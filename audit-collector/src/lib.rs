@@ -16,6 +16,7 @@ mod followers;
 pub mod forwarding;
 pub mod import;
 pub mod ingest;
+mod leading;
 mod openapi;
 pub mod response;
 pub mod retention;

@@ -4,6 +4,7 @@ mod command;
 pub mod engine;
 pub mod field;
 mod handler;
+mod memory;
 pub mod metrics;
 pub mod past;
 pub mod place;

@@ -1,37 +1,24 @@
-//! The detector's loop, which every collector runs and one at a time leads: it follows the log and keeps what it finds.
+//! The detector, which every collector runs and one at a time leads: it follows the log and keeps what it finds.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shared::clock::SharedClock;
 use shared::database::{DatabaseError, Hold, Task};
-use shared::runtime::Backoff;
 use shared::runtime::shutdown::CancellationToken;
 use shared::spool::Spool;
 use tokio::sync::watch;
 
 use super::engine::{Again, Engine, Finding, Record};
+use super::memory;
 use super::metrics::DetectionMetrics;
 use super::past::{self, replay};
 use super::place::Places;
 use super::rule::RuleSet;
-use super::store::{
-    State, Step, beginning, commit, due, first_position, memory, note_told, record, settle, state,
-};
+use super::store::{State, Step, beginning, commit, due, first_position, note_told, record, settle, state};
 use crate::alert::{self, draft, told_in, untold};
-use crate::event_log::{EventLog, Positioned};
-
-/// Leading the detection; see `sequencing` for the number.
-const LEADING: Task = Task {
-    lock: 0x6761_7465_6c6f_6703,
-    frozen_after: Some("60s"),
-};
-
-/// Events in one step.
-const STEP_EVENTS: usize = 1_000;
-
-/// How often the others try to become the leader.
-const TRY_EVERY: Duration = Duration::from_secs(1);
+use crate::event_log::{EventLog, Follower, Following, Page, Positioned};
+use crate::leading;
 
 /// What came late is judged again together after this: it seldom comes alone.
 const JUDGE_AGAIN_EVERY: Duration = Duration::from_secs(10);
@@ -55,46 +42,17 @@ pub struct Detector {
 
 impl Detector {
     /// Leads, or waits to lead, until `stop`.
-    pub async fn run(mut self, stop: CancellationToken) {
-        let mut backoff = Backoff::default();
-        let mut failing = false;
-        while let Err(error) = self.lead(&stop, &mut failing).await {
-            self.metrics.lead(false);
-            if failing {
-                tracing::debug!(%error, "the detection still cannot go on");
-            } else {
-                tracing::warn!(%error, "the detection cannot go on; trying again");
-                backoff.reset();
-            }
-            failing = true;
-            tokio::select! { () = stop.cancelled() => return, () = backoff.wait() => {} }
-        }
-    }
-
-    /// Returns when it is told to stop.
-    async fn lead(&mut self, stop: &CancellationToken, failing: &mut bool) -> Result<(), DatabaseError> {
-        let mut hold = self.log.database().connect_for_hold(LEADING).await?;
-        while !hold.try_take().await? {
-            *failing = false;
-            tokio::select! { () = stop.cancelled() => return Ok(()), () = tokio::time::sleep(TRY_EVERY) => {} }
-        }
-        self.metrics.lead(true);
-        while !stop.is_cancelled() {
-            let rules = self.rules.borrow_and_update().clone();
-            let follower = self.rebuild(&rules).await?;
-            tracing::info!(
-                rules = rules.rules().len(),
-                position = follower.state.position,
-                "detecting"
-            );
-            *failing = false;
-            self.follow(&mut hold, follower, stop).await?;
-        }
-        Ok(())
+    pub async fn run(self, stop: CancellationToken) {
+        let (log, database) = (self.log.clone(), self.log.database().clone());
+        let follower = Detecting {
+            detector: self,
+            rebuilt: None,
+        };
+        leading::run(Following { log, follower }, database, stop).await;
     }
 
     /// The state of the engine as it was when the last step was stored, read back from the log.
-    async fn rebuild(&self, rules: &RuleSet) -> Result<Follower, DatabaseError> {
+    async fn rebuild(&self, rules: &RuleSet) -> Result<Rebuilt, DatabaseError> {
         let database = self.log.database();
         let state = state(database).await?;
         let mut engine = Engine::new(rules.clone());
@@ -104,7 +62,7 @@ impl Detector {
         let from = state.watermark.minus(Engine::reach(rules));
         if let Some(mut position) = first_position(database, from).await? {
             while position < state.position {
-                let mut page = self.log.read_positions(position, STEP_EVENTS).await?;
+                let mut page = self.log.read_positions(position, Detecting::STEP_EVENTS).await?;
                 page.retain(|event| event.position < state.position);
                 let Some(last) = page.last() else { break };
                 position = last.position + 1;
@@ -118,7 +76,7 @@ impl Detector {
                 engine.recall(&finding);
             }
         }
-        Ok(Follower {
+        Ok(Rebuilt {
             engine,
             rules: rules.clone(),
             state,
@@ -126,65 +84,35 @@ impl Detector {
         })
     }
 
-    /// Follows the log until it is told to stop or the rules change.
-    async fn follow(
-        &mut self,
-        hold: &mut Hold,
-        mut follower: Follower,
-        stop: &CancellationToken,
-    ) -> Result<(), DatabaseError> {
-        let mut growth = self.log.growth();
-        self.tell(hold).await?;
-        loop {
-            if stop.is_cancelled() || self.rules.has_changed().unwrap_or(false) {
-                return Ok(());
-            }
-            let page = self
-                .log
-                .read_positions(follower.state.position, STEP_EVENTS)
-                .await?;
-            if page.is_empty() {
-                self.metrics.lag(0, Duration::ZERO);
-                self.judge_again(hold, &mut follower).await?;
-                tokio::select! { () = stop.cancelled() => {}, () = growth.awaited() => {} }
-                continue;
-            }
-            self.step(hold, &mut follower, page).await?;
-        }
-    }
-
-    async fn step(
-        &self,
-        hold: &mut Hold,
-        follower: &mut Follower,
-        page: Vec<Positioned>,
-    ) -> Result<(), DatabaseError> {
+    async fn step(&self, hold: &mut Hold, rebuilt: &mut Rebuilt, page: Page) -> Result<(), DatabaseError> {
         let begun = Instant::now();
-        let Some((position, recorded_at)) = page.last().map(|last| (last.position + 1, last.recorded_at))
-        else {
+        let position = page.next;
+        let Some(recorded_at) = page.events.last().map(|last| last.recorded_at) else {
             return Ok(());
         };
-        let records = self.records(page);
-        for key in follower.engine.wanted_memories(&records) {
-            let known = memory(self.log.database(), &key).await?;
-            follower.engine.remember(key, known);
+        let records = self.records(page.events);
+        let wanted = rebuilt.engine.wanted_memories(&records);
+        let mut known = memory::known(self.log.database(), &wanted).await?;
+        for key in wanted {
+            let kept = known.remove(&key).unwrap_or_default();
+            rebuilt.engine.remember(key, kept);
         }
         let after = State {
             position,
-            watermark: follower.state.watermark.max(recorded_at),
+            watermark: rebuilt.state.watermark.max(recorded_at),
         };
-        let outcome = follower.engine.feed(&records, after.watermark);
+        let outcome = rebuilt.engine.feed(&records, after.watermark);
         let now = self.clock.now();
         let step = Step {
-            before: follower.state,
+            before: rebuilt.state,
             after,
             outcome: &outcome,
-            again: outcome.late.map(|late| Again::of(&follower.rules, late)),
-            rules: &follower.rules,
+            again: outcome.late.map(|late| Again::of(&rebuilt.rules, late)),
+            rules: &rebuilt.rules,
             now,
         };
         commit(hold, &step).await?;
-        follower.state = after;
+        rebuilt.state = after;
         self.metrics.stepped(&outcome, begun.elapsed());
         if !outcome.raised.is_empty() {
             self.tell(hold).await?;
@@ -221,33 +149,33 @@ impl Detector {
     }
 
     /// Judges again what came late, once it has had time to come.
-    async fn judge_again(&self, hold: &mut Hold, follower: &mut Follower) -> Result<(), DatabaseError> {
-        if follower.judged_at.elapsed() < JUDGE_AGAIN_EVERY {
+    async fn judge_again(&self, hold: &mut Hold, rebuilt: &mut Rebuilt) -> Result<(), DatabaseError> {
+        if rebuilt.judged_at.elapsed() < JUDGE_AGAIN_EVERY {
             return Ok(());
         }
-        follower.judged_at = Instant::now();
+        rebuilt.judged_at = Instant::now();
         let database = self.log.database();
         let Some(again) = due(database).await? else {
             return Ok(());
         };
-        let judged = Again::judged(&follower.rules);
+        let judged = Again::judged(&rebuilt.rules);
         let span = past::Span {
-            from: again.reads_from(&follower.rules),
+            from: again.reads_from(&rebuilt.rules),
             until: again.until,
         };
         let ledger = replay(
             database,
             &judged,
             span,
-            follower.state.watermark,
+            rebuilt.state.watermark,
             self.places.as_deref(),
         )
         .await?;
         let told = told_in(database, again.from, again.until).await?;
         let told: Vec<_> = told.into_iter().map(|(told, _)| told).collect();
-        let outcome = again.judge(&follower.rules, ledger, &told, follower.state.watermark);
-        settle(hold, again, &outcome, &follower.rules, self.clock.now()).await?;
-        follower.engine.correct(&outcome);
+        let outcome = again.judge(&rebuilt.rules, ledger, &told, rebuilt.state.watermark);
+        settle(hold, again, &outcome, &rebuilt.rules, self.clock.now()).await?;
+        rebuilt.engine.correct(&outcome);
         self.tell(hold).await
     }
 
@@ -265,9 +193,68 @@ impl Detector {
     }
 }
 
+/// A detector at work.
+struct Detecting {
+    detector: Detector,
+    /// None until it leads.
+    rebuilt: Option<Rebuilt>,
+}
+
+impl Follower for Detecting {
+    type Error = DatabaseError;
+
+    /// See `sequencing` for the number.
+    const TASK: Task = Task {
+        lock: 0x6761_7465_6c6f_6703,
+        frozen_after: Some("60s"),
+    };
+
+    const FAILURE: &'static str = "the detection cannot go on";
+
+    const STEP_EVENTS: usize = 2_000;
+
+    /// Also of judging again, which reads the past.
+    const STEP_TIMEOUT: Duration = Duration::from_mins(5);
+
+    async fn begin(&mut self, hold: &mut Hold) -> Result<u64, DatabaseError> {
+        let detector = &mut self.detector;
+        detector.metrics.lead(true);
+        let rules = detector.rules.borrow_and_update().clone();
+        let rebuilt = detector.rebuild(&rules).await?;
+        let position = rebuilt.state.position;
+        tracing::info!(rules = rules.rules().len(), position, "detecting");
+        self.rebuilt = Some(rebuilt);
+        detector.tell(hold).await?;
+        Ok(position)
+    }
+
+    async fn take(&mut self, hold: &mut Hold, page: Page) -> Result<(), DatabaseError> {
+        match &mut self.rebuilt {
+            Some(rebuilt) => self.detector.step(hold, rebuilt, page).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn rest(&mut self, hold: &mut Hold) -> Result<(), DatabaseError> {
+        self.detector.metrics.lag(0, Duration::ZERO);
+        match &mut self.rebuilt {
+            Some(rebuilt) => self.detector.judge_again(hold, rebuilt).await,
+            None => Ok(()),
+        }
+    }
+
+    fn is_outdated(&self) -> bool {
+        self.detector.rules.has_changed().unwrap_or(false)
+    }
+
+    fn lost(&self) {
+        self.detector.metrics.lead(false);
+    }
+}
+
 /// The engine and how far it has come.
 #[derive(Debug)]
-struct Follower {
+struct Rebuilt {
     engine: Engine,
     rules: RuleSet,
     state: State,

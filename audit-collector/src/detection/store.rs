@@ -1,4 +1,4 @@
-//! What the detection keeps: how far it has come, memories, and what must be judged again; and the past by its own time.
+//! What the detection keeps: how far it has come, and what must be judged again; and the past by its own time.
 
 use shared::clock::UtcMicros;
 use shared::database::{Database, DatabaseError, Hold, Tx, execute, read};
@@ -6,7 +6,8 @@ use shared::event::{event_id, stable_event_id, wire};
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::engine::{Again, Fingerprint, Memory, MemoryKey, Outcome, Record};
+use super::engine::{Again, Fingerprint, Outcome, Record};
+use super::memory;
 use super::place::Places;
 use super::rule::{RuleSet, Status};
 use crate::{alert, response};
@@ -91,38 +92,7 @@ async fn keep(
             response::order_by_rule(tx, finding, now).await?;
         }
     }
-    for (key, memory) in &outcome.memories {
-        let upsert = "INSERT INTO detection_memory (rule_id, group_values, memory, updated_at) VALUES ($1, $2, $3, $4) \
-            ON CONFLICT (rule_id, group_values) DO UPDATE SET memory = excluded.memory, updated_at = excluded.updated_at";
-        let (rule, group) = memory_key(key);
-        execute!(
-            tx,
-            sqlx::query(upsert)
-                .bind(rule)
-                .bind(group)
-                .bind(serde_json::to_string(memory).unwrap_or_default())
-                .bind(now.as_micros())
-        )?;
-    }
-    Ok(())
-}
-
-/// The memory of a group; empty if it has none, or if what is there cannot be read any more.
-pub(super) async fn memory(database: &Database, key: &MemoryKey) -> Result<Memory, DatabaseError> {
-    let select = "SELECT memory FROM detection_memory WHERE rule_id = $1 AND group_values = $2";
-    let (rule, group) = memory_key(key);
-    let row: Option<(String,)> = read!(
-        fetch_optional,
-        database,
-        sqlx::query_as(select).bind(rule.clone()).bind(group.clone())
-    )?;
-    Ok(row
-        .and_then(|(text,)| serde_json::from_str(&text).ok())
-        .unwrap_or_default())
-}
-
-fn memory_key((rule, group): &MemoryKey) -> (String, String) {
-    (rule.to_string(), serde_json::to_string(group).unwrap_or_default())
+    memory::keep(tx, &outcome.memories, now).await
 }
 
 /// The position of the first event that may have happened at `from` or later.
@@ -194,7 +164,7 @@ impl PastRow {
     fn record(&self, places: Option<&Places>) -> Option<Record> {
         let event = wire::decode(&self.body).ok()?;
         Some(record(
-            event,
+            event.into(),
             UtcMicros::from_micros(self.recorded_at),
             self.time_suspect,
             places,
@@ -204,7 +174,7 @@ impl PastRow {
 
 /// An event as the engine takes it.
 pub(super) fn record(
-    event: shared::event::Event,
+    event: std::sync::Arc<shared::event::Event>,
     recorded_at: UtcMicros,
     time_suspect: bool,
     places: Option<&Places>,

@@ -1,9 +1,13 @@
 //! Events at rest: appended once in batches, never changed.
 
+mod follow;
 mod read;
+mod recent;
 mod row;
 mod sort;
 mod store;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use shared::database::Database;
@@ -12,7 +16,10 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::dead_letter::DeadLetter;
+pub(crate) use follow::{Follower, Following};
+pub(crate) use read::Page;
 pub use read::{Growth, Positioned};
+use recent::Recent;
 pub(crate) use row::{Row, address_bytes, address_of_bytes, identity_word, searchable};
 pub(crate) use store::COLUMNS;
 
@@ -20,7 +27,7 @@ pub(crate) use store::COLUMNS;
 #[derive(Clone, Debug)]
 pub struct Arrival {
     /// What it says.
-    pub event: Event,
+    pub event: Arc<Event>,
     /// The bytes it came in, which are what is kept and hashed.
     pub body: Bytes,
 }
@@ -61,6 +68,7 @@ pub struct EventLog {
     database: Database,
     newest: watch::Sender<Option<Uuid>>,
     grown: watch::Sender<()>,
+    recent: Recent,
 }
 
 impl EventLog {
@@ -70,6 +78,7 @@ impl EventLog {
             database,
             newest: watch::Sender::new(None),
             grown: watch::Sender::new(()),
+            recent: Recent::default(),
         }
     }
 

@@ -3,16 +3,20 @@
 //! A follower keeps how far it has come in a row of its own and moves it in the transaction that stores what it made of the
 //! events, so that it takes each of them exactly once, whoever leads and whatever crashes.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use shared::clock::UtcMicros;
 use shared::database::{Database, DatabaseError, read};
 use shared::event::{Event, wire};
 use sqlx::FromRow;
 use tokio::sync::watch;
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::EventLog;
+use super::recent::{Member, Origin};
 
 /// Batches that are looked at in one step at most.
 const BATCHES_MAX: i64 = 256;
@@ -33,9 +37,9 @@ pub struct Positioned {
     /// Whether the producer's clock was far from the collector's.
     pub time_suspect: bool,
     /// What it says; `None` if its bytes are no event any more, which only a change of the database can cause.
-    pub event: Option<Event>,
+    pub event: Option<Arc<Event>>,
     /// The bytes it came in.
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 /// Tells when the log may have grown.
@@ -54,25 +58,13 @@ impl Growth {
     }
 }
 
-#[derive(FromRow)]
-struct PositionedRow {
-    position: i64,
-    recorded_at: i64,
-    time_suspect: bool,
-    body: Vec<u8>,
-}
-
-impl From<PositionedRow> for Positioned {
-    fn from(row: PositionedRow) -> Self {
-        Self {
-            // Positions count from 0 on.
-            position: row.position.cast_unsigned(),
-            recorded_at: UtcMicros::from_micros(row.recorded_at),
-            time_suspect: row.time_suspect,
-            event: wire::decode(&row.body).ok(),
-            body: row.body,
-        }
-    }
+/// A part of the log, in its order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Page {
+    /// What is left of it.
+    pub(crate) events: Vec<Positioned>,
+    /// The first position behind it.
+    pub(crate) next: u64,
 }
 
 impl EventLog {
@@ -100,76 +92,223 @@ impl EventLog {
         self.grown.send_replace(());
     }
 
-    /// The first `limit` events at or after `from`, in the log's order. None if there is none yet.
+    /// The next events at or after `from`, in the log's order: at most `limit`, and none if there is none yet.
     ///
     /// Positions of events that retention has removed are skipped, so that the next call begins after the last one returned.
     pub async fn read_positions(&self, from: u64, limit: usize) -> Result<Vec<Positioned>, DatabaseError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut from = from.cast_signed();
+        let page = self.read(from, |batches, from| Stretch::cut(batches, from, limit));
+        Ok(page.await?.events)
+    }
+
+    /// The next batches at or after `from`, each of them whole: at most `limit` events unless the first batch has more. Empty if
+    /// there is none yet.
+    pub(crate) async fn read_batches(&self, from: u64, limit: usize) -> Result<Page, DatabaseError> {
+        self.read(from, |batches, from| Stretch::whole(batches, from, limit))
+            .await
+    }
+
+    async fn read(
+        &self,
+        from: u64,
+        stretch: impl Fn(Vec<Batch>, i64) -> Option<Stretch>,
+    ) -> Result<Page, DatabaseError> {
+        let mut next = from.cast_signed();
         loop {
-            let Some(stretch) = stretch_from(&self.database, from, limit).await? else {
-                return Ok(Vec::new());
+            let batches = batches_from(&self.database, next).await?;
+            let Some(stretch) = stretch(batches, next) else {
+                return Ok(Page {
+                    events: Vec::new(),
+                    next: next.cast_unsigned(),
+                });
             };
-            let events = events_of(&self.database, &stretch).await?;
+            let events;
+            (events, next) = self.events_of(&stretch).await?;
+            // Otherwise all of these were removed.
             if !events.is_empty() {
-                return Ok(events);
+                return Ok(Page {
+                    events,
+                    next: next.cast_unsigned(),
+                });
             }
-            // All of these were removed.
-            from = stretch.end;
         }
+    }
+
+    /// What is left of the first batches of a stretch, in order, and where they end: as many as are at hand, or else as many
+    /// as must be read.
+    async fn events_of(&self, stretch: &Stretch) -> Result<(Vec<Positioned>, i64), DatabaseError> {
+        if let Some(known) = self.known_of(stretch) {
+            return Ok(known);
+        }
+        let reading = self.recent.reading.lock().await;
+        if let Some(known) = self.known_of(stretch) {
+            return Ok(known);
+        }
+        let (now, mut unknown) = (Instant::now(), stretch.clone());
+        unknown.keep_while(|batch| self.recent.find(batch.id, now).is_none());
+        let read = members_of(&self.database, &unknown).await?;
+        let mut events = Vec::new();
+        for (batch, members) in unknown.batches.iter().zip(read) {
+            events.extend(unknown.events(batch, &members));
+            if unknown.covers(batch) {
+                self.recent.keep(batch.id, members, Origin::Read, now);
+            }
+        }
+        drop(reading);
+        Ok((events, unknown.end))
+    }
+
+    /// The first batches of a stretch that are at hand, if the very first is.
+    fn known_of(&self, stretch: &Stretch) -> Option<(Vec<Positioned>, i64)> {
+        let (now, mut known, mut events) = (Instant::now(), stretch.clone(), Vec::new());
+        known.keep_while(|batch| {
+            let found = self.recent.find(batch.id, now);
+            if let Some(members) = &found {
+                events.extend(stretch.events(batch, members));
+            }
+            found.is_some()
+        });
+        (!known.batches.is_empty()).then_some((events, known.end))
     }
 }
 
-/// Positions that follow each other, and what is known of the batches that hold them.
+/// A batch that has its place.
+#[derive(Clone, Copy, Debug, FromRow)]
+struct Batch {
+    id: Uuid,
+    first_position: i64,
+    events: i32,
+    recorded_at: i64,
+}
+
+impl Batch {
+    /// The first position behind it.
+    fn end(&self) -> i64 {
+        self.first_position + i64::from(self.events)
+    }
+}
+
+/// Positions that follow each other, and the batches that hold them.
+#[derive(Clone, Debug)]
 struct Stretch {
-    /// Where the first of the batches begins.
-    batches_from: i64,
+    batches: Vec<Batch>,
     /// The first position.
     from: i64,
-    /// The first position after.
+    /// The first position behind.
     end: i64,
 }
 
-/// The next `limit` positions from `from` on, or the next of them; `None` at the end of the log.
-async fn stretch_from(database: &Database, from: i64, limit: i64) -> Result<Option<Stretch>, DatabaseError> {
-    let select = "SELECT first_position, events FROM batch \
+impl Stretch {
+    /// So many of the batches as hold `limit` events, and at least one.
+    fn whole(mut batches: Vec<Batch>, from: i64, limit: usize) -> Option<Self> {
+        let first = *batches.first()?;
+        let from = from.max(first.first_position);
+        let last = from.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX));
+        let fit = batches.iter().take_while(|batch| batch.end() <= last).count();
+        batches.truncate(fit.max(1));
+        Some(Self {
+            from,
+            end: batches.last()?.end(),
+            batches,
+        })
+    }
+
+    /// The same, and only a part of the first batch if it holds more.
+    fn cut(batches: Vec<Batch>, from: i64, limit: usize) -> Option<Self> {
+        let whole = Self::whole(batches, from, limit)?;
+        let last = whole
+            .from
+            .saturating_add(i64::try_from(limit).unwrap_or(i64::MAX));
+        Some(Self {
+            end: whole.end.min(last),
+            ..whole
+        })
+    }
+
+    /// Shortens it to its first batches.
+    fn keep_while(&mut self, mut keeps: impl FnMut(&Batch) -> bool) {
+        let kept = self.batches.iter().take_while(|batch| keeps(batch)).count();
+        self.batches.truncate(kept);
+        self.end = self.batches.last().map_or(self.from, Batch::end).min(self.end);
+    }
+
+    /// Whether all of a batch is in it.
+    fn covers(&self, batch: &Batch) -> bool {
+        self.from <= batch.first_position && batch.end() <= self.end
+    }
+
+    /// What of a batch is in it.
+    fn events(&self, batch: &Batch, members: &[Member]) -> impl Iterator<Item = Positioned> {
+        members.iter().filter_map(|member| {
+            let position = batch.first_position + i64::from(member.ordinal);
+            (self.from..self.end).contains(&position).then(|| Positioned {
+                // Positions count from 0 on.
+                position: position.cast_unsigned(),
+                recorded_at: UtcMicros::from_micros(batch.recorded_at),
+                time_suspect: member.time_suspect,
+                event: member.event.clone(),
+                body: member.body.clone(),
+            })
+        })
+    }
+}
+
+/// The next batches that end behind `from`.
+async fn batches_from(database: &Database, from: i64) -> Result<Vec<Batch>, DatabaseError> {
+    let select = "SELECT id, first_position, events, recorded_at FROM batch \
         WHERE first_position >= COALESCE((SELECT MAX(first_position) FROM batch WHERE first_position <= $1), $1) \
         ORDER BY first_position LIMIT $2";
-    let batches: Vec<(i64, i32)> = read!(
+    let mut batches: Vec<Batch> = read!(
         fetch_all,
         database,
         sqlx::query_as(select).bind(from).bind(BATCHES_MAX)
     )?;
-    let ends = |(first, events): (i64, i32)| first + i64::from(events);
-    let mut batches = batches.into_iter().filter(|batch| ends(*batch) > from);
-    let Some(first) = batches.next() else {
-        return Ok(None);
-    };
-    let from = from.max(first.0);
-    let last = batches
-        .take_while(|batch| batch.0 < from.saturating_add(limit))
-        .last();
-    Ok(Some(Stretch {
-        batches_from: first.0,
-        from,
-        end: ends(last.unwrap_or(first)).min(from.saturating_add(limit)),
-    }))
+    batches.retain(|batch| batch.end() > from);
+    Ok(batches)
 }
 
-/// What is left of a stretch's events, in order.
-async fn events_of(database: &Database, stretch: &Stretch) -> Result<Vec<Positioned>, DatabaseError> {
-    let select = "SELECT b.first_position + e.ordinal AS position, b.recorded_at, e.time_suspect, e.body \
+#[derive(FromRow)]
+struct MemberRow {
+    first_position: i64,
+    ordinal: i32,
+    time_suspect: bool,
+    body: Vec<u8>,
+}
+
+/// What is left of each batch of a stretch, as far as it is in it.
+async fn members_of(database: &Database, stretch: &Stretch) -> Result<Vec<Vec<Member>>, DatabaseError> {
+    let select = "SELECT b.first_position, e.ordinal, e.time_suspect, e.body \
         FROM batch b JOIN event e ON e.batch_id = b.id \
         WHERE b.first_position >= $1 AND b.first_position < $3 \
         AND b.first_position + e.ordinal >= $2 AND b.first_position + e.ordinal < $3 \
         ORDER BY b.first_position, e.ordinal";
-    let rows: Vec<PositionedRow> = read!(
+    let batches_from = stretch
+        .batches
+        .first()
+        .map_or(stretch.from, |first| first.first_position);
+    let rows: Vec<MemberRow> = read!(
         fetch_all,
         database,
         sqlx::query_as(select)
-            .bind(stretch.batches_from)
+            .bind(batches_from)
             .bind(stretch.from)
             .bind(stretch.end)
     )?;
-    Ok(rows.into_iter().map(Positioned::from).collect())
+    let mut rows = rows.into_iter().peekable();
+    let members = stretch.batches.iter().map(|batch| {
+        std::iter::from_fn(|| rows.next_if(|row| row.first_position == batch.first_position))
+            .map(Member::from)
+            .collect()
+    });
+    Ok(members.collect())
+}
+
+impl From<MemberRow> for Member {
+    fn from(row: MemberRow) -> Self {
+        Self {
+            ordinal: row.ordinal,
+            time_suspect: row.time_suspect,
+            event: wire::decode(&row.body).ok().map(Arc::new),
+            body: row.body.into(),
+        }
+    }
 }

@@ -133,7 +133,7 @@ pub(crate) const fn identity_word(identity: Identity) -> &'static str {
 }
 
 /// Whether the producer's clock and ours differ by more than a delay explains. What was imported may be as old as it likes.
-fn is_suspect(event: &Event, recorded_at: UtcMicros) -> bool {
+pub(super) fn is_suspect(event: &Event, recorded_at: UtcMicros) -> bool {
     let ahead = event.time.as_seconds().saturating_sub(recorded_at.as_seconds());
     let is_imported = event.source.service == IMPORT_SERVICE;
     ahead > AHEAD_MAX_SECONDS || (ahead < -BEHIND_MAX_SECONDS && !is_imported)

@@ -78,6 +78,8 @@ pub(super) fn batch_digest<'a>(bodies: impl Iterator<Item = &'a [u8]>) -> [u8; S
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use bytes::Bytes;
     use shared::clock::UtcMicros;
     use shared::event::{Class, Draft, Facts, Outcome, Reporter, Source};
@@ -92,7 +94,9 @@ mod tests {
             boot: Uuid::nil(),
         };
         Arrival {
-            event: Draft::new(UtcMicros::from_seconds(1), facts).numbered(source, 1),
+            event: Draft::new(UtcMicros::from_seconds(1), facts)
+                .numbered(source, 1)
+                .into(),
             body: Bytes::from_static(body.as_bytes()),
         }
     }
@@ -130,10 +134,11 @@ mod tests {
 
     fn reported(seq: u64, reason: &str) -> Arrival {
         let mut arrival = arrival("");
-        arrival.event.id = shared::event::stable_event_id(arrival.event.time, &[1; 10]);
-        arrival.event.seq = seq;
-        arrival.event.facts.reporter = Some(Reporter::default());
-        arrival.event.facts.reason = Some(reason.to_owned());
+        let event = Arc::make_mut(&mut arrival.event);
+        event.id = shared::event::stable_event_id(event.time, &[1; 10]);
+        event.seq = seq;
+        event.facts.reporter = Some(Reporter::default());
+        event.facts.reason = Some(reason.to_owned());
         arrival.body = wire::encode(&arrival.event).unwrap().into();
         arrival
     }
@@ -155,7 +160,7 @@ mod tests {
     fn a_source_s_own_events_never_repeat_under_another_number() {
         let own = |seq| {
             let mut arrival = reported(seq, "a");
-            arrival.event.facts.reporter = None;
+            Arc::make_mut(&mut arrival.event).facts.reporter = None;
             arrival.body = wire::encode(&arrival.event).unwrap().into();
             arrival
         };
@@ -170,9 +175,10 @@ mod tests {
     fn what_two_collectors_tell_is_a_repeat_and_nobody_else_tells_it() {
         let told = |service: &str, boot| {
             let mut arrival = reported(1, "a");
-            arrival.event.facts.reporter = None;
-            arrival.event.source.service = service.into();
-            arrival.event.source.boot = Uuid::from_u128(boot);
+            let event = Arc::make_mut(&mut arrival.event);
+            event.facts.reporter = None;
+            event.source.service = service.into();
+            event.source.boot = Uuid::from_u128(boot);
             arrival.body = wire::encode(&arrival.event).unwrap().into();
             arrival
         };

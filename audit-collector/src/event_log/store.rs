@@ -1,7 +1,8 @@
 //! Appends to the log: one transaction for a batch with its events and dead letters.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use shared::clock::UtcMicros;
 use shared::database::{DatabaseError, Purpose, Tx, execute};
@@ -9,7 +10,8 @@ use shared::event::event_id;
 use sqlx::{AssertSqlSafe, Postgres, Sqlite, Transaction};
 use uuid::Uuid;
 
-use super::row::Row;
+use super::recent::{Member, Origin};
+use super::row::{Row, is_suspect};
 use super::sort::{Sorted, batch_digest, sort};
 use super::{Appended, Arrival, EventLog, ID_CONFLICT, REPEATED};
 use crate::dead_letter::{self, DeadLetter};
@@ -87,6 +89,12 @@ impl EventLog {
         };
         let sorted = self.database.in_time(Purpose::Write, appending).await?;
         if !sorted.fresh.is_empty() {
+            self.recent.keep(
+                batch,
+                members(&sorted.fresh, recorded_at),
+                Origin::Stored,
+                Instant::now(),
+            );
             self.newest.send_replace(Some(batch));
         }
         Ok(Appended {
@@ -142,6 +150,17 @@ async fn insert_batch(
             .bind(digest.to_vec())
     )?;
     Ok(())
+}
+
+/// The events of a batch as they are stored, for those who follow the log.
+fn members(fresh: &[&Arrival], recorded_at: UtcMicros) -> Vec<Member> {
+    let member = |(index, arrival): (usize, &&Arrival)| Member {
+        ordinal: ordinal(index),
+        time_suspect: is_suspect(&arrival.event, recorded_at),
+        event: Some(Arc::clone(&arrival.event)),
+        body: arrival.body.clone(),
+    };
+    fresh.iter().enumerate().map(member).collect()
 }
 
 async fn insert_events(

@@ -1,4 +1,4 @@
-//! The loop that serves one receiver, which every collector runs and one at a time leads.
+//! Serves one receiver, which every collector runs and one at a time leads.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use serde_json::json;
 use shared::clock::SharedClock;
-use shared::database::{DatabaseError, Hold, Task};
+use shared::database::{DatabaseError, Task};
 use shared::event::{Class, Draft, Facts, Outcome, action, bounded};
 use shared::http::client::PooledClient;
 use shared::runtime::Backoff;
@@ -17,14 +17,12 @@ use super::store::{self, Standing};
 use super::tcp::Connection;
 use super::{Receiver, syslog};
 use crate::event_log::{EventLog, Positioned};
+use crate::leading::{self, Lead, Leader};
 use crate::search::EventBody;
 use crate::webhook::{self, WebhookError};
 
 /// Events that are read, and at most sent, at a time.
 const STEP_MAX: usize = 200;
-
-/// How often the others try to become the one that serves a receiver.
-const TRY_EVERY: Duration = Duration::from_secs(1);
 
 /// How often the place in the log is noted while nothing is to be sent, so that its connection does not lie idle for longer.
 const NOTE_EVERY: Duration = Duration::from_secs(10);
@@ -70,22 +68,40 @@ enum Untaken {
 
 /// Serves a receiver, or waits to, until `stop`.
 pub async fn run(forwarding: Forwarding, receiver: Receiver, stop: CancellationToken) {
-    let mut backoff = Backoff::default();
-    while let Err(error) = serve(&forwarding, &receiver, &stop).await {
-        tracing::warn!(%error, receiver = receiver.name(), "events cannot be forwarded; trying again");
-        tokio::select! { () = stop.cancelled() => return, () = backoff.wait() => {} }
-    }
+    let database = forwarding.log.database().clone();
+    leading::run(Serving { forwarding, receiver }, database, stop).await;
 }
 
-const fn task(receiver: &Receiver) -> Task {
-    // The numbers are "gatelog" in ASCII, and 7 and 8.
-    let lock = match receiver {
-        Receiver::Syslog(..) => 0x6761_7465_6c6f_6707,
-        Receiver::Webhook(..) => 0x6761_7465_6c6f_6708,
-    };
-    Task {
-        lock,
-        frozen_after: Some("2min"),
+/// One that serves a receiver.
+struct Serving {
+    forwarding: Forwarding,
+    receiver: Receiver,
+}
+
+impl Leader for Serving {
+    type Error = ForwardError;
+
+    fn task(&self) -> Task {
+        // The numbers are "gatelog" in ASCII, and 7 and 8.
+        let lock = match self.receiver {
+            Receiver::Syslog(..) => 0x6761_7465_6c6f_6707,
+            Receiver::Webhook(..) => 0x6761_7465_6c6f_6708,
+        };
+        Task {
+            lock,
+            frozen_after: Some("2min"),
+        }
+    }
+
+    fn failure(&self) -> &'static str {
+        match self.receiver {
+            Receiver::Syslog(..) => "events cannot be forwarded by syslog",
+            Receiver::Webhook(..) => "events cannot be forwarded by the webhook",
+        }
+    }
+
+    async fn lead(&mut self, lead: &mut Lead) -> Result<(), ForwardError> {
+        serve(&self.forwarding, &self.receiver, lead).await
     }
 }
 
@@ -93,23 +109,16 @@ const fn task(receiver: &Receiver) -> Task {
 struct Served<'f> {
     forwarding: &'f Forwarding,
     receiver: &'f Receiver,
-    lead: Hold,
+    lead: &'f mut Lead,
     standing: Standing,
     connection: Option<Connection>,
     failures: u32,
 }
 
 /// Returns when it is told to stop. Only waits and sends are cut off then: a `BEGIN` that is cut off on SQLite would block the writer.
-async fn serve(
-    forwarding: &Forwarding,
-    receiver: &Receiver,
-    stop: &CancellationToken,
-) -> Result<(), ForwardError> {
-    let mut lead = forwarding.log.database().connect_for_hold(task(receiver)).await?;
-    while !lead.try_take().await? {
-        tokio::select! { () = stop.cancelled() => return Ok(()), () = tokio::time::sleep(TRY_EVERY) => {} }
-    }
-    let mut tx = lead.begin().await?;
+async fn serve(forwarding: &Forwarding, receiver: &Receiver, lead: &mut Lead) -> Result<(), ForwardError> {
+    let stop = lead.stop.clone();
+    let mut tx = lead.hold.begin().await?;
     let standing = store::begin(&mut tx, receiver.name()).await?;
     tx.commit().await?;
     let mut growth = forwarding.log.growth();
@@ -126,12 +135,13 @@ async fn serve(
     while !stop.is_cancelled() {
         let from = served.standing.position.cast_unsigned();
         let events = forwarding.log.read_positions(from, STEP_MAX).await?;
+        served.lead.is_well();
         let Some(last) = events.last().map(|event| event.position) else {
             if noted.elapsed() > NOTE_EVERY {
                 served.advance(from, 0).await?;
                 noted = tokio::time::Instant::now();
             }
-            tokio::select! { () = stop.cancelled() => {} () = growth.awaited() => {} }
+            served.lead.wait(growth.awaited()).await;
             continue;
         };
         let wanted: Vec<_> = events
@@ -151,7 +161,7 @@ async fn serve(
             }
             Err(error) => {
                 served.fail(&error).await?;
-                tokio::select! { () = stop.cancelled() => {} () = backoff.wait() => {} }
+                served.lead.wait(backoff.wait()).await;
             }
         }
     }
@@ -202,7 +212,7 @@ impl Served<'_> {
 
     async fn advance(&mut self, position: u64, sent: usize) -> Result<(), ForwardError> {
         let now = self.forwarding.clock.now();
-        let mut tx = self.lead.begin().await?;
+        let mut tx = self.lead.hold.begin().await?;
         store::advance(&mut tx, self.receiver.name(), (position, sent), now).await?;
         tx.commit().await?;
         self.standing.position = position.cast_signed();
@@ -217,7 +227,7 @@ impl Served<'_> {
             "a receiver of events takes none"
         );
         let now = self.forwarding.clock.now();
-        let mut tx = self.lead.begin().await?;
+        let mut tx = self.lead.hold.begin().await?;
         store::note_failure(&mut tx, self.receiver.name(), &text, now).await?;
         tx.commit().await?;
         self.failures = self.failures.saturating_add(1);

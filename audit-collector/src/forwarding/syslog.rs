@@ -86,8 +86,8 @@ mod tests {
             position: 7,
             recorded_at: event.time,
             time_suspect: false,
-            body: wire::encode(&event).unwrap(),
-            event: Some(event),
+            body: wire::encode(&event).unwrap().into(),
+            event: Some(event.into()),
         }
     }
 

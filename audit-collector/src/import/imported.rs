@@ -125,7 +125,7 @@ pub(super) fn own_event(name: &str, time: UtcMicros, facts: Facts) -> Result<Arr
 fn encode(event: Event) -> Result<Arrival, Flaw> {
     let body = wire::encode(&event).map_err(|error| Flaw::Event(error.to_string()))?;
     Ok(Arrival {
-        event,
+        event: event.into(),
         body: body.into(),
     })
 }
@@ -170,7 +170,7 @@ mod tests {
     fn an_imported_event_is_one_on_the_wire() {
         let arrival = Importer::new("www", None).arrival(LINE).unwrap();
 
-        assert_eq!(wire::decode(&arrival.body).unwrap(), arrival.event);
+        assert_eq!(wire::decode(&arrival.body).unwrap(), *arrival.event);
         assert_eq!(arrival.event.source.service, IMPORT_SERVICE);
     }
 

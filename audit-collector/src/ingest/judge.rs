@@ -1,5 +1,7 @@
 //! Bytes that were delivered → an event, or a dead letter with its reason. Pure.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use shared::event::wire;
 
@@ -25,7 +27,10 @@ pub enum Judged {
 pub fn judge(body: Bytes, publisher: Option<String>) -> Judged {
     let reason = match wire::decode(&body) {
         Ok(event) if publisher.as_ref() == Some(&event.source.service) => {
-            return Judged::Event(Box::new(Arrival { event, body }));
+            return Judged::Event(Box::new(Arrival {
+                event: Arc::new(event),
+                body,
+            }));
         }
         Ok(_) => PUBLISHER_MISMATCH,
         Err(error) => error.code(),

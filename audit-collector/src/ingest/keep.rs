@@ -107,7 +107,7 @@ fn taken_apart(mut part: Part, error: &DatabaseError) -> Vec<Part> {
     tracing::error!(%error, "the database refuses an event for its values; it is kept as a dead letter");
     let dead = part.arrivals.into_iter().map(|arrival| DeadLetter {
         reason: UNSTORABLE,
-        publisher: Some(arrival.event.source.service),
+        publisher: Some(arrival.event.source.service.clone()),
         body: arrival.body,
     });
     vec![Part {

@@ -3,6 +3,7 @@
 //! One leader adds the log to them in its order. An event counts in the minute in which it happened, however late it came, and
 //! once, since what was added and how far that was are committed together. What the leader has not come to is counted from rows.
 
+mod count;
 mod run;
 mod source;
 mod store;

@@ -1,73 +1,70 @@
-//! The leader's loop, which every collector runs and one at a time leads.
+//! Adds the log to the counts, which every collector runs and one at a time leads.
 
 use std::time::Duration;
 
-use shared::database::{DatabaseError, Task};
-use shared::runtime::Backoff;
+use shared::database::{DatabaseError, Hold, Task};
 use shared::runtime::shutdown::CancellationToken;
-use tokio::time::timeout;
 
-use super::store::add_batches;
-use crate::event_log::EventLog;
+use super::count::count;
+use super::store;
+use crate::event_log::{EventLog, Follower, Following, Page};
+use crate::leading;
 
-/// Adding to the counts. The number is "gatelog" in ASCII, and 4; a leader that does nothing for so long is frozen.
-const LEADING: Task = Task {
-    lock: 0x6761_7465_6c6f_6704,
-    frozen_after: Some("10s"),
-};
-
-/// How often the leader looks, and the others try to become it. What it has not added is counted from rows meanwhile.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// No step of the leader takes this long unless its connection is dead.
-const STEP_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// Leads, or waits to lead, until `stop`.
+/// Adds, or waits to, until `stop`. What is not added yet is counted from rows meanwhile.
 pub async fn run(log: EventLog, stop: CancellationToken) {
-    let mut backoff = Backoff::default();
-    let mut failing = false;
-    while let Err(error) = lead(&log, &stop, &mut failing).await {
-        if failing {
-            tracing::debug!(%error, "the counts still cannot be kept");
-        } else {
-            tracing::warn!(%error, "the counts cannot be kept; trying again");
-            backoff.reset();
-        }
-        failing = true;
-        tokio::select! { () = stop.cancelled() => return, () = backoff.wait() => {} }
-    }
+    let database = log.database().clone();
+    let follower = Adding::default();
+    leading::run(Following { log, follower }, database, stop).await;
 }
 
 /// Adds all that is in order, if no other process does.
 pub async fn catch_up(log: &EventLog) -> Result<(), DatabaseError> {
-    let mut hold = log.database().connect_for_hold(LEADING).await?;
-    if hold.try_take().await? {
-        while add_batches(&mut hold).await? {}
+    let mut hold = log.database().connect_for_hold(Adding::TASK).await?;
+    if !hold.try_take().await? {
+        return Ok(());
     }
-    Ok(())
+    let mut adding = Adding::default();
+    let mut position = adding.begin(&mut hold).await?;
+    loop {
+        let page = log.read_batches(position, Adding::STEP_EVENTS).await?;
+        if page.events.is_empty() {
+            return Ok(());
+        }
+        position = page.next;
+        adding.take(&mut hold, page).await?;
+    }
 }
 
-async fn lead(log: &EventLog, stop: &CancellationToken, failing: &mut bool) -> Result<(), DatabaseError> {
-    let mut hold = log.database().connect_for_hold(LEADING).await?;
-    let mut is_leader = false;
-    while !stop.is_cancelled() {
-        is_leader = is_leader || step(log, hold.try_take()).await?;
-        while is_leader && !stop.is_cancelled() && step(log, add_batches(&mut hold)).await? {}
-        *failing = false;
-        tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(LOOK_EVERY) => {} }
-    }
-    Ok(())
+#[derive(Debug, Default)]
+struct Adding {
+    position: u64,
 }
 
-/// One step, cut off only where it waits for a server: a `BEGIN` that is cut off on SQLite would block the writer.
-async fn step<T>(
-    log: &EventLog,
-    work: impl Future<Output = Result<T, DatabaseError>>,
-) -> Result<T, DatabaseError> {
-    if !log.database().is_postgres() {
-        return work.await;
+impl Follower for Adding {
+    type Error = DatabaseError;
+
+    /// The number is "gatelog" in ASCII, and 4; a leader that does nothing for so long is frozen.
+    const TASK: Task = Task {
+        lock: 0x6761_7465_6c6f_6704,
+        frozen_after: Some("10s"),
+    };
+
+    const FAILURE: &'static str = "the counts cannot be kept";
+
+    /// Few enough that intake, which shares SQLite's only writer, does not wait for long.
+    const STEP_EVENTS: usize = 4_000;
+
+    const STEP_TIMEOUT: Duration = Duration::from_secs(15);
+
+    async fn begin(&mut self, hold: &mut Hold) -> Result<u64, DatabaseError> {
+        self.position = store::position(hold).await?;
+        Ok(self.position)
     }
-    timeout(STEP_TIMEOUT, work)
-        .await
-        .unwrap_or(Err(DatabaseError::TimedOut))
+
+    async fn take(&mut self, hold: &mut Hold, page: Page) -> Result<(), DatabaseError> {
+        let counts = count(&page.events);
+        store::add(hold, &counts, (self.position, page.next)).await?;
+        self.position = page.next;
+        Ok(())
+    }
 }

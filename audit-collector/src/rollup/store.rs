@@ -1,61 +1,94 @@
-//! Adds the log to the counts.
+//! Adds to the counts.
 
-use shared::database::{DatabaseError, Hold, execute, fetch};
+use std::collections::BTreeMap;
 
-use super::source::WIDTHS;
-use crate::search::TEXT_CHARACTERS_MAX;
+use shared::database::{DatabaseError, Hold, Tx, execute, fetch};
 
-/// Batches in one transaction: few enough that intake, which shares SQLite's only writer, does not wait for long.
-const BATCHES_MAX: i64 = 16;
+use super::count::Key;
 
-const NEXT: &str = "SELECT MAX(first_position + events) FROM (SELECT first_position, events FROM batch \
-    WHERE first_position >= $1 ORDER BY first_position LIMIT $2) AS pending";
+const ADD: &str = "ON CONFLICT (width, start, class, action, outcome, reason, service, route, template, status) \
+    DO UPDATE SET events = rollup.events + excluded.events";
 
-/// Adds the next batches, and returns whether there were any.
-///
-/// Right even if two leaders should do it at once: the row of the state makes them take turns.
-pub(super) async fn add_batches(hold: &mut Hold) -> Result<bool, DatabaseError> {
+/// The position of the next event to be counted.
+pub(super) async fn position(hold: &mut Hold) -> Result<u64, DatabaseError> {
     let mut tx = hold.begin().await?;
-    // An update that changes nothing locks the row on both databases.
-    let lock = "UPDATE rollup_state SET position = position WHERE id = 1 RETURNING position";
-    let (from,): (i64,) = fetch!(fetch_one, &mut tx, sqlx::query_as(lock))?;
-    let (to,): (Option<i64>,) = fetch!(
-        fetch_one,
-        &mut tx,
-        sqlx::query_as(NEXT).bind(from).bind(BATCHES_MAX)
-    )?;
-    let Some(to) = to else {
-        tx.commit().await?;
-        return Ok(false);
-    };
-    for seconds in WIDTHS {
-        let width = seconds * 1_000_000;
-        // Numbers of our own making.
-        let add = format!(
-            "INSERT INTO rollup (width, start, class, action, outcome, reason, service, route, template, status, events) \
-            SELECT {seconds}, e.time / {width} * {width}, e.class, {action}, e.outcome, {reason}, e.service, {route}, {template}, \
-                COALESCE(e.status, 0), COUNT(*) \
-            FROM batch b JOIN event e ON e.batch_id = b.id WHERE b.first_position >= $1 AND b.first_position < $2 \
-            GROUP BY 2, 3, 4, 5, 6, 7, 8, 9, 10 \
-            ON CONFLICT (width, start, class, action, outcome, reason, service, route, template, status) \
-            DO UPDATE SET events = rollup.events + excluded.events",
-            action = short("action"),
-            reason = short("reason"),
-            route = short("route"),
-            template = short("template"),
-        );
-        execute!(
-            &mut tx,
-            sqlx::query(sqlx::AssertSqlSafe(add.clone())).bind(from).bind(to)
-        )?;
-    }
-    let advance = "UPDATE rollup_state SET position = $1 WHERE id = 1";
-    execute!(&mut tx, sqlx::query(advance).bind(to))?;
+    let select = "SELECT position FROM rollup_state WHERE id = 1";
+    let (position,): (i64,) = fetch!(fetch_one, &mut tx, sqlx::query_as(select))?;
     tx.commit().await?;
-    Ok(true)
+    Ok(position.cast_unsigned())
 }
 
-/// A column as counts are kept by it: the key of a count must fit into an index.
-fn short(column: &str) -> String {
-    format!("substr(COALESCE(e.{column}, ''), 1, {TEXT_CHARACTERS_MAX})")
+/// Adds what is counted from one position on and moves to the next, unless another leader has come further.
+pub(super) async fn add(
+    hold: &mut Hold,
+    counts: &BTreeMap<Key<'_>, i64>,
+    (from, next): (u64, u64),
+) -> Result<(), DatabaseError> {
+    let mut tx = hold.begin().await?;
+    let advance = "UPDATE rollup_state SET position = $1 WHERE id = 1 AND position = $2";
+    let moved = execute!(
+        &mut tx,
+        sqlx::query(advance)
+            .bind(next.cast_signed())
+            .bind(from.cast_signed())
+    )?;
+    if moved == 0 {
+        return Err(DatabaseError::Raced);
+    }
+    insert(&mut tx, counts).await?;
+    tx.commit().await
+}
+
+async fn insert(tx: &mut Tx<'_>, counts: &BTreeMap<Key<'_>, i64>) -> Result<(), DatabaseError> {
+    let columns = "width, start, class, action, outcome, reason, service, route, template, status, events";
+    match tx {
+        Tx::Sqlite(tx) => {
+            let insert =
+                format!("INSERT INTO rollup ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {ADD}");
+            for (key, events) in counts {
+                // A text of our own making.
+                sqlx::query(sqlx::AssertSqlSafe(insert.clone()))
+                    .bind(key.width)
+                    .bind(key.start)
+                    .bind(key.class)
+                    .bind(&*key.action)
+                    .bind(key.outcome)
+                    .bind(&*key.reason)
+                    .bind(key.service)
+                    .bind(&*key.route)
+                    .bind(&*key.template)
+                    .bind(key.status)
+                    .bind(events)
+                    .execute(&mut **tx)
+                    .await?;
+            }
+        }
+        Tx::Postgres(tx) => {
+            /// One column of all counts, as an array.
+            macro_rules! column {
+                ($key:ident => $value:expr) => {
+                    counts.keys().map(|$key| $value).collect::<Vec<_>>()
+                };
+            }
+            let insert = format!(
+                "INSERT INTO rollup ({columns}) SELECT * FROM UNNEST($1::int[], $2::bigint[], $3::text[], $4::text[], \
+                 $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::int[], $11::bigint[]) {ADD}"
+            );
+            sqlx::query(sqlx::AssertSqlSafe(insert))
+                .bind(column!(key => key.width))
+                .bind(column!(key => key.start))
+                .bind(column!(key => key.class))
+                .bind(column!(key => &*key.action))
+                .bind(column!(key => key.outcome))
+                .bind(column!(key => &*key.reason))
+                .bind(column!(key => key.service))
+                .bind(column!(key => &*key.route))
+                .bind(column!(key => &*key.template))
+                .bind(column!(key => key.status))
+                .bind(counts.values().copied().collect::<Vec<_>>())
+                .execute(&mut **tx)
+                .await?;
+        }
+    }
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use shared::clock::UtcMicros;
-use shared::event::{Facts, Source, wire};
+use shared::event::{Event, Facts, Source, wire};
 use uuid::Uuid;
 
 use crate::event_log::Positioned;
@@ -49,7 +49,10 @@ impl EventBody {
             recorded_at: one.recorded_at,
             position: i64::try_from(one.position).ok(),
             time_suspect: one.time_suspect,
-            content: Content::of(&one.body),
+            content: one
+                .event
+                .as_deref()
+                .map_or(Content::UNREADABLE, Content::of_event),
         }
     }
 }
@@ -80,6 +83,8 @@ pub struct Numbered {
 }
 
 impl Content {
+    const UNREADABLE: Self = Self::Unreadable { unreadable: true };
+
     /// Reads a stored body. One that cannot be read does not hide the events around it.
     pub(super) fn of(body: &[u8]) -> Self {
         match wire::decode(body) {
@@ -88,7 +93,15 @@ impl Content {
                 seq: event.seq,
                 facts: event.facts,
             })),
-            Err(_) => Self::Unreadable { unreadable: true },
+            Err(_) => Self::UNREADABLE,
         }
+    }
+
+    fn of_event(event: &Event) -> Self {
+        Self::Event(Box::new(Numbered {
+            source: event.source.clone(),
+            seq: event.seq,
+            facts: event.facts.clone(),
+        }))
     }
 }

@@ -369,7 +369,7 @@ async fn bytes_that_were_changed_before_they_were_counted_are_found(database: &T
     let text = String::from_utf8(events[3].body.to_vec()).unwrap();
     let forged = text.replace("usr_alice", "usr_mally");
     events[3] = Arrival {
-        event: wire::decode(forged.as_bytes()).unwrap(),
+        event: wire::decode(forged.as_bytes()).unwrap().into(),
         body: forged.into(),
     };
     counter.append(&events, NOW).await;

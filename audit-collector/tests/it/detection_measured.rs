@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use audit_collector::detection::DetectionSettings;
@@ -53,7 +54,7 @@ impl World {
         rest[2..].copy_from_slice(&(self.records.len() as u64).to_be_bytes());
         let ip = facts.client.as_ref().and_then(|client| client.ip.clone());
         self.records.push(Record {
-            event: Event {
+            event: Arc::new(Event {
                 id: stable_event_id(at, &rest),
                 time: at,
                 source: Source {
@@ -63,7 +64,7 @@ impl World {
                 },
                 seq: 1,
                 facts,
-            },
+            }),
             recorded_at: at,
             time_suspect: false,
             place: ip.map(|ip| place(&ip)),

@@ -90,7 +90,10 @@ async fn kept_counts_are_those_of_the_rows_whatever_comes_late_or_twice(database
     log.append(&newest[100..], &[], NOW).await.unwrap();
     assert_eq!(database.number("SELECT position FROM rollup_state").await, 450);
 
-    let all: Vec<Event> = arrivals.iter().map(|arrival| arrival.event.clone()).collect();
+    let all: Vec<Event> = arrivals
+        .iter()
+        .map(|arrival| Event::clone(&arrival.event))
+        .collect();
     let reason = |event: &Event| event.facts.reason.clone().unwrap_or_default();
     let period = "from=2026-01-15T00:00:00Z&to=2026-01-15T05:12:34Z&bucket=1h";
     for filter in [

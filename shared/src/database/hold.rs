@@ -87,6 +87,14 @@ impl Hold {
         }
     }
 
+    /// Uses the connection, so that its server does not take us for frozen.
+    pub async fn touch(&mut self) -> Result<(), DatabaseError> {
+        match &mut self.connection {
+            HoldConnection::Sqlite(_) => Ok(()),
+            HoldConnection::Postgres(connection) => Ok(connection.ping().await?),
+        }
+    }
+
     /// A transaction on the connection of the hold.
     pub async fn begin(&mut self) -> Result<Tx<'_>, DatabaseError> {
         Ok(match &mut self.connection {

@@ -48,7 +48,7 @@ const SWEEP_EVERY: i64 = 10_000_000;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// What it says.
-    pub event: Event,
+    pub event: Arc<Event>,
     /// When it was stored.
     pub recorded_at: UtcMicros,
     /// Whether the producer's clock was far from the collector's.
@@ -59,7 +59,7 @@ pub struct Record {
 
 impl Record {
     /// The moment that counts.
-    pub const fn at(&self) -> UtcMicros {
+    pub fn at(&self) -> UtcMicros {
         if self.time_suspect {
             self.recorded_at
         } else {
@@ -67,7 +67,7 @@ impl Record {
         }
     }
 
-    const fn seen(&self) -> Seen<'_> {
+    fn seen(&self) -> Seen<'_> {
         Seen {
             event: &self.event,
             at: self.at(),

@@ -91,7 +91,7 @@ fn record(index: usize, (second, user, address, failed, count): Told) -> Record 
     let mut rest = [0; 10];
     rest[2..].copy_from_slice(&(index as u64).to_be_bytes());
     Record {
-        event: Event {
+        event: Arc::new(Event {
             id: stable_event_id(at, &rest),
             time: at,
             source: Source {
@@ -101,7 +101,7 @@ fn record(index: usize, (second, user, address, failed, count): Told) -> Record 
             },
             seq: index as u64 + 1,
             facts,
-        },
+        }),
         recorded_at: at,
         time_suspect: false,
         place: Some(Place {

@@ -164,13 +164,13 @@ fn expand(
         let mut rest = [0; 10];
         rest[2..].copy_from_slice(&(events.len() as u64).to_be_bytes());
         events.push(Record {
-            event: Event {
+            event: Arc::new(Event {
                 id: stable_event_id(at, &rest),
                 time: at,
                 source,
                 seq: n + 1,
                 facts,
-            },
+            }),
             recorded_at: at,
             time_suspect: false,
             place,

@@ -67,7 +67,7 @@ pub(crate) fn event_of(service: &str, time: UtcMicros, facts: Facts) -> Event {
 pub(crate) fn arrival(event: Event) -> Arrival {
     Arrival {
         body: body(&event),
-        event,
+        event: event.into(),
     }
 }
 

@@ -1,0 +1,97 @@
+//! What a part of the log adds to the counts. Pure.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use shared::event::Event;
+
+use super::source::WIDTHS;
+use crate::event_log::{Positioned, searchable};
+use crate::search::TEXT_CHARACTERS_MAX;
+
+/// By what is counted: as the columns of an event, texts by their first characters, since a key must fit into an index, and
+/// empty where there is none.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key<'e> {
+    /// In seconds.
+    pub(super) width: i64,
+    /// When it begins, in microseconds.
+    pub(super) start: i64,
+    pub(super) class: &'static str,
+    pub(super) action: Cow<'e, str>,
+    pub(super) outcome: &'static str,
+    pub(super) reason: Cow<'e, str>,
+    pub(super) service: &'e str,
+    pub(super) route: Cow<'e, str>,
+    pub(super) template: Cow<'e, str>,
+    pub(super) status: i32,
+}
+
+/// How many events there are of each kind. Bytes that are no event any more count nowhere.
+pub(super) fn count(events: &[Positioned]) -> BTreeMap<Key<'_>, i64> {
+    let mut counts = BTreeMap::new();
+    let [minute, hour] = WIDTHS;
+    for event in events.iter().filter_map(|one| one.event.as_deref()) {
+        *counts.entry(Key::of(event, minute)).or_default() += 1;
+    }
+    let hours: Vec<_> = counts
+        .iter()
+        .map(|(key, events): (&Key<'_>, &i64)| (key.widened(hour), *events))
+        .collect();
+    for (key, events) in hours {
+        *counts.entry(key).or_default() += events;
+    }
+    counts
+}
+
+impl<'e> Key<'e> {
+    fn of(event: &'e Event, width: i64) -> Self {
+        let facts = &event.facts;
+        let http = facts.http.as_ref();
+        let policy = facts.policy.as_ref();
+        Self {
+            width,
+            start: start(event.time.as_micros(), width),
+            class: facts.class.as_str(),
+            action: short(&facts.action),
+            outcome: facts.outcome.as_str(),
+            reason: short(facts.reason.as_deref().unwrap_or_default()),
+            service: &event.source.service,
+            route: short(
+                policy
+                    .and_then(|policy| policy.route.as_deref())
+                    .unwrap_or_default(),
+            ),
+            template: short(http.and_then(|http| http.route.as_deref()).unwrap_or_default()),
+            status: http.and_then(|http| http.status).map_or(0, i32::from),
+        }
+    }
+
+    fn widened(&self, width: i64) -> Self {
+        Self {
+            width,
+            start: start(self.start, width),
+            ..self.clone()
+        }
+    }
+}
+
+/// When the stretch begins that holds a moment; what was before 1970 is in the first one of 1970.
+const fn start(micros: i64, width: i64) -> i64 {
+    let width = width * 1_000_000;
+    micros / width * width
+}
+
+/// A text as counts are kept by it.
+fn short(text: &str) -> Cow<'_, str> {
+    let end = text
+        .char_indices()
+        .nth(TEXT_CHARACTERS_MAX)
+        .map_or(text.len(), |(end, _)| end);
+    let first = text.get(..end).unwrap_or_default();
+    if first.contains('\0') {
+        Cow::Owned(searchable(first))
+    } else {
+        Cow::Borrowed(first)
+    }
+}
