@@ -324,6 +324,24 @@ mod tests {
         assert!(told(&"(".repeat(1_000_000)).contains("too many parentheses"));
     }
 
+    /// Printed, `&` inside `|` stands in parentheses that were not counted when it was read.
+    #[test]
+    fn however_deep_a_rule_is_what_is_shown_of_it_is_read_again() {
+        let nested = |levels: usize| {
+            let (open, close) = ("anyone | anyone & (".repeat(levels), ")".repeat(levels));
+            Allow::parse(&format!("{open}anyone{close}"))
+        };
+        let deepest = nested(7).unwrap();
+
+        assert_eq!(Allow::parse(&deepest.to_string()), Ok(deepest));
+        assert!(
+            nested(8)
+                .unwrap_err()
+                .to_string()
+                .contains("too many parentheses")
+        );
+    }
+
     #[test]
     fn a_hint_is_given_where_scopes_alone_would_do() {
         let hint = |text: &str| Allow::parse(text).unwrap().scope_hint();

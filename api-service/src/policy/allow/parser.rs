@@ -6,8 +6,11 @@ use ipnet::IpNet;
 
 use super::Allow;
 
-/// Parentheses and negations inside each other at most.
+/// Fewer parentheses, negations and operators than this may stand inside each other. Operators count as well: printed, one inside
+/// another stands in parentheses, and what is printed must be read again.
 const DEPTH_MAX: usize = 16;
+
+const TOO_DEEP: &str = "too many parentheses, negations or operators inside each other";
 
 /// The longest age that can be asked for: a session lives no longer.
 const AGE_MAX: Duration = Duration::from_hours(30 * 24);
@@ -31,7 +34,19 @@ pub(super) fn parse(text: &str) -> Result<Allow, AllowError> {
     if parser.peek().is_some() {
         return Err(parser.error("expected `&`, `|` or the end"));
     }
+    if depth(&expression) >= DEPTH_MAX {
+        return Err(parser.error(TOO_DEEP));
+    }
     Ok(expression)
+}
+
+/// How many operators and negations stand inside each other.
+fn depth(expression: &Allow) -> usize {
+    match expression {
+        Allow::Not(part) => 1 + depth(part),
+        Allow::All(parts) | Allow::Any(parts) => 1 + parts.iter().map(depth).max().unwrap_or_default(),
+        _ => 0,
+    }
 }
 
 struct Parser<'t> {
@@ -68,7 +83,7 @@ impl<'t> Parser<'t> {
 
     fn one(&mut self, depth: usize) -> Result<Allow, AllowError> {
         if depth >= DEPTH_MAX {
-            return Err(self.error("too many parentheses or negations inside each other"));
+            return Err(self.error(TOO_DEEP));
         }
         if self.eat('!') {
             return Ok(Allow::Not(Box::new(self.one(depth + 1)?)));
