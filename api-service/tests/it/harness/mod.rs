@@ -35,7 +35,7 @@ use tokio::task::JoinHandle;
 pub(crate) use collector::Collector;
 pub(crate) use issuer::Issuer;
 pub(crate) use upstream::Counted;
-pub(crate) use web_server::{RawAnswer, WebServer, deployed, installed};
+pub(crate) use web_server::{RawAnswer, WebServer, deployed, installed, named_by};
 
 /// How long a test waits for what must happen.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);

@@ -1,4 +1,4 @@
-//! A real web server of Debian's packages before the door, with a configuration and a folder of its own.
+//! A real web server before the door, with a configuration and a folder of its own.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -36,6 +36,19 @@ pub(crate) fn installed(name: &str) -> Option<PathBuf> {
         println!("SKIPPED: needs {name} (apt-get install {name})");
     }
     found
+}
+
+/// The program that an environment variable names. `None`, and a word about it, if it is not set.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the variable is the test harness's, and no setting"
+)]
+pub(crate) fn named_by(variable: &str) -> Option<PathBuf> {
+    let named = std::env::var_os(variable).filter(|named| !named.is_empty());
+    if named.is_none() {
+        println!("SKIPPED: {variable} names no program");
+    }
+    named.map(PathBuf::from)
 }
 
 /// A file of this repository.
