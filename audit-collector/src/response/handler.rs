@@ -8,12 +8,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
-use shared::event::{Actor, Outcome, action, event_id};
+use shared::event::{Actor, Outcome, action};
 use shared::http::problem::Problem;
 use uuid::Uuid;
 
 use super::Responding;
-use super::kept::{Kept, State};
+use super::kept::{Given, State};
 use super::order::{Action, Order};
 use super::run::LIMIT_SPAN;
 use super::store;
@@ -78,8 +78,7 @@ pub(super) async fn order_response(
     let order = ordered(&new, &alert).map_err(|error| refuse(&error))?;
     objection(responding, &auditor, &order).map_err(|error| refuse(&error))?;
     let now = app.clock.now();
-    let kept = Kept {
-        id: event_id(now),
+    let given = Given {
         fingerprint,
         rule: alert.rule,
         fired_at: alert.fired_at,
@@ -87,18 +86,8 @@ pub(super) async fn order_response(
         reason: new.reason,
         author: auditor.name().to_owned(),
         by_rule: false,
-        ordered_at: now,
-        state: State::Pending,
-        attempts: 0,
-        next_at: now,
-        decision: None,
-        in_force_at: None,
-        expires_at: None,
-        ended_at: None,
-        ended_by: None,
-        problem: None,
-        refusal: None,
     };
+    let kept = given.at(now);
     let failed = |error| refuse(&ApiError::from(&error));
     let database = app.log.database();
     let mut tx = database.write().await.map_err(failed)?;

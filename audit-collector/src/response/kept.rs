@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 use shared::clock::UtcMicros;
-use shared::event::{Class, Facts, Outcome};
+use shared::event::{Class, Facts, Outcome, event_id};
 use uuid::Uuid;
 
 use super::order::Order;
@@ -87,6 +87,46 @@ pub(crate) struct Kept {
     pub(super) problem: Option<String>,
     /// The first refusal of a door that it led to.
     pub(super) refusal: Option<(Uuid, UtcMicros)>,
+}
+
+/// An order as it is given, by a person or a rule.
+pub(super) struct Given {
+    pub(super) fingerprint: Fingerprint,
+    /// The alert's rule.
+    pub(super) rule: String,
+    /// When what is responded to happened.
+    pub(super) fired_at: UtcMicros,
+    pub(super) order: Order,
+    pub(super) reason: String,
+    pub(super) author: String,
+    pub(super) by_rule: bool,
+}
+
+impl Given {
+    /// What is kept of it: nothing has been done yet.
+    pub(super) fn at(self, now: UtcMicros) -> Kept {
+        Kept {
+            id: event_id(now),
+            fingerprint: self.fingerprint,
+            rule: self.rule,
+            fired_at: self.fired_at,
+            order: self.order,
+            reason: self.reason,
+            author: self.author,
+            by_rule: self.by_rule,
+            ordered_at: now,
+            state: State::Pending,
+            attempts: 0,
+            next_at: now,
+            decision: None,
+            in_force_at: None,
+            expires_at: None,
+            ended_at: None,
+            ended_by: None,
+            problem: None,
+            refusal: None,
+        }
+    }
 }
 
 /// As readers get it.

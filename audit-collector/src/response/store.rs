@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use shared::clock::UtcMicros;
 use shared::database::{Database, DatabaseError, Tx, execute, fetch, read};
-use shared::event::{event_id, wire};
+use shared::event::wire;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::kept::{Kept, State};
+use super::kept::{Given, Kept, State};
 use super::order::{Action, Order};
 use crate::detection::engine::{Finding, Fingerprint};
 
@@ -121,8 +121,7 @@ pub(crate) async fn order_by_rule(
         return Ok(());
     }
     for order in finding.rule.orders(&finding.group) {
-        let kept = Kept {
-            id: event_id(now),
+        let given = Given {
             fingerprint: finding.fingerprint,
             rule: finding.rule.id.to_string(),
             fired_at: finding.at,
@@ -130,18 +129,8 @@ pub(crate) async fn order_by_rule(
             reason: finding.rule.title.clone(),
             author: finding.rule.id.to_string(),
             by_rule: true,
-            ordered_at: now,
-            state: State::Pending,
-            attempts: 0,
-            next_at: now,
-            decision: None,
-            in_force_at: None,
-            expires_at: None,
-            ended_at: None,
-            ended_by: None,
-            problem: None,
-            refusal: None,
         };
+        let kept = given.at(now);
         add(tx, &kept).await?;
     }
     Ok(())
