@@ -192,6 +192,9 @@ impl<'s> Drain<'s> {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         let took = began.elapsed();
+        // Before the collectors are stopped: what follows the log may go on, and their end is not intake.
+        let database = self.servers.postgres_cpu()?.saturating_sub(postgres);
+        let broker = self.servers.broker_cpu()?.saturating_sub(broker);
         let mut client = Duration::ZERO;
         for collector in running {
             client += collector.cpu()?;
@@ -201,8 +204,8 @@ impl<'s> Drain<'s> {
             events,
             took,
             client,
-            database: self.servers.postgres_cpu()?.saturating_sub(postgres),
-            broker: self.servers.broker_cpu()?.saturating_sub(broker),
+            database,
+            broker,
             resident_max,
         })
     }
