@@ -21,6 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::access::{RequestFacts, note_request};
+use crate::detection::Backtests;
 use crate::detection::rule::RuleSet;
 use crate::error::ApiError;
 use crate::event_log::EventLog;
@@ -56,6 +57,8 @@ pub struct AppState {
     pub tails: Tails,
     /// Who takes the log elsewhere.
     pub exports: Exports,
+    /// Who tries rules on the past.
+    pub backtests: Backtests,
     /// How long a number may be missing before it counts as lost.
     pub gap_after: Duration,
     /// For how long the settings ask to keep events.

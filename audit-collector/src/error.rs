@@ -60,6 +60,12 @@ pub(crate) enum ApiError {
     ResponseLimit,
     #[error("there is no rule with this id")]
     NoSuchRule,
+    #[error("there is no silence in force with this id")]
+    NoSuchSilence,
+    #[error("there are as many silences in force as there may be: 200")]
+    TooManySilences,
+    #[error("another backtest is being made")]
+    TooManyBacktests,
     #[error("there is no change with this id that waits to be confirmed")]
     NoSuchChange,
     #[error("{0}")]
@@ -122,6 +128,7 @@ impl ApiError {
             | Self::HoldRefused
             | Self::SearchExists
             | Self::TooManySearches
+            | Self::TooManySilences
             | Self::NotesFull
             | Self::ResponsesOff
             | Self::ResponseSpared
@@ -144,6 +151,7 @@ impl ApiError {
             | Self::NoSuchSearch
             | Self::NoSuchAlert
             | Self::NoSuchRule
+            | Self::NoSuchSilence
             | Self::NoSuchResponse
             | Self::NoSuchPath => self.as_status(StatusCode::NOT_FOUND),
             Self::MethodNotAllowed => self.as_status(StatusCode::METHOD_NOT_ALLOWED),
@@ -155,6 +163,7 @@ impl ApiError {
             | Self::TooCostly
             | Self::TooManyTails
             | Self::TooManyExports
+            | Self::TooManyBacktests
             | Self::LogUnavailable => self
                 .as_status(StatusCode::SERVICE_UNAVAILABLE)
                 .retry_after(RETRY_SECONDS),
@@ -186,6 +195,9 @@ impl ApiError {
             Self::ResponseNotInForce => "response_not_in_force",
             Self::ResponseLimit => "response_limit",
             Self::NoSuchRule => "rule_not_found",
+            Self::NoSuchSilence => "silence_not_found",
+            Self::TooManySilences => "too_many_silences",
+            Self::TooManyBacktests => "too_many_backtests",
             Self::NoSuchChange => "change_not_found",
             Self::Unconfirmed(_) => "change_unconfirmed",
             Self::ChangeAskedFor => "change_asked_for",

@@ -50,6 +50,7 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 use app::{AppState, router};
+use detection::Backtests;
 use event_log::EventLog;
 use export::Exports;
 use followers::{Followers, Parts};
@@ -105,6 +106,7 @@ pub async fn run(
         consuming,
         tails: Tails::new(Tails::COUNT_MAX, shutdown.clone()),
         exports: Exports::new(Exports::COUNT_MAX),
+        backtests: Backtests::new(settings.detection.places.clone()),
         gap_after: settings.gap_after,
         periods: settings.retention,
         clock: settings.clock,

@@ -26,6 +26,13 @@ const FILTERED = {
   'source.instance': 'instance',
 };
 
+// Why nobody was told of it, if so.
+export function Untold({ alert }) {
+  if (alert.withdrawn_at) return html`<span class="badge">${t('alerts.is_withdrawn')}</span>`;
+  if (alert.suppressed) return html`<span class="badge" title=${alert.suppressed}>${t('alerts.is_silenced')}</span>`;
+  return alert.shadow ? html`<span class="badge warn">${t('rules.shadow')}</span>` : null;
+}
+
 // Whom or what it is about.
 export function About({ group, linked }) {
   const parts = Object.entries(group);
@@ -50,7 +57,7 @@ export function AlertTable({ alerts }) {
     <tbody>${alerts.map(
       (alert) => html`<tr>
         <td><${Severity} severity=${alert.severity} /></td>
-        <td class="wrap"><a href=${link(`alerts/${alert.fingerprint}`)}>${alert.title}</a></td>
+        <td class="wrap"><a href=${link(`alerts/${alert.fingerprint}`)}>${alert.title}</a> <${Untold} alert=${alert} /></td>
         <td class="wrap"><${About} group=${alert.group} /></td>
         <td><${Ago} time=${alert.raised_at} /></td>
         <td>${t(`status.${alert.status}`)}</td>

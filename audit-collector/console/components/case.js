@@ -7,6 +7,7 @@ import { Moment, moment } from '../format.js';
 import { t } from '../i18n.js';
 import { useObservable } from '../observable.js';
 import { Confirm, Empty, Failure, Panel, useDraft } from './parts.js';
+import { NewSilence } from './silences.js';
 
 const VERDICTS = ['true', 'false', 'benign'];
 
@@ -15,7 +16,7 @@ const pathOf = (alert) => `/v1/alerts/${encodeURIComponent(alert.fingerprint)}`;
 // What can be done with it as it stands.
 export function Acts({ alert, onChanged }) {
   const { me } = useObservable(session);
-  const [closing, setClosing] = useState(false);
+  const [asking, setAsking] = useState(null);
   const [error, setError] = useState(null);
   if (!may('audit:respond')) return null;
   const change = async (body) => {
@@ -34,10 +35,12 @@ export function Acts({ alert, onChanged }) {
       ${alert.status === 'acknowledged' && alert.assignee !== me.name && html`<button type="button" onClick=${() => change({ assignee: me.name })}>${t('case.take_over')}</button>`}
       ${alert.status === 'closed'
         ? html`<button type="button" onClick=${() => change({ status: 'open' })}>${t('case.reopen')}</button>`
-        : html`<button type="button" onClick=${() => setClosing(true)}>${t('case.close')}</button>`}
+        : html`<button type="button" onClick=${() => setAsking('close')}>${t('case.close')}</button>`}
+      ${may('rules:write') && html`<button type="button" onClick=${() => setAsking('silence')}>${t('silences.alert')}</button>`}
     </p>
     ${error && html`<${Failure} error=${error} />`}
-    ${closing && html`<${Close} alert=${alert} onClose=${() => setClosing(false)} onDone=${onChanged} />`}
+    ${asking === 'close' && html`<${Close} alert=${alert} onClose=${() => setAsking(null)} onDone=${onChanged} />`}
+    ${asking === 'silence' && html`<${NewSilence} rule=${alert.rule} values=${Object.values(alert.group).map(String)} onClose=${() => setAsking(null)} onDone=${onChanged} />`}
   </div>`;
 }
 

@@ -5,7 +5,7 @@ import { get, useAnswer } from '../api.js';
 import { Moment, minute, moment, number } from '../format.js';
 import { t } from '../i18n.js';
 import { change, link } from '../url.js';
-import { About, AlertTable, Severity } from '../components/alerts.js';
+import { About, AlertTable, Severity, Untold } from '../components/alerts.js';
 import { Acts, Notes } from '../components/case.js';
 import { EventTable } from '../components/event_table.js';
 import { BY_TIME, Pager, usePages } from '../components/pager.js';
@@ -32,11 +32,12 @@ function Select({ name, values, params }) {
 
 function Queue({ params }) {
   const { severity, status, rule } = params;
-  const question = JSON.stringify([severity, status, rule]);
+  const all = params.all === '1';
+  const question = JSON.stringify([severity, status, rule, all]);
   const pages = usePages(question);
   const { cursor } = pages;
   const answer = useAnswer(`${question} ${cursor}`, (signal) =>
-    get('/v1/alerts', { severity, status, rule, cursor, limit: PAGE }, signal),
+    get('/v1/alerts', { severity, status, rule, all: all || undefined, cursor, limit: PAGE }, signal),
   );
   return html`<div class="view">
     <div class="bar">
@@ -45,7 +46,8 @@ function Queue({ params }) {
       <${Select} name="status" values=${STATES} params=${params} />
       <button type="button" onClick=${answer.again}>${t('events.refresh')}</button>
     </div>
-    ${rule && html`<p class="small">${t('alerts.of_rule')} <code>${rule}</code> · <a href=${link('alerts', { severity, status })}>${t('alerts.all_rules')}</a></p>`}
+    <label class="check"><input type="checkbox" checked=${all} onChange=${() => change({ all: all ? null : '1' })} />${t('alerts.untold')}</label>
+    ${rule && html`<p class="small">${t('alerts.of_rule')} <code>${rule}</code> · <a href=${link('alerts', { severity, status, all: params.all })}>${t('alerts.all_rules')}</a></p>`}
     <${Answer} answer=${answer}>${({ alerts, next_cursor: next }) =>
       alerts.length === 0 && pages.index === 0
         ? html`<${Empty}>${t('alerts.none')}<//>`
@@ -63,7 +65,7 @@ function Alert({ fingerprint, params }) {
       return html`<div class="view">
         <div class="bar">
           <${Heading}>${alert.title}<//>
-          <${Severity} severity=${alert.severity} />
+          <${Severity} severity=${alert.severity} /><${Untold} alert=${alert} />
           <a class="button" href=${link(`rules/${alert.rule}`)}>${t('alerts.rule')}</a>
         </div>
         ${alert.withdrawn_at && html`<p class="notice">${t('alerts.withdrawn')} <${Moment} time=${alert.withdrawn_at} as=${moment} /></p>`}
@@ -71,6 +73,7 @@ function Alert({ fingerprint, params }) {
           <dt>${t('alerts.about')}</dt><dd><${About} group=${alert.group} linked=${true} /></dd>
           <dt>${t('alerts.status')}</dt><dd>${[t(`status.${alert.status}`), alert.verdict && t(`verdict.${alert.verdict}`)].filter(Boolean).join(' · ')}</dd>
           <dt>${t('case.assignee')}</dt><dd>${alert.assignee ?? t('case.nobody')}</dd>
+          ${alert.suppressed && html`<dt>${t('alerts.is_silenced')}</dt><dd>${alert.suppressed}</dd>`}
           <dt>${t('alerts.value')}</dt><dd>${number(alert.value)}</dd>
           <dt>${t('alerts.since')}</dt><dd><${Moment} time=${alert.since} as=${moment} /></dd>
           <dt>${t('alerts.fired')}</dt><dd><${Moment} time=${alert.fired_at} as=${moment} /></dd>

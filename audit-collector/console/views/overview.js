@@ -31,11 +31,12 @@ export default function Overview({ params }) {
   const heat = useAnswer(`${key} ${zone}`, ask('heatmap', { q: REQUESTS, offset: zoneOffset() }));
   const alerts = useAnswer('alerts', (signal) => get('/v1/alerts', { status: 'open', limit: ALERTS }, signal));
   const whole = useAnswer(key, (signal) => get('/v1/completeness', period, signal));
+  const letters = useAnswer('letters', (signal) => get('/v1/dead-letters', { limit: 1 }, signal));
   const to = (q) => link('events', { ...periodParams(params), q });
   return html`<div class="view">
     <div class="bar"><${Heading}>${t('view.overview')}<//><${PeriodChoice} params=${params} /></div>
     <${Tiles} requests=${requests.data} signIns=${signIns.data} summary=${summary.data} to=${to} />
-    <${Whole} whole=${whole.data} />
+    <${Health} whole=${whole.data} letters=${letters.data} />
     <div class="grid">
       <${Panel} wide title=${t('overview.alerts')} more=${html`<a class="small" href=${link('alerts', { status: 'open' })}>${t('overview.all_alerts')}</a>`}>
         <${Answer} answer=${alerts}>${({ alerts: open }) =>
@@ -91,13 +92,14 @@ function Tiles({ requests, signIns, summary, to }) {
 
 const WHOLE = { complete: 'overview.whole', incomplete: 'overview.not_whole', unknown: 'overview.unknown' };
 
-// Whether the log can be trusted for the period.
-function Whole({ whole }) {
+// Whether the log can be trusted for the period, and what waits.
+function Health({ whole, letters }) {
   if (!whole) return null;
   const { live, silent } = whole.sources;
   return html`<p class="notice ${whole.complete ? '' : 'bad'}">
     <a href=${link('system')}>${t(WHOLE[whole.verdict], { missing: number(whole.missing) })}</a>
-    <span class="muted"> ${t('overview.sources', { live: number(live), silent: number(silent) })}</span>
+    <span class="muted"> ${t('overview.sources', { live: number(live), silent: number(silent) })} ${t('overview.lag', { count: whole.lag === 1 ? 1 : number(whole.lag) })}</span>
+    ${letters?.dead_letters.length > 0 && html` <a href=${link('system')}>${t('overview.letters')}</a>`}
   </p>`;
 }
 

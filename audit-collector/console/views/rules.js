@@ -1,4 +1,4 @@
-// The rules in force, how often each fires, and its text.
+// The rules in force: how often each fires, whether it is told, its text, and what it would have found.
 
 import { html } from '../html.js';
 import { get, useAnswer } from '../api.js';
@@ -6,18 +6,17 @@ import { number, percent } from '../format.js';
 import { t } from '../i18n.js';
 import { link } from '../url.js';
 import { Severity } from '../components/alerts.js';
+import { Backtest } from '../components/backtest.js';
 import { Answer, Copy, Empty, Heading, Panel } from '../components/parts.js';
+import { Decided, Standing, Switch } from '../components/rule_standing.js';
+import { Silences } from '../components/silences.js';
 
-export default function Rules({ rest }) {
-  return rest[0] ? html`<${Rule} id=${rest[0]} />` : html`<${List} />`;
+export default function Rules({ rest, params }) {
+  return rest[0] ? html`<${Rule} id=${rest[0]} params=${params} />` : html`<${List} />`;
 }
 
 // Unknown until one of its alerts is judged.
 const precision = (rule) => (rule.firings.precision === null ? '—' : percent(rule.firings.precision));
-
-function Standing({ status }) {
-  return html`<span class="badge ${status === 'live' ? 'good' : 'warn'}">${t(`rules.${status}`)}</span>`;
-}
 
 function List() {
   const answer = useAnswer('rules', (signal) => get('/v1/rules', {}, signal));
@@ -37,7 +36,7 @@ function List() {
               (rule) => html`<tr>
                 <td><${Severity} severity=${rule.severity} /></td>
                 <td class="wrap"><a href=${link(`rules/${rule.id}`)}>${rule.title}</a></td>
-                <td><${Standing} status=${rule.status} /></td>
+                <td><${Standing} status=${rule.status} />${rule.status !== rule.file_status && html` <span class="muted small">${t('rules.by_hand')}</span>`}</td>
                 <td>${rule.group_by.join(', ')}</td>
                 <td class="number"><a href=${link('alerts', { rule: rule.id })}>${number(rule.firings.alerts)}</a></td>
                 <td class="number">${precision(rule)}</td>
@@ -45,10 +44,11 @@ function List() {
             )}</tbody>
           </table></div>`}
     <//>
+    <${Silences} />
   </div>`;
 }
 
-function Rule({ id }) {
+function Rule({ id, params }) {
   const answer = useAnswer(id, (signal) => get(`/v1/rules/${encodeURIComponent(id)}`, {}, signal));
   return html`<div class="view">
     <p class="small"><a href=${link('rules')}>${t('rules.back')}</a></p>
@@ -57,7 +57,9 @@ function Rule({ id }) {
         <${Heading}>${rule.title}<//>
         <${Severity} severity=${rule.severity} /><${Standing} status=${rule.status} />
         <a class="button" href=${link('alerts', { rule: rule.id })}>${t('rules.its_alerts', { count: number(rule.firings.alerts) })}</a>
+        <${Switch} rule=${rule} onChanged=${answer.again} />
       </div>
+      <${Decided} rule=${rule} />
       <section class="panel" aria-label=${rule.title}>
         <p>${rule.description}</p>
         <dl class="facts">
@@ -70,6 +72,7 @@ function Rule({ id }) {
           <dt>${t('rules.references')}</dt><dd>${rule.references.join(' ') || '—'}</dd>
         </dl>
       </section>
+      <${Backtest} rule=${rule} params=${params} />
       <${Panel} title=${t('rules.source')} more=${html`<${Copy} text=${rule.source} />`}>
         <pre class="json source" tabindex="0">${rule.source}</pre>
       <//>

@@ -1,4 +1,4 @@
-// Whether the log is whole: what is missing of whom, and what came and could not be stored as an event, and for how long it is kept.
+// Who writes the log and whether it is whole: what is missing of whom, what came and was no event, and for how long it is kept.
 
 import { html, useMemo } from '../html.js';
 import { get, useAnswer } from '../api.js';
@@ -11,6 +11,7 @@ import { DeadLetters } from '../components/dead_letters.js';
 import { Answer, Empty, Heading, Panel } from '../components/parts.js';
 import { PeriodChoice } from '../components/period.js';
 import { Retention } from '../components/retention.js';
+import { Services } from '../components/services.js';
 
 const COMPLETE = { complete: 'people.yes', incomplete: 'people.no', unknown: 'system.unknown' };
 
@@ -36,6 +37,7 @@ export default function System({ params }) {
         ${whole.findings_total > whole.findings.length && html`<p class="muted small">${t('system.findings.more', { count: number(whole.findings_total) })}</p>`}
       <//>
     </div>`}<//>
+    <${Services} silent=${new Set(answer.data?.findings.filter(({ kind }) => kind === 'silent').map(({ boot }) => boot))} />
     <${DeadLetters} />
     <${Retention} />
   </div>`;

@@ -5,8 +5,8 @@ use shared::database::{Database, DatabaseError, Tx, execute, read};
 use sqlx::FromRow;
 
 use super::{AlertBody, AlertStatus, Verdict};
+use crate::detection::Telling;
 use crate::detection::engine::{Finding, Fingerprint, Told};
-use crate::detection::rule::Status;
 
 /// Alerts that are told in one step at most.
 const UNTOLD_MAX: i64 = 100;
@@ -103,11 +103,10 @@ fn hex(bytes: &[u8]) -> String {
 pub(crate) async fn keep(
     tx: &mut Tx<'_>,
     finding: &Finding,
-    silenced: Option<&str>,
+    telling: Telling<'_>,
     now: UtcMicros,
 ) -> Result<(), DatabaseError> {
     let rule = &finding.rule;
-    let is_shadow = rule.status == Status::Shadow;
     execute!(
         tx,
         sqlx::query(KEEP)
@@ -125,9 +124,9 @@ pub(crate) async fn keep(
             .bind(finding.value)
             .bind(json(&finding.evidence))
             .bind(now.as_micros())
-            .bind(is_shadow)
-            .bind(silenced.map(str::to_owned))
-            .bind(is_shadow || silenced.is_some())
+            .bind(telling.is_shadow)
+            .bind(telling.silenced.map(str::to_owned))
+            .bind(!telling.is_told())
     )?;
     Ok(())
 }

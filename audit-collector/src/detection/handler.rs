@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::header::ETAG;
+use axum::http::{HeaderName, HeaderValue};
 use serde::Serialize;
 use shared::database::DatabaseError;
 use shared::http::problem::Problem;
 
 use super::rule::{Rule, RuleSet, Severity, Status};
-use crate::access::Auditor;
+use super::standing::{self, Standing};
+use crate::access::{Auditor, etag};
 use crate::alert;
 use crate::app::AppState;
 use crate::error::ApiError;
@@ -28,7 +31,11 @@ pub(super) struct RuleBody {
     title: String,
     description: String,
     severity: Severity,
+    /// Whether it is told: as its file says, or as somebody has decided.
     status: Status,
+    file_status: Status,
+    #[serde(flatten)]
+    standing: Standing,
     falsepositives: Vec<String>,
     references: Vec<String>,
     tags: Vec<String>,
@@ -50,6 +57,15 @@ struct Firings {
     benign: i64,
     /// The share of the true ones among those that were judged true or false; null as long as none was.
     precision: Option<f64>,
+}
+
+/// A rule with its revision.
+pub(super) type Versioned = ([(HeaderName, HeaderValue); 1], Json<RuleBody>);
+
+impl RuleBody {
+    pub(super) fn versioned(self) -> Versioned {
+        ([(ETAG, etag(self.standing.revision))], Json(self))
+    }
 }
 
 impl Firings {
@@ -97,13 +113,13 @@ pub(super) async fn list_rules(
     tag = "detection",
     security(("bearer" = ["audit:read"])),
     params(("id" = String, Path, description = "The rule's id")),
-    responses((status = 200, description = "The rule", body = Object), (status = 404, description = "`rule_not_found`"))
+    responses((status = 200, description = "The rule; `ETag` names its revision", body = Object), (status = 404, description = "`rule_not_found`"))
 )]
 pub(super) async fn read_rule(
     State(app): State<AppState>,
     auditor: Auditor,
     Path(id): Path<String>,
-) -> Result<Json<RuleBody>, Problem> {
+) -> Result<Versioned, Problem> {
     let reading = async {
         let rules = with_firings(&app, Some(&id)).await?;
         let rows = i64::try_from(rules.len()).unwrap_or(i64::MAX);
@@ -112,13 +128,14 @@ pub(super) async fn read_rule(
     let rule = auditor
         .record_read(&app, [("rule", id.as_str())].into_iter(), reading)
         .await?;
-    rule.map(Json)
+    rule.map(RuleBody::versioned)
         .ok_or_else(|| auditor.refuse(&ApiError::NoSuchRule))
 }
 
-async fn with_firings(app: &AppState, only: Option<&str>) -> Result<Vec<RuleBody>, DatabaseError> {
+pub(super) async fn with_firings(app: &AppState, only: Option<&str>) -> Result<Vec<RuleBody>, DatabaseError> {
     let rules: RuleSet = app.rules.borrow().clone();
     let rows = alert::firings(app.log.database()).await?;
+    let standings = standing::store::all(app.log.database()).await?;
     let of = |(rule, alerts, r#true, r#false, benign)| (rule, Firings::of((alerts, r#true, r#false, benign)));
     let firings: HashMap<String, Firings> = rows.into_iter().map(of).collect();
     let wanted = rules
@@ -130,19 +147,22 @@ async fn with_firings(app: &AppState, only: Option<&str>) -> Result<Vec<RuleBody
             body(
                 rule,
                 firings.get(&*rule.id).copied().unwrap_or_default(),
+                standings.get(&*rule.id).cloned().unwrap_or_default(),
                 only.is_some(),
             )
         })
         .collect())
 }
 
-fn body(rule: &Rule, firings: Firings, with_source: bool) -> RuleBody {
+fn body(rule: &Rule, firings: Firings, standing: Standing, with_source: bool) -> RuleBody {
     RuleBody {
         id: Arc::clone(&rule.id),
         title: rule.title.clone(),
         description: rule.description.clone(),
         severity: rule.severity,
-        status: rule.status,
+        status: standing.status(rule),
+        file_status: rule.status,
+        standing,
         falsepositives: rule.falsepositives.clone(),
         references: rule.references.clone(),
         tags: rule.tags.clone(),

@@ -9,7 +9,10 @@ use uuid::Uuid;
 use super::engine::{Again, Fingerprint, Outcome, Record};
 use super::memory;
 use super::place::Places;
-use super::rule::{RuleSet, Status};
+use super::rule::RuleSet;
+use super::silence::store::in_force;
+use super::standing::store::all_within;
+use super::telling::Decided;
 use crate::{alert, response};
 
 /// Events of a page of the past at most.
@@ -85,14 +88,26 @@ async fn keep(
     for fingerprint in &outcome.withdrawn {
         alert::withdraw(tx, *fingerprint, now).await?;
     }
+    let decided = decided(tx, outcome, now).await?;
     for finding in &outcome.raised {
-        let silenced = rules.silence(&finding.rule.id, &finding.group, now);
-        alert::keep(tx, finding, silenced, now).await?;
-        if silenced.is_none() && finding.rule.status == Status::Live {
+        let telling = decided.telling(rules, finding, now);
+        alert::keep(tx, finding, telling, now).await?;
+        if telling.is_told() {
             response::order_by_rule(tx, finding, now).await?;
         }
     }
     memory::keep(tx, &outcome.memories, now).await
+}
+
+/// What people have decided about what is told. Read where findings are stored, so that every collector follows at once.
+async fn decided(tx: &mut Tx<'_>, outcome: &Outcome, now: UtcMicros) -> Result<Decided, DatabaseError> {
+    if outcome.raised.is_empty() {
+        return Ok(Decided::default());
+    }
+    Ok(Decided {
+        standings: all_within(tx).await?,
+        silences: in_force(tx, now).await?,
+    })
 }
 
 /// The position of the first event that may have happened at `from` or later.

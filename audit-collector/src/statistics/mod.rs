@@ -19,6 +19,7 @@ use crate::app::AppState;
 pub use facets::{Completions, Facets};
 pub use heatmap::Heatmap;
 pub use percentiles::Percentiles;
+pub(crate) use question::Buckets;
 pub use question::Question;
 pub use ratio::Ratio;
 pub use series::Series;

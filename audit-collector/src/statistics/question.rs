@@ -50,7 +50,7 @@ const SECOND: i64 = 1_000_000;
 
 /// A period in stretches of one width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Buckets {
+pub(crate) struct Buckets {
     /// Where the first stretch begins, in microseconds: at or before the period.
     origin: i64,
     /// How wide each is, in microseconds.
@@ -71,6 +71,17 @@ impl Buckets {
         let offset = offset(&mut parameters)?;
         let (filter, period) = bounded(&parameters.filter(now)?, now);
         Ok((Self::divide(period, width, offset)?, filter))
+    }
+
+    /// Divides a period as people read it from a clock.
+    pub(crate) fn of((from, to): (UtcMicros, UtcMicros)) -> Result<Self, InvalidParameter> {
+        Self::divide((from.as_micros(), to.as_micros()), None, 0)
+    }
+
+    /// The number of the stretch in which `at` is, if it is in any.
+    pub(crate) fn index(&self, at: UtcMicros) -> Option<usize> {
+        let index = at.as_micros().checked_sub(self.origin)?.div_euclid(self.width);
+        usize::try_from(index).ok().filter(|index| *index < self.count)
     }
 
     fn divide((from, to): (i64, i64), width: Option<i64>, offset: i64) -> Result<Self, InvalidParameter> {
@@ -111,17 +122,17 @@ impl Buckets {
     }
 
     /// How many there are.
-    pub(super) const fn count(&self) -> usize {
+    pub(crate) const fn count(&self) -> usize {
         self.count
     }
 
     /// How wide each is, in seconds.
-    pub(super) const fn seconds(&self) -> i64 {
+    pub(crate) const fn seconds(&self) -> i64 {
         self.width / SECOND
     }
 
     /// When each begins.
-    pub(super) fn starts(&self) -> Vec<UtcMicros> {
+    pub(crate) fn starts(&self) -> Vec<UtcMicros> {
         (0..self.count)
             .map_while(|index| i64::try_from(index).ok())
             .map(|index| UtcMicros::from_micros(self.origin + index * self.width))

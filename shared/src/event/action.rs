@@ -142,6 +142,12 @@ pub const ALERT_RAISED: &str = "alert_raised";
 pub const ALERT_CHANGED: &str = "alert_changed";
 /// Somebody wrote a note to an alert.
 pub const ALERT_NOTED: &str = "alert_noted";
+/// Somebody decided whether a rule is told.
+pub const RULE_CHANGED: &str = "rule_changed";
+/// Alerts of a kind are told to nobody for a while.
+pub const SILENCE_ADDED: &str = "silence_added";
+/// They are told again before that.
+pub const SILENCE_ENDED: &str = "silence_ended";
 /// Somebody ordered something about an alert.
 pub const RESPONSE_ORDERED: &str = "response_ordered";
 /// Somebody ordered that a response is undone.

@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN, digest};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::clock::UtcMicros;
+use crate::event::action::BOOT;
 use crate::event::{Class, Draft, Facts, Outcome};
 
 /// SHA-256 over the former value and the event's SHA-256: what was numbered cannot change unseen. Zero at the beginning.
@@ -93,11 +94,17 @@ impl fmt::Display for RunningHash {
     }
 }
 
-/// An event about the source itself, with the last number and the running hash before it.
+/// An event about the source itself, with the last number and the running hash before it; the first one names the version too.
 pub fn own_draft(action: &str, last_seq: u64, running_hash: RunningHash, now: UtcMicros) -> Draft {
     let facts = Facts::new(Class::System, action, Outcome::Success)
         .with_detail("last_seq", last_seq)
         .with_detail("running_hash", running_hash.to_string());
+    let facts = if action == BOOT {
+        // That of the workspace, which all services have.
+        facts.with_detail("version", env!("CARGO_PKG_VERSION"))
+    } else {
+        facts
+    };
     Draft::new(now, facts)
 }
 

@@ -74,4 +74,90 @@ test('an alert is worked through to a session that every door refuses, and a blo
   await assertAccessible(page, 'a closed alert');
 });
 
+test('a rule is tried on the past, and what it would have found is drawn and leads to its events', async () => {
+  const { page } = desk;
+  await page.goto(consoleAt('#/rules/token-algorithm-trick?last=1h'));
+  const panel = page.getByRole('region', { name: 'Tried on the past' });
+  await panel.getByText('See what the rule would have found').waitFor();
+
+  await panel.getByRole('button', { name: 'Try it', exact: true }).click();
+
+  await panel.getByText(/alerts? in [\d,]+ events\./).waitFor();
+  await panel.locator('canvas').waitFor();
+  await assertAccessible(page, 'a backtest');
+  await panel.getByLabel('Period').selectOption('15m');
+  await page.waitForURL(/last=15m/);
+  await panel.getByText('See what the rule would have found').waitFor();
+  await panel.getByRole('button', { name: 'Try it', exact: true }).click();
+  await panel.getByRole('link', { name: /events?$/ }).first().click();
+  await heading(page, 'Events').waitFor();
+  await page.getByRole('cell', { name: 'token_algorithm_refused' }).first().waitFor();
+});
+
+test('a backtest that was not finished says until when it holds, and one that is refused why', async () => {
+  const { page } = desk;
+  const answers = [
+    { status: 200, body: { complete: false, judged_until: '2026-01-01T00:00:00Z', events: 2000000, alerts: 0, starts: [], counts: [], findings: [], bucket_seconds: 60 } },
+    { status: 503, body: { code: 'too_many_backtests', detail: 'another backtest is being made' } },
+  ];
+  await page.route('**/backtest', (route) => {
+    const { status, body } = answers.shift();
+    return route.fulfill({ status, contentType: 'application/json', body: JSON.stringify(body) });
+  });
+  await page.goto(consoleAt('#/rules/token-algorithm-trick?last=24h'));
+
+  await page.getByRole('button', { name: 'Try it', exact: true }).click();
+  await page.getByText('There are more events than are judged at once').waitFor();
+  await page.getByRole('button', { name: 'Try it', exact: true }).click();
+
+  await page.getByRole('alert').getByText('another backtest is being made').waitFor();
+  await page.unroute('**/backtest');
+});
+
+test('a rule is made a shadow, shown as decided, and follows its file again', async () => {
+  const { page } = desk;
+  const dialog = page.getByRole('dialog');
+  await page.goto(consoleAt('#/rules/token-algorithm-trick'));
+  await page.getByRole('button', { name: 'Only try it…' }).click();
+  await assertAccessible(page, 'a shadow');
+  await dialog.getByRole('button', { name: 'Only try it' }).click();
+  await page.getByText('This was decided here; its file says “live”.').waitFor();
+  await assertAccessible(page, 'a rule that was decided on');
+
+  await page.getByRole('link', { name: 'All rules' }).click();
+  await page.getByRole('row', { name: /A token tries a trick/ }).getByText('decided here').waitFor();
+  await page.getByRole('link', { name: 'A token tries a trick with its algorithm or header' }).click();
+  await page.getByRole('button', { name: 'As its file says…' }).click();
+  await dialog.getByRole('button', { name: 'Follow the file' }).click();
+
+  await page.getByText('This was decided here').waitFor({ state: 'detached' });
+  await page.getByText('live', { exact: true }).waitFor();
+});
+
+test('an alert is silenced, and what is found meanwhile is shown to who asks for it', async () => {
+  const { page } = desk;
+  const dialog = page.getByRole('dialog');
+  await page.goto(consoleAt('#/alerts'));
+  await page.getByRole('link', { name: 'A token tries a trick with its algorithm or header' }).first().click();
+  await page.getByRole('button', { name: 'Silence…' }).click();
+  assert.equal(await dialog.getByLabel('Rule').inputValue(), 'token-algorithm-trick');
+  // This rule alone, whomever it is about.
+  await dialog.getByLabel('About').fill('');
+  await dialog.getByLabel('Reason').fill(HOSTILE);
+  await assertAccessible(page, 'a silence');
+  await dialog.getByRole('button', { name: 'Silence', exact: true }).click();
+  await dialog.waitFor({ state: 'detached' });
+  await page.goto(consoleAt('#/rules'));
+  const silences = page.getByRole('region', { name: 'Silences' });
+  await silences.getByRole('cell', { name: HOSTILE }).waitFor();
+  await assertAccessible(page, 'silences');
+
+  await page.goto(consoleAt('#/alerts?all=1'));
+  assert.ok(await page.getByRole('checkbox', { name: /told to nobody/ }).isChecked());
+  await page.goto(consoleAt('#/rules'));
+  await silences.getByRole('button', { name: 'End token-algorithm-trick' }).click();
+  await dialog.getByRole('button', { name: 'End' }).click();
+  await silences.getByText('Nothing is silenced.').waitFor();
+});
+
 testFaultless(desk);

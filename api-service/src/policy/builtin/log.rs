@@ -111,6 +111,16 @@ const ROUTES: &[(&str, Method, &str, &str)] = &[
     ),
     ("rule-list", Method::GET, "/v1/rules", "audit:read"),
     ("rule-read", Method::GET, "/v1/rules/{id}", "audit:read"),
+    ("rule-change", Method::PATCH, "/v1/rules/{id}", "rules:write"),
+    (
+        "rule-backtest",
+        Method::POST,
+        "/v1/rules/{id}/backtest",
+        "rules:write",
+    ),
+    ("silence-list", Method::GET, "/v1/silences", "audit:read"),
+    ("silence-add", Method::POST, "/v1/silences", "rules:write"),
+    ("silence-end", Method::DELETE, "/v1/silences/{id}", "rules:write"),
     (
         "dead-letter-replay-many",
         Method::POST,

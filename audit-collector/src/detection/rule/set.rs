@@ -273,6 +273,11 @@ impl RuleSet {
         &self.rules
     }
 
+    /// What the operator's file silences.
+    pub fn suppressions(&self) -> &[Suppression] {
+        &self.suppressions
+    }
+
     /// Why an alert of `rule` on `group` is told to nobody at `now`, if it is not.
     pub fn silence(&self, rule: &str, group: &[String], now: UtcMicros) -> Option<&str> {
         let covers = |suppression: &&Suppression| suppression.covers(rule, group, now);

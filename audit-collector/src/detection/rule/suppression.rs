@@ -3,7 +3,7 @@
 //! They stand in a file beside the rules, so that whoever reviews those sees them too. What they silence is found and kept
 //! all the same.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 use shared::clock::UtcMicros;
 
@@ -13,14 +13,14 @@ use super::compile::{Problem, unreadable};
 pub(super) const FILE: &str = "suppressions.yaml";
 
 /// Something that is silenced.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Suppression {
     /// A rule's id; every rule if absent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     /// A value of the group, such as a user or an address; every group if absent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
     /// Why.
     pub reason: String,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_collector::app::{AppState, router};
-use audit_collector::detection::DetectionSettings;
 use audit_collector::detection::rule::RuleSet;
+use audit_collector::detection::{Backtests, DetectionSettings};
 use audit_collector::event_log::EventLog;
 use audit_collector::export::Exports;
 use audit_collector::response::{Responding, Spared};
@@ -106,6 +106,7 @@ impl TestApi {
             consuming: consuming.subscribe(),
             tails: Tails::new(TAILS, stopping.clone()),
             exports: Exports::new(EXPORTS),
+            backtests: Backtests::new(None),
             periods: Periods::default(),
             gap_after: Duration::from_mins(2),
             clock: clock.clone(),

@@ -8,7 +8,7 @@ use audit_collector::detection::rule::RuleSet;
 use audit_collector::detection::{DetectionSettings, Detector};
 use audit_collector::event_log::{Arrival, EventLog};
 use audit_collector::sequencing;
-use shared::clock::SystemClock;
+use shared::clock::{SharedClock, SystemClock};
 use shared::event::{Class, ClientFacts, Event, Facts, Identity, Outcome, action, wire};
 use shared::runtime::metrics::Metrics;
 use shared::runtime::shutdown::CancellationToken;
@@ -40,6 +40,11 @@ pub(crate) fn built_in() -> RuleSet {
 
 impl Collector {
     pub(crate) async fn start(database: &TestDatabase, rules: RuleSet) -> Self {
+        Self::start_by(database, rules, Arc::new(SystemClock)).await
+    }
+
+    /// The same by another clock.
+    pub(crate) async fn start_by(database: &TestDatabase, rules: RuleSet, clock: SharedClock) -> Self {
         let log = database.log().await;
         let (transport, folder) = (Transport::InProcess(Bus::new()), TempDir::new().unwrap());
         let settings = SpoolSettings {
@@ -55,7 +60,7 @@ impl Collector {
             rules: in_force,
             places: None,
             spool,
-            clock: Arc::new(SystemClock),
+            clock,
             metrics: Metrics::new().register("test", DetectionMetrics::register),
         };
         let stop = CancellationToken::new();
