@@ -31,6 +31,10 @@ export const FIELDS = {
 // What this console itself asks, and the beats of services: most of the events while somebody looks.
 export const QUIET = '-(client:gatelog-console method:GET) -action:heartbeat';
 
+// The same for figures: what the collector answers from counts that it keeps, however many events there are (docs/search.md). What
+// was granted at Gatelog's own end points is left out, whoever asked.
+export const COUNTED = '-(route:/v1/* outcome:granted) -action:(heartbeat sensitive_read)';
+
 // A value as it stands in a filter. One that is not plain is quoted, so that nothing in it is special.
 export function quoted(value) {
   const text = String(value);

@@ -79,7 +79,8 @@ export function Confirm({ title, children, action, act, onClose, onDone, danger 
     setState({ busy: true });
     try {
       const done = await act();
-      if (!keep) onClose();
+      if (keep) setState({});
+      else onClose();
       onDone?.(done);
     } catch (error) {
       setState({ error });

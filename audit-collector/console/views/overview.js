@@ -2,7 +2,7 @@
 
 import { html, useMemo } from '../html.js';
 import { get, useAnswer } from '../api.js';
-import { QUIET, condition } from '../filter.js';
+import { COUNTED, condition } from '../filter.js';
 import { number, zoneName, zoneOffset } from '../format.js';
 import { language, t } from '../i18n.js';
 import { useObservable } from '../observable.js';
@@ -14,8 +14,10 @@ import { TimeChart } from '../components/chart.js';
 import { Answer, Empty, Heading, Panel } from '../components/parts.js';
 import { PeriodChoice } from '../components/period.js';
 
-// What is looked at: requests, whoever made them, but for what this console reads.
-const REQUESTS = `class:access action:api_request ${QUIET}`;
+// What is looked at: requests, whoever made them, but for what is granted at Gatelog's own end points.
+const REQUESTS = `class:access action:api_request ${COUNTED}`;
+// Users that a token or a password proved.
+const PROVED = 'identity:verified';
 // Open alerts that are shown, the last raised.
 const ALERTS = 5;
 const SIGN_INS = 'action:(authn_login_success authn_login_fail)';
@@ -25,17 +27,23 @@ export default function Overview({ params }) {
   const key = JSON.stringify([params.last, params.from, params.to]);
   const period = useMemo(() => bounds(params), [key]);
   const ask = (path, more) => (signal) => get(`/v1/stats/${path}`, { ...period, ...more }, signal);
-  const summary = useAnswer(key, ask('summary', { q: QUIET }));
   const requests = useAnswer(key, ask('series', { q: REQUESTS, by: 'outcome' }));
   const signIns = useAnswer(key, ask('series', { q: SIGN_INS, by: 'outcome' }));
   const heat = useAnswer(`${key} ${zone}`, ask('heatmap', { q: REQUESTS, offset: zoneOffset() }));
+  const top = (by, q, isDue = true) => useAnswer(isDue ? `${key} ${by}` : null, ask('top', { q, by }));
+  const [reasons, actions, routes] = ['reason', 'action', 'route'].map((by) => top(by, COUNTED));
+  // These count rows, which takes longer: they are asked for once the others are there.
+  const isDue = Boolean(requests.data && actions.data && heat.data);
+  const users = top('user', `${PROVED} ${COUNTED}`, isDue);
+  const addresses = top('ip', COUNTED, isDue);
   const alerts = useAnswer('alerts', (signal) => get('/v1/alerts', { status: 'open', limit: ALERTS }, signal));
   const whole = useAnswer(key, (signal) => get('/v1/completeness', period, signal));
   const letters = useAnswer('letters', (signal) => get('/v1/dead-letters', { limit: 1 }, signal));
-  const to = (q) => link('events', { ...periodParams(params), q });
+  // The events of a number are found by the filter that counted them.
+  const to = (q) => link('events', { ...periodParams(params), q: `${q} ${COUNTED}`.trim(), all: '1' });
   return html`<div class="view">
     <div class="bar"><${Heading}>${t('view.overview')}<//><${PeriodChoice} params=${params} /></div>
-    <${Tiles} requests=${requests.data} signIns=${signIns.data} summary=${summary.data} to=${to} />
+    <${Tiles} requests=${requests.data} signIns=${signIns.data} events=${actions.data?.events} to=${to} />
     <${Health} whole=${whole.data} letters=${letters.data} />
     <div class="grid">
       <${Panel} wide title=${t('overview.alerts')} more=${html`<a class="small" href=${link('alerts', { status: 'open' })}>${t('overview.all_alerts')}</a>`}>
@@ -49,19 +57,19 @@ export default function Overview({ params }) {
         <${Over} answer=${signIns} good="success" bad=${['failure']} names=${['series.all', 'series.failure']} />
       <//>
       <${Panel} title=${t('overview.reasons')}>
-        <${Answer} answer=${summary}>${({ by_reason: counts }) => html`<${Ranks} counts=${counts.slice(0, 10)} field="reason" to=${to} />`}<//>
+        <${Ranks} answer=${reasons} field="reason" to=${to} />
       <//>
       <${Panel} title=${t('overview.users')}>
-        <${Answer} answer=${summary}>${({ top_users: counts }) => html`<${Ranks} counts=${counts} field="user" to=${to} />`}<//>
+        <${Ranks} answer=${users} field="user" to=${(q) => to(`${q} ${PROVED}`)} />
       <//>
       <${Panel} title=${t('overview.addresses')}>
-        <${Answer} answer=${summary}>${({ top_addresses: counts }) => html`<${Ranks} counts=${counts} field="ip" to=${to} />`}<//>
+        <${Ranks} answer=${addresses} field="ip" to=${to} />
       <//>
       <${Panel} title=${t('overview.routes')}>
-        <${Answer} answer=${summary}>${({ top_routes: counts }) => html`<${Ranks} counts=${counts} field="route" to=${to} />`}<//>
+        <${Ranks} answer=${routes} field="route" to=${to} />
       <//>
       <${Panel} title=${t('overview.actions')}>
-        <${Answer} answer=${summary}>${({ by_action: counts }) => html`<${Ranks} counts=${counts.slice(0, 10)} field="action" to=${to} />`}<//>
+        <${Ranks} answer=${actions} field="action" to=${to} />
       <//>
       <${Panel} title=${t('overview.heat', { zone: zoneName() })}>
         <${Answer} answer=${heat}>${(map) => html`<${Heat} map=${map} />`}<//>
@@ -72,14 +80,14 @@ export default function Overview({ params }) {
 
 const lineOf = (answer, outcome) => answer?.groups.find(({ value }) => value === outcome)?.total ?? 0;
 
-function Tiles({ requests, signIns, summary, to }) {
+function Tiles({ requests, signIns, events, to }) {
   const tiles = [
     ['requests', requests?.events, 'class:access action:api_request'],
     ['refused', requests && lineOf(requests, 'denied'), 'class:access outcome:denied', 'bad'],
     ['errors', requests && lineOf(requests, 'error'), 'class:access outcome:error', 'warn'],
     ['sign_ins', signIns && lineOf(signIns, 'success'), 'action:authn_login_success'],
     ['failed_sign_ins', signIns && lineOf(signIns, 'failure'), 'action:authn_login_fail', 'bad'],
-    ['events', summary?.events, ''],
+    ['events', events, ''],
   ];
   return html`<div class="tiles">
     ${tiles.map(
@@ -123,16 +131,18 @@ function Over({ answer, bad, names }) {
   <//>`;
 }
 
-function Ranks({ counts, field, to }) {
-  if (counts.length === 0) return html`<${Empty}>${t('overview.none')}<//>`;
-  const most = Math.max(...counts.map(({ events }) => events));
-  return html`<ol class="ranks">
-    ${counts.map(
-      ({ value, events }) => html`<li style=${{ '--share': (100 * events) / most }}>
-        <a href=${to(condition(field, value))}><span class="what" title=${value}>${value}</span><span>${number(events)}</span></a>
-      </li>`,
-    )}
-  </ol>`;
+function Ranks({ answer, field, to }) {
+  return html`<${Answer} answer=${answer}>${({ values }) => {
+    if (values.length === 0) return html`<${Empty}>${t('overview.none')}<//>`;
+    const most = Math.max(...values.map(({ events }) => events));
+    return html`<ol class="ranks">
+      ${values.map(
+        ({ value, events }) => html`<li style=${{ '--share': (100 * events) / most }}>
+          <a href=${to(condition(field, value))}><span class="what" title=${value}>${value}</span><span>${number(events)}</span></a>
+        </li>`,
+      )}
+    </ol>`;
+  }}<//>`;
 }
 
 // Darker is more; the numbers themselves are said to whoever hears the page.

@@ -4,6 +4,7 @@ use serde::Serialize;
 use shared::clock::UtcMicros;
 
 use super::question::{Question, offset};
+use crate::rollup::Source;
 use crate::search::{Dialect, Filter, InvalidParameter, Parameters, Statement};
 
 const HOUR: i64 = 3_600_000_000;
@@ -43,9 +44,10 @@ impl Question for Heatmap {
 
     fn statement(&self, dialect: Dialect) -> Statement {
         let mut statement = Statement::new("", dialect);
+        let Source { from, events } = Source::of(&mut statement, &self.filter, Some((-self.offset, HOUR)));
         let condition = statement.filter(&self.filter);
         statement.sql = format!(
-            "SELECT ((e.time + ({offset})) / {HOUR}) % {hours}, COUNT(*) FROM event e WHERE {condition} GROUP BY 1",
+            "SELECT ((e.time + ({offset})) / {HOUR}) % {hours}, {events} FROM {from} WHERE {condition} GROUP BY 1",
             offset = self.offset,
             hours = HOURS * DAYS,
         );
