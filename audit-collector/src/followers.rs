@@ -28,6 +28,12 @@ pub(crate) struct Parts<'a> {
     pub(crate) spool: &'a Spool,
 }
 
+impl<'a> Parts<'a> {
+    pub(crate) const fn new(settings: &'a Settings, log: &'a EventLog, spool: &'a Spool) -> Self {
+        Self { settings, log, spool }
+    }
+}
+
 /// What requests need of them.
 pub(crate) struct Offered {
     pub(crate) rules: watch::Receiver<RuleSet>,

@@ -86,11 +86,7 @@ pub async fn run(
         helpers.spawn(ingest::run(dead, keeper, Ingest::ONE_BY_ONE, stop_intake.clone()));
     }
     let mut leading = tokio::spawn(sequencing::run(log.clone(), stop_leading.clone()));
-    let parts = Parts {
-        settings: &settings,
-        log: &log,
-        spool: &spool,
-    };
+    let parts = Parts::new(&settings, &log, &spool);
     let (mut followers, offered) = Followers::start(parts, &mut helpers)?;
     let metrics = &settings.process.metrics;
     observe(metrics, &guard, &spool, &database);
