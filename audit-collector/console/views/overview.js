@@ -106,7 +106,7 @@ function Health({ whole, letters }) {
   const { live, silent } = whole.sources;
   return html`<p class="notice ${whole.complete ? '' : 'bad'}">
     <a href=${link('system')}>${t(WHOLE[whole.verdict], { missing: number(whole.missing) })}</a>
-    <span class="muted"> ${t('overview.sources', { live: number(live), silent: number(silent) })} ${t('overview.lag', { count: whole.lag === 1 ? 1 : number(whole.lag) })}</span>
+    <span class="muted"> ${t('overview.sources', { live: number(live), silent: number(silent) })} ${whole.lag > 0 && t('overview.lag', { count: whole.lag === 1 ? 1 : number(whole.lag) })}</span>
     ${letters?.dead_letters.length > 0 && html` <a href=${link('system')}>${t('overview.letters')}</a>`}
   </p>`;
 }
