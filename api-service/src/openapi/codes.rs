@@ -18,6 +18,7 @@ pub(super) const ALL: &[&str] = &[
     "peer_untrusted",
     "question_ambiguous",
     "rate_limited",
+    "reauthentication_required",
     "report_empty",
     "report_refused",
     "report_too_long",

@@ -15,6 +15,7 @@ const ACTIONS = {
   block_address: 'client.ip',
   block_subject: 'actor.sub',
   lock_account: 'actor.sub',
+  require_step_up: 'actor.sub',
 };
 const SECONDS = [900, 3600, 86_400, 604_800];
 const TONES = { in_force: 'good', refused: 'bad', failed: 'bad', pending: 'warn', lifting: 'warn' };

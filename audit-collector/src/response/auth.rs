@@ -107,6 +107,7 @@ impl Auth {
             Action::RevokeToken => self.block("token", kept).await.map(Some),
             Action::BlockAddress => self.block("address", kept).await.map(Some),
             Action::BlockSubject => self.block("subject", kept).await.map(Some),
+            Action::RequireStepUp => self.block("step_up", kept).await.map(Some),
             Action::LockAccount => self.set_disabled(value, true).await.map(|()| None),
         }
     }

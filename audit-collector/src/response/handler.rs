@@ -44,7 +44,7 @@ pub(super) struct NewOrder {
     dry_run: bool,
 }
 
-/// Orders something about an alert: that a session or a token is revoked, an account locked, an address or a subject kept out.
+/// Orders something about an alert: that a session or a token is revoked, an account locked, an address or a subject kept out, or that a user signs in again.
 ///
 /// With `dry_run` it is only said whether it would be ordered. What becomes of an order stands in the alert's `responses`.
 #[utoipa::path(
@@ -55,7 +55,7 @@ pub(super) struct NewOrder {
     security(("bearer" = ["audit:respond"])),
     params(("fingerprint" = String, Path, description = "32 hexadecimal digits")),
     request_body(content = Object, description = "`action` (`revoke_session`, `revoke_token`, `lock_account`, `block_address`, \
-        `block_subject`), `value` (that of the alert's group if absent), `seconds` (60 to 2592000; 3600 if absent), `reason`, `dry_run`"),
+        `block_subject`, `require_step_up`), `value` (that of the alert's group if absent), `seconds` (60 to 2592000; 3600 if absent), `reason`, `dry_run`"),
     responses(
         (status = 200, description = "With `dry_run`: what would be ordered", body = Object),
         (status = 202, description = "It is ordered; `state` is `pending`", body = Object),
@@ -197,7 +197,7 @@ fn objection(responding: &Responding, auditor: &Auditor, order: &Order) -> Resul
     let own = match order.action {
         Action::RevokeSession => sid.as_deref(),
         Action::RevokeToken => jti.as_deref(),
-        Action::LockAccount | Action::BlockSubject => sub.as_deref(),
+        Action::LockAccount | Action::BlockSubject | Action::RequireStepUp => sub.as_deref(),
         Action::BlockAddress => auditor.address(),
     };
     // Whoever keeps itself out could not undo it.

@@ -33,16 +33,19 @@ pub enum Action {
     BlockAddress,
     /// A user or a client is refused at the doors.
     BlockSubject,
+    /// A user is refused until it signs in again.
+    RequireStepUp,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::RevokeSession,
         Self::RevokeToken,
         Self::LockAccount,
         Self::BlockAddress,
         Self::BlockSubject,
+        Self::RequireStepUp,
     ];
 
     /// The word for it.
@@ -53,6 +56,7 @@ impl Action {
             Self::LockAccount => "lock_account",
             Self::BlockAddress => "block_address",
             Self::BlockSubject => "block_subject",
+            Self::RequireStepUp => "require_step_up",
         }
     }
 
@@ -66,7 +70,7 @@ impl Action {
         match self {
             Self::RevokeSession => "actor.sid",
             Self::RevokeToken => "actor.jti",
-            Self::LockAccount | Self::BlockSubject => "actor.sub",
+            Self::LockAccount | Self::BlockSubject | Self::RequireStepUp => "actor.sub",
             Self::BlockAddress => "client.ip",
         }
     }
@@ -176,7 +180,9 @@ impl Spared {
     pub fn covers(&self, order: &Order) -> bool {
         match order.action {
             Action::RevokeSession | Action::RevokeToken => false,
-            Action::LockAccount | Action::BlockSubject => self.subjects.contains(&order.value),
+            Action::LockAccount | Action::BlockSubject | Action::RequireStepUp => {
+                self.subjects.contains(&order.value)
+            }
             Action::BlockAddress => order.value.parse::<IpAddr>().is_ok_and(|address| {
                 address.is_loopback() || self.networks.iter().any(|network| network.contains(&address))
             }),

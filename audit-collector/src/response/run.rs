@@ -10,6 +10,7 @@ use shared::runtime::Backoff;
 use shared::runtime::shutdown::CancellationToken;
 use shared::spool::Spool;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::auth::{Auth, NotDone};
 use super::kept::{Kept, State};
@@ -25,6 +26,9 @@ const LEADING: Task = Task {
 
 /// How often the leader looks for orders that others kept, and for refusals, and the others try to become it.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How often the leader's connection is used at least, so that it is not taken for frozen.
+const TOUCH_EVERY: Duration = Duration::from_secs(10);
 
 /// An order that could not be carried out for so long is given up: what it was to contain has happened.
 const GIVE_UP_AFTER: Duration = Duration::from_mins(15);
@@ -72,10 +76,15 @@ impl Responder {
     async fn lead(&self, stop: &CancellationToken, failing: &mut bool) -> Result<(), DatabaseError> {
         let mut hold = self.log.database().connect_for_hold(LEADING).await?;
         let mut is_leader = false;
+        let mut touched = Instant::now();
         while !stop.is_cancelled() {
             is_leader = is_leader || hold.try_take().await?;
             if is_leader {
                 self.step(&mut hold).await?;
+            }
+            if touched.elapsed() > TOUCH_EVERY {
+                hold.begin().await?.commit().await?;
+                touched = Instant::now();
             }
             *failing = false;
             tokio::select! {

@@ -236,7 +236,7 @@ pub(super) async fn refusal(
     let column = match kept.order.action {
         Action::RevokeSession => "sid",
         Action::RevokeToken => "jti",
-        Action::LockAccount | Action::BlockSubject => "sub",
+        Action::LockAccount | Action::BlockSubject | Action::RequireStepUp => "sub",
         Action::BlockAddress => "ip",
     };
     let select = format!(

@@ -27,13 +27,13 @@ pub(super) const LIFETIME_MIN: Duration = Duration::from_mins(1);
 const V4_LENGTH_MIN: u8 = 8;
 const V6_LENGTH_MIN: u8 = 16;
 
-/// An address, a subject, a session, a token.
-pub(super) type Named<'n> = [Option<&'n str>; 4];
+/// An address, a subject, a session, a token, a subject that is to sign in again.
+pub(super) type Named<'n> = [Option<&'n str>; 5];
 
 /// Ids are shorter; whoever names longer ones is mistaken.
 const NAME_BYTES_MAX: usize = 128;
 
-/// Who is kept out: an address, a network, a subject, a session or a token.
+/// Who is kept out: an address, a network, a subject, a session or a token; or a subject until it signs in again.
 #[derive(Clone, Debug)]
 pub(super) struct Blocked(Target);
 
@@ -59,12 +59,13 @@ impl Blocked {
     /// Reads the one that is named.
     pub(super) fn one_of(named: &Named<'_>) -> Result<Self, ApiError> {
         match *named {
-            [Some(address), None, None, None] => Self::address(address),
-            [None, Some(sub), None, None] => Self::named(Target::Subject, sub),
-            [None, None, Some(sid), None] => Self::named(Target::Session, sid),
-            [None, None, None, Some(jti)] => Self::named(Target::Token, jti),
+            [Some(address), None, None, None, None] => Self::address(address),
+            [None, Some(sub), None, None, None] => Self::named(Target::Subject, sub),
+            [None, None, Some(sid), None, None] => Self::named(Target::Session, sid),
+            [None, None, None, Some(jti), None] => Self::named(Target::Token, jti),
+            [None, None, None, None, Some(sub)] => Self::named(Target::StepUp, sub),
             _ => Err(ApiError::BodyInvalid(
-                "name one: an address, a subject, a session or a token".into(),
+                "name one: an address, a subject, a session, a token or a step-up".into(),
             )),
         }
     }
@@ -161,7 +162,7 @@ pub(crate) async fn purge(app: &App) -> Result<(), ApiError> {
 fn is_own(Blocked(target): &Blocked, operator: &Operator) -> bool {
     let actor = operator.actor();
     match target {
-        Target::Subject(sub) => actor.sub.as_ref() == Some(sub),
+        Target::Subject(sub) | Target::StepUp(sub) => actor.sub.as_ref() == Some(sub),
         Target::Session(sid) => actor.sid.as_ref() == Some(sid),
         Target::Token(jti) => actor.jti.as_ref() == Some(jti),
         Target::Address(net) => {

@@ -53,6 +53,9 @@ pub struct BlockedArgument {
     /// The id of a token (`jti`)
     #[arg(long)]
     token: Option<String>,
+    /// The id of a user that is to sign in again
+    #[arg(long)]
+    step_up: Option<String>,
 }
 
 impl BlockCommand {
@@ -65,7 +68,13 @@ impl BlockCommand {
                 minutes,
                 reason,
             } => {
-                let named = [blocked.address, blocked.subject, blocked.session, blocked.token];
+                let named = [
+                    blocked.address,
+                    blocked.subject,
+                    blocked.session,
+                    blocked.token,
+                    blocked.step_up,
+                ];
                 let blocked = Blocked::one_of(&named.each_ref().map(Option::as_deref)).map_err(failed)?;
                 let lifetime = Duration::from_secs(minutes.saturating_mul(60));
                 let made = administer::create(app, &operator, &blocked, reason, lifetime).await;

@@ -20,7 +20,8 @@ use crate::request::{Administrator, JsonBody, PathId};
 /// The longest reason that is kept, in bytes.
 const REASON_MAX: usize = 256;
 
-/// Who is to be kept out, for how long and why: an address or network, a subject, a session, or a token.
+/// Who is to be kept out, for how long and why: an address or network, a subject, a session, or a token; or a subject until it signs
+/// in again.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateBlockRequest {
@@ -36,6 +37,9 @@ pub(super) struct CreateBlockRequest {
     /// The id of a token (`jti`).
     #[schema(max_length = 128)]
     token: Option<String>,
+    /// The id of a user: what goes back to its sign-ins until now is refused, a new sign-in is not.
+    #[schema(max_length = 128)]
+    step_up: Option<String>,
     #[schema(max_length = 256)]
     reason: String,
     /// A minute to thirty days.
@@ -48,7 +52,7 @@ pub(super) struct CreateBlockRequest {
 pub(super) struct BlockBody {
     #[schema(max_length = 64)]
     id: String,
-    /// `address`, `subject`, `session` or `token`.
+    /// `address`, `subject`, `session`, `token` or `step_up`.
     #[schema(max_length = 16)]
     kind: String,
     #[schema(max_length = 128)]
@@ -83,7 +87,13 @@ impl From<Block> for BlockBody {
 
 impl CreateBlockRequest {
     fn blocked(&self) -> Result<Blocked, ApiError> {
-        let named = [&self.address, &self.subject, &self.session, &self.token];
+        let named = [
+            &self.address,
+            &self.subject,
+            &self.session,
+            &self.token,
+            &self.step_up,
+        ];
         Blocked::one_of(&named.map(Option::as_deref))
     }
 }
@@ -109,7 +119,7 @@ pub(super) async fn list_blocks(
     Ok(Json(BlocksBody { blocks }))
 }
 
-/// Keeps an address, a network, a subject, a session or a token out at every door, for a time.
+/// Keeps an address, a network, a subject, a session or a token out at every door, for a time; or demands a new sign-in of a subject.
 #[utoipa::path(
     post,
     path = "/v1/admin/blocks",

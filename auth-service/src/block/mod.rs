@@ -1,4 +1,5 @@
-//! Blocks: an address, a network, a subject, a session or a token that is kept out for a time, and let in again.
+//! Blocks: an address, a network, a subject, a session or a token that is kept out for a time, and let in again; or a subject until it
+//! signs in again.
 
 mod administer;
 pub(crate) mod command;

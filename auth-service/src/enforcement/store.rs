@@ -107,6 +107,7 @@ pub(crate) fn stored(target: &Target) -> (&'static str, String) {
         Target::Subject(value) => ("subject", value.clone()),
         Target::Session(value) => ("session", value.clone()),
         Target::Token(value) => ("token", value.clone()),
+        Target::StepUp(value) => ("step_up", value.clone()),
     }
 }
 
@@ -122,6 +123,7 @@ pub(crate) fn target(kind: &str, value: String) -> Option<Target> {
         "subject" => Target::Subject(value),
         "session" => Target::Session(value),
         "token" => Target::Token(value),
+        "step_up" => Target::StepUp(value),
         _ => return None,
     })
 }

@@ -120,6 +120,48 @@ async fn a_session_and_a_token_are_kept_out_by_themselves_and_let_in_again(harne
     }
 }
 
+async fn who_is_to_sign_in_again_is_let_in_by_that_and_by_no_refresh(harness: Arc<Harness>) {
+    let admin = harness.set_up().await;
+    let id = harness.add_user(&admin, "alice", &["user"]).await;
+    let signed_in = harness.log_in("alice").await;
+    let (alice, refresh_token) = (
+        signed_in.text_of("access_token"),
+        signed_in.text_of("refresh_token"),
+    );
+
+    let body = json!({"step_up": id, "reason": "odd", "seconds": 3600});
+    let made = block(&harness, &admin, body).await;
+
+    assert_eq!(
+        (made.status, made.text_of("kind")),
+        (StatusCode::CREATED, "step_up".to_owned())
+    );
+    let refused = harness.get_as("/v1/sessions", &alice).await;
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (StatusCode::UNAUTHORIZED, "reauthentication_required")
+    );
+    let challenge = refused.headers["www-authenticate"].to_str().unwrap();
+    assert!(challenge.contains("insufficient_user_authentication") && challenge.contains("max_age=\"0\""));
+    harness.wait(Duration::from_secs(2));
+    let refreshed = harness.refresh(&refresh_token).await;
+    assert_eq!(refreshed.status, StatusCode::OK, "{}", refreshed.text);
+    let again = harness
+        .get_as("/v1/sessions", &refreshed.text_of("access_token"))
+        .await;
+    assert_eq!(again.code(), "reauthentication_required");
+
+    let anew = harness.log_in("alice").await.text_of("access_token");
+    assert_eq!(harness.get_as("/v1/sessions", &anew).await.status, StatusCode::OK);
+
+    let path = format!("/v1/admin/blocks/{}", made.text_of("id"));
+    change(&harness, (Method::DELETE, &path), &admin, None, &json!({})).await;
+    assert_eq!(
+        harness.get_as("/v1/sessions", &alice).await.status,
+        StatusCode::OK
+    );
+}
+
 async fn what_would_keep_out_everybody_or_oneself_is_refused(harness: Arc<Harness>) {
     let admin = harness.set_up().await;
     let own = harness.get_as("/v1/admin/users?role=admin", &admin).await.json()["users"][0]["id"].clone();
@@ -176,5 +218,6 @@ on_both_databases!(
     a_block_is_in_the_log_with_its_time_and_is_lifted_by_one_more_entry,
     a_blocked_user_has_no_use_of_its_token_until_the_time_is_over,
     a_session_and_a_token_are_kept_out_by_themselves_and_let_in_again,
+    who_is_to_sign_in_again_is_let_in_by_that_and_by_no_refresh,
     what_would_keep_out_everybody_or_oneself_is_refused,
 );

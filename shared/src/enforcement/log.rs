@@ -52,6 +52,8 @@ pub enum Target {
     Session(String),
     /// One token, for a time: unlike [`Target::Jti`] it can be taken back.
     Token(String),
+    /// Every token of a subject that goes back to a sign-in before, for a time: who signs in again is let in.
+    StepUp(String),
 }
 
 impl Target {
@@ -59,7 +61,7 @@ impl Target {
     pub(super) const fn is_block(&self) -> bool {
         matches!(
             self,
-            Self::Address(_) | Self::Subject(_) | Self::Session(_) | Self::Token(_)
+            Self::Address(_) | Self::Subject(_) | Self::Session(_) | Self::Token(_) | Self::StepUp(_)
         )
     }
 }

@@ -25,6 +25,8 @@ pub struct Subject<'a> {
     pub kid: Option<&'a str>,
     /// When it was issued.
     pub issued_at: Option<UtcMicros>,
+    /// When its subject proved who it is; of a token that does not say so, when it was issued.
+    pub authenticated_at: Option<UtcMicros>,
 }
 
 /// Everything that is revoked and not yet expired.
@@ -41,6 +43,7 @@ pub struct RevocationSet {
     blocked_subjects: Revocations,
     blocked_sessions: Revocations,
     blocked_tokens: Revocations,
+    step_ups: Revocations,
     networks: HashMap<IpNet, Revocation>,
     /// The lengths of the networks that are blocked, so that an address is looked up once for each.
     lengths: BTreeSet<u8>,
@@ -72,6 +75,8 @@ pub enum BanCause {
     SessionBlocked,
     /// It is itself.
     TokenBlocked,
+    /// Its subject must sign in again first.
+    StepUpRequired,
 }
 
 #[derive(Clone, Debug)]
@@ -138,6 +143,7 @@ impl RevocationSet {
             Target::Subject(sub) => (&mut self.blocked_subjects, sub),
             Target::Session(sid) => (&mut self.blocked_sessions, sid),
             Target::Token(jti) => (&mut self.blocked_tokens, jti),
+            Target::StepUp(sub) => (&mut self.step_ups, sub),
             Target::Address(net) => {
                 self.lengths.insert(net.prefix_len());
                 return put(self.networks.entry(net), revocation, is_block);
@@ -185,6 +191,7 @@ impl RevocationSet {
             &mut self.blocked_subjects,
             &mut self.blocked_sessions,
             &mut self.blocked_tokens,
+            &mut self.step_ups,
         ] {
             names.retain(|_, revocation| is_kept(revocation));
         }
@@ -209,21 +216,35 @@ impl RevocationSet {
             cause: BanCause::Revoked,
             decision,
         });
-        revoked.or_else(|| {
-            let named = [
-                (
-                    BanCause::SubjectBlocked,
-                    Some(subject.sub),
-                    &self.blocked_subjects,
-                ),
-                (BanCause::SessionBlocked, subject.sid, &self.blocked_sessions),
-                (BanCause::TokenBlocked, subject.jti, &self.blocked_tokens),
-            ];
-            named.into_iter().find_map(|(cause, name, names)| {
-                let decision = names.get(name?)?.block_at(now)?;
-                Some(Ban { cause, decision })
+        revoked
+            .or_else(|| {
+                let named = [
+                    (
+                        BanCause::SubjectBlocked,
+                        Some(subject.sub),
+                        &self.blocked_subjects,
+                    ),
+                    (BanCause::SessionBlocked, subject.sid, &self.blocked_sessions),
+                    (BanCause::TokenBlocked, subject.jti, &self.blocked_tokens),
+                ];
+                named.into_iter().find_map(|(cause, name, names)| {
+                    let decision = names.get(name?)?.block_at(now)?;
+                    Some(Ban { cause, decision })
+                })
             })
-        })
+            .or_else(|| self.step_up(subject, now))
+    }
+
+    /// A sign-in in the same second as the order does not count either, as of revocations.
+    fn step_up(&self, subject: &Subject<'_>, now: UtcMicros) -> Option<Ban> {
+        let order = self.step_ups.get(subject.sub)?;
+        let ordered_at = order.not_before.as_seconds();
+        let has_signed_in_since = subject
+            .authenticated_at
+            .is_some_and(|at| at.as_seconds() > ordered_at);
+        let decision = order.block_at(now).filter(|_| !has_signed_in_since)?;
+        let cause = BanCause::StepUpRequired;
+        Some(Ban { cause, decision })
     }
 
     fn revocation(&self, subject: &Subject<'_>) -> Option<String> {

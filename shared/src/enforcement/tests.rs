@@ -68,6 +68,7 @@ fn a_block_of_a_subject_a_session_or_a_token_is_for_a_time_and_names_its_decisio
         (Target::Subject("u".into()), BanCause::SubjectBlocked),
         (Target::Session("s".into()), BanCause::SessionBlocked),
         (Target::Token("t".into()), BanCause::TokenBlocked),
+        (Target::StepUp("u".into()), BanCause::StepUpRequired),
     ] {
         let set = set_of(vec![named(1, target.clone())]);
         let lifted = set_of(vec![

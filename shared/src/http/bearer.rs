@@ -75,9 +75,14 @@ pub fn refused_token(refusal: Refusal) -> Problem {
         // Another token of the same would not help.
         return Problem::new(StatusCode::FORBIDDEN, refusal.code(), refusal.to_string());
     }
-    Problem::new(StatusCode::UNAUTHORIZED, refusal.code(), refusal.to_string()).with_challenge(
-        &HeaderValue::from_static(r#"Bearer realm="gatelog", error="invalid_token""#),
-    )
+    let challenge = if refusal == Refusal::ReauthenticationRequired {
+        // RFC 9470 §3: no sign-in of before is recent enough. Who has a second factor is asked for it at every sign-in.
+        r#"Bearer realm="gatelog", error="insufficient_user_authentication", max_age="0""#
+    } else {
+        r#"Bearer realm="gatelog", error="invalid_token""#
+    };
+    Problem::new(StatusCode::UNAUTHORIZED, refusal.code(), refusal.to_string())
+        .with_challenge(&HeaderValue::from_static(challenge))
 }
 
 /// 403 to a token that is good for less than what was asked (RFC 6750 §3.1). `scope` is what would do, if scopes decide.

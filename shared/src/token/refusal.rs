@@ -63,6 +63,9 @@ pub enum Refusal {
     /// It is kept out for a time.
     #[error("the token is blocked")]
     TokenBlocked,
+    /// Its subject must sign in again first.
+    #[error("the user must sign in again first")]
+    ReauthenticationRequired,
 }
 
 impl From<BanCause> for Refusal {
@@ -72,6 +75,7 @@ impl From<BanCause> for Refusal {
             BanCause::SubjectBlocked => Self::SubjectBlocked,
             BanCause::SessionBlocked => Self::SessionBlocked,
             BanCause::TokenBlocked => Self::TokenBlocked,
+            BanCause::StepUpRequired => Self::ReauthenticationRequired,
         }
     }
 }
@@ -99,6 +103,7 @@ impl Refusal {
             Self::SubjectBlocked => "subject_blocked",
             Self::SessionBlocked => "session_blocked",
             Self::TokenBlocked => "token_blocked",
+            Self::ReauthenticationRequired => "reauthentication_required",
         }
     }
 }

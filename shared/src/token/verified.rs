@@ -88,6 +88,7 @@ impl Verified {
             client_id: self.client_id.as_deref(),
             kid: self.kid.as_deref(),
             issued_at: self.issued_at,
+            authenticated_at: self.authenticated_at.or(self.issued_at),
         }
     }
 }

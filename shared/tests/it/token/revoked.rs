@@ -52,12 +52,29 @@ fn each_kind_of_block_refuses_its_tokens_with_its_own_reason_and_names_the_decis
         (Target::Subject("usr_1".into()), "subject_blocked"),
         (Target::Session("ses_1".into()), "session_blocked"),
         (Target::Token("tok_1".into()), "token_blocked"),
+        (Target::StepUp("usr_1".into()), "reauthentication_required"),
     ] {
-        let result = verify_after(target, NOW - 1_000, &good());
+        let result = verify_after(target, NOW, &good());
 
         assert_eq!(outcome(&result), expected);
         assert_eq!(result.unwrap_err().decision.as_deref(), Some("enf_1"));
     }
+}
+
+#[test]
+fn who_is_to_sign_in_again_is_let_in_by_a_sign_in_and_not_by_a_refresh() {
+    let after_order = |auth_time: i64| {
+        let token = with_claim("auth_time", Some(json!(auth_time)));
+        outcome(&verify_after(Target::StepUp("usr_1".into()), NOW - 100, &token))
+    };
+
+    assert_eq!(after_order(NOW - 1_000), "reauthentication_required");
+    assert_eq!(after_order(NOW - 100), "reauthentication_required");
+    assert_eq!(after_order(NOW - 99), "accepted");
+    // What does not say when it signed in, such as a machine, has done so when its token was issued.
+    let order = |at| outcome(&verify_after(Target::StepUp("usr_1".into()), at, &good()));
+    assert_eq!(order(NOW), "reauthentication_required");
+    assert_eq!(order(NOW - 1_000), "accepted");
 }
 
 #[test]
