@@ -26,12 +26,13 @@ use crate::detection::rule::RuleSet;
 use crate::error::ApiError;
 use crate::event_log::EventLog;
 use crate::export::Exports;
+use crate::notification::Notifying;
 use crate::response::Responding;
 use crate::retention::Periods;
 use crate::tail::Tails;
 use crate::{
-    alert, completeness, console, dead_letter, detection, export, forwarding, openapi, response, retention,
-    search, statistics, tail, timeline,
+    alert, completeness, console, dead_letter, detection, export, forwarding, notification, openapi,
+    response, retention, search, statistics, tail, timeline,
 };
 
 /// What requests share.
@@ -51,6 +52,8 @@ pub struct AppState {
     pub rules: watch::Receiver<RuleSet>,
     /// How responses are ordered; `None` where there are none.
     pub responding: Option<Responding>,
+    /// How those are told who are to know of alerts.
+    pub notifying: Notifying,
     /// Whether events are being consumed.
     pub consuming: watch::Receiver<bool>,
     /// Who follows the log.
@@ -80,6 +83,7 @@ fn log() -> OpenApiRouter<AppState> {
         .merge(dead_letter::routes())
         .merge(alert::routes())
         .merge(response::routes())
+        .merge(notification::routes())
         .merge(detection::routes())
 }
 

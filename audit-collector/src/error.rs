@@ -58,6 +58,12 @@ pub(crate) enum ApiError {
     ResponseNotInForce,
     #[error("there were too many responses in the last hour")]
     ResponseLimit,
+    #[error("there is no notification with this id")]
+    NoSuchNotification,
+    #[error("it has not failed, so that there is nothing to try again")]
+    NotificationNotFailed,
+    #[error("the settings name no receiver of notifications so")]
+    NoSuchReceiver,
     #[error("there is no rule with this id")]
     NoSuchRule,
     #[error("there is no silence in force with this id")]
@@ -135,6 +141,7 @@ impl ApiError {
             | Self::ResponseToYourself
             | Self::ResponseFinal
             | Self::ResponseNotInForce
+            | Self::NotificationNotFailed
             | Self::AlertChange(InvalidChange::Closed) => self.as_status(StatusCode::CONFLICT),
             Self::AlertChange(_) | Self::BodyMalformed | Self::BodyInvalid(_) => {
                 self.as_status(StatusCode::BAD_REQUEST)
@@ -153,6 +160,8 @@ impl ApiError {
             | Self::NoSuchRule
             | Self::NoSuchSilence
             | Self::NoSuchResponse
+            | Self::NoSuchNotification
+            | Self::NoSuchReceiver
             | Self::NoSuchPath => self.as_status(StatusCode::NOT_FOUND),
             Self::MethodNotAllowed => self.as_status(StatusCode::METHOD_NOT_ALLOWED),
             Self::TokenMissing => bearer::missing_token(),
@@ -194,6 +203,9 @@ impl ApiError {
             Self::ResponseFinal => "response_final",
             Self::ResponseNotInForce => "response_not_in_force",
             Self::ResponseLimit => "response_limit",
+            Self::NoSuchNotification => "notification_not_found",
+            Self::NotificationNotFailed => "notification_not_failed",
+            Self::NoSuchReceiver => "receiver_not_found",
             Self::NoSuchRule => "rule_not_found",
             Self::NoSuchSilence => "silence_not_found",
             Self::TooManySilences => "too_many_silences",

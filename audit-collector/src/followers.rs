@@ -15,6 +15,7 @@ use crate::detection::rule::RuleSet;
 use crate::detection::{self, Detector};
 use crate::event_log::EventLog;
 use crate::forwarding::{self, Forwarding};
+use crate::notification::{Courier, NotificationMetrics, Notifier, Notifying};
 use crate::response::{self, Responding};
 use crate::retention::{self, Retention};
 use crate::settings::Settings;
@@ -38,6 +39,7 @@ impl<'a> Parts<'a> {
 pub(crate) struct Offered {
     pub(crate) rules: watch::Receiver<RuleSet>,
     pub(crate) responding: Option<Responding>,
+    pub(crate) notifying: Notifying,
 }
 
 /// The tasks at work.
@@ -53,9 +55,14 @@ impl Followers {
         followers.count(parts);
         followers.retain(parts);
         followers.forward(parts)?;
-        let rules = followers.detect(parts, helpers);
-        let responding = followers.respond(parts)?;
-        Ok((followers, Offered { rules, responding }))
+        let notifying = followers.notify(parts)?;
+        let rules = followers.detect(parts, &notifying, helpers);
+        let offered = Offered {
+            rules,
+            responding: followers.respond(parts)?,
+            notifying,
+        };
+        Ok((followers, offered))
     }
 
     /// Waits until one ends by itself.
@@ -107,10 +114,35 @@ impl Followers {
         Ok(())
     }
 
+    /// Has messages about alerts sent, where the settings name somebody.
+    fn notify(&mut self, Parts { settings, log, spool }: Parts<'_>) -> Result<Notifying, StartError> {
+        let notifying = Notifying {
+            courier: Courier {
+                receivers: settings.notified.clone().into(),
+                public_url: settings.issuer.as_str().into(),
+                client: pooled_client().map_err(StartError::failed)?,
+                clock: settings.clock.clone(),
+            },
+            queued: Arc::default(),
+        };
+        let metrics = &settings.process.metrics;
+        let notifier = Notifier {
+            log: log.clone(),
+            courier: notifying.courier.clone(),
+            queued: Arc::clone(&notifying.queued),
+            spool: spool.clone(),
+            clock: settings.clock.clone(),
+            metrics: metrics.register(METRICS_PREFIX, NotificationMetrics::register),
+        };
+        self.tasks.spawn(notifier.run(self.stop.clone()));
+        Ok(notifying)
+    }
+
     /// The detector with the rules in force, which are kept up to date.
     fn detect(
         &mut self,
         Parts { settings, log, spool }: Parts<'_>,
+        notifying: &Notifying,
         helpers: &mut JoinSet<()>,
     ) -> watch::Receiver<RuleSet> {
         let detection = &settings.detection;
@@ -121,6 +153,7 @@ impl Followers {
             log: log.clone(),
             rules: in_force.clone(),
             places: detection.places.clone(),
+            notifying: notifying.clone(),
             spool: spool.clone(),
             clock: settings.clock.clone(),
             metrics: metrics.register(METRICS_PREFIX, DetectionMetrics::register),

@@ -17,6 +17,7 @@ pub mod forwarding;
 pub mod import;
 pub mod ingest;
 mod leading;
+pub mod notification;
 mod openapi;
 pub mod response;
 pub mod retention;
@@ -41,7 +42,6 @@ use shared::http::client::pooled_client;
 use shared::http::metrics::Answers;
 use shared::http::serve::serve;
 use shared::runtime::cli::StartError;
-use shared::runtime::metrics::Metrics;
 use shared::runtime::shutdown::CancellationToken;
 use shared::spool::{self, Spool, SpoolSettings, SpoolTasks};
 use shared::token::{IssuerRules, Trust, TrustedIssuer};
@@ -88,17 +88,17 @@ pub async fn run(
     let mut leading = tokio::spawn(sequencing::run(log.clone(), stop_leading.clone()));
     let parts = Parts::new(&settings, &log, &spool);
     let (mut followers, offered) = Followers::start(parts, &mut helpers)?;
-    let metrics = &settings.process.metrics;
-    observe(metrics, &guard, &spool, &database);
+    let answers = observe(&settings, &guard, &spool, &database);
     shared::http::metrics::start(&settings.process, shutdown.clone()).await?;
     let app = AppState {
-        answers: metrics.register(METRICS_PREFIX, Answers::register),
+        answers,
         log,
         guard,
         spool,
         trusted_proxies: settings.process.trusted_proxies.clone().into(),
         rules: offered.rules,
         responding: offered.responding,
+        notifying: offered.notifying,
         consuming,
         tails: Tails::new(Tails::COUNT_MAX, shutdown.clone()),
         exports: Exports::new(Exports::COUNT_MAX),
@@ -153,12 +153,15 @@ fn intake(
     ingest::run(consumer, keeper, gathering, stop.clone())
 }
 
-/// What is counted of parts that do not count themselves.
-fn observe(metrics: &Metrics, guard: &Arc<Guard>, spool: &Spool, database: &Database) {
+/// What is counted of parts that do not count themselves; and where answers are counted.
+fn observe(settings: &Settings, guard: &Arc<Guard>, spool: &Spool, database: &Database) -> Answers {
+    let metrics = &settings.process.metrics;
     shared::guard::metrics::watch(metrics, METRICS_PREFIX, guard);
     shared::spool::metrics::watch(metrics, METRICS_PREFIX, spool);
     shared::database::metrics::watch(metrics, METRICS_PREFIX, database);
     completeness::metrics::watch(metrics, METRICS_PREFIX, database);
+    notification::watch(metrics, METRICS_PREFIX, (database, &settings.clock));
+    metrics.register(METRICS_PREFIX, Answers::register)
 }
 
 /// The guard, and the tasks that keep its keys and revocations fresh.

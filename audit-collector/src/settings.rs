@@ -17,6 +17,7 @@ use shared::transport::{Transport, read_broker};
 
 use crate::detection::DetectionSettings;
 use crate::forwarding::{self, Receiver};
+use crate::notification;
 use crate::response::ResponseSettings;
 use crate::retention::{self, Periods};
 
@@ -72,6 +73,7 @@ pub fn all() -> Vec<Setting> {
         .chain(DetectionSettings::SETTINGS)
         .chain(retention::SETTINGS)
         .chain(forwarding::SETTINGS)
+        .chain([notification::NOTIFICATIONS_FILE])
         .chain(ResponseSettings::SETTINGS)
         .chain(shared)
         .chain(ProcessSettings::SETTINGS)
@@ -111,6 +113,8 @@ pub struct Settings {
     pub retention: Periods,
     /// Who is told what comes.
     pub receivers: Vec<Receiver>,
+    /// Who is told of alerts.
+    pub notified: Vec<notification::Receiver>,
     /// What is done about it.
     pub responses: ResponseSettings,
     /// What every process needs.
@@ -144,6 +148,7 @@ impl Settings {
         let periods = retention::read_periods(r);
         let receivers = forwarding::read_receivers(r);
         let detection = DetectionSettings::read(r, iss.map(String::as_str).unwrap_or_default());
+        let notified = notification::read_receivers(r);
         let responses = ResponseSettings::read(r);
         let process = ProcessSettings::read(r);
         reader.finish(|| {
@@ -163,6 +168,7 @@ impl Settings {
                 detection: detection?,
                 retention: periods?,
                 receivers: receivers?,
+                notified: notified?,
                 responses: responses?,
                 process: process?,
                 clock: Arc::new(SystemClock),

@@ -299,6 +299,7 @@ impl Common {
                 settings.places_file.as_deref(),
             )
             .map_err(|problems| StartError::config(problems.join("\n")))?,
+            notified: settings.notified.clone(),
             responses: settings.responses.clone(),
             process: self.process.clone(),
             clock: Arc::clone(&self.clock),

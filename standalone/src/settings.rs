@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use audit_collector::notification::{self, NOTIFICATIONS_FILE};
 use audit_collector::response::ResponseSettings;
 use shared::http::traces::Traces;
 use shared::runtime::common::{LOG, LOG_FORMAT, METRICS_LISTEN};
@@ -55,6 +56,7 @@ pub fn all() -> Vec<Setting> {
         PLACES_FILE,
     ];
     own.into_iter()
+        .chain([NOTIFICATIONS_FILE])
         .chain(ResponseSettings::SETTINGS)
         .chain([METRICS_LISTEN, LOG, LOG_FORMAT])
         .collect()
@@ -79,6 +81,8 @@ pub struct Settings {
     pub rules_dir: Option<PathBuf>,
     /// Where addresses are.
     pub places_file: Option<PathBuf>,
+    /// Who is told of alerts.
+    pub notified: Vec<notification::Receiver>,
     /// What is done about alerts.
     pub responses: ResponseSettings,
     /// Where metrics of all three are served.
@@ -104,6 +108,7 @@ impl Settings {
             r.value(&COLLECTOR_LISTEN),
         );
         let (rules_dir, places_file) = (r.optional(&RULES_DIR), r.optional(&PLACES_FILE));
+        let notified = notification::read_receivers(r);
         let responses = ResponseSettings::read(r);
         let metrics_listen = r.optional(&METRICS_LISTEN);
         let (log, log_format) = (r.value(&LOG), r.value(&LOG_FORMAT));
@@ -117,6 +122,7 @@ impl Settings {
                 audiences: audiences?,
                 rules_dir: rules_dir?,
                 places_file: places_file?,
+                notified: notified?,
                 responses: responses?,
                 metrics_listen: metrics_listen?,
                 log: log?,

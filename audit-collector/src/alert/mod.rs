@@ -16,7 +16,7 @@ pub use event::draft;
 pub(crate) use handler::{existing, parse_fingerprint};
 pub(crate) use lifecycle::InvalidChange;
 pub use lifecycle::{AlertStatus, Verdict};
-pub(crate) use store::{firings, keep, retold, told_in, untold, withdraw};
+pub(crate) use store::{alert as read, firings, keep, retold, told_in, untold, withdraw};
 
 /// The routes of this capability.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {

@@ -1,7 +1,7 @@
 //! Alerts at rest.
 
 use shared::clock::UtcMicros;
-use shared::database::{Database, DatabaseError, Tx, execute, read};
+use shared::database::{Database, DatabaseError, Tx, execute, fetch, read};
 use sqlx::FromRow;
 
 use super::{AlertBody, AlertStatus, Verdict};
@@ -20,7 +20,8 @@ const KEEP: &str = "INSERT INTO alert (fingerprint, rule_id, rule_version, title
         since = CASE WHEN excluded.since < alert.since THEN excluded.since ELSE alert.since END, \
         until = CASE WHEN excluded.until > alert.until THEN excluded.until ELSE alert.until END, \
         value = CASE WHEN excluded.value > alert.value THEN excluded.value ELSE alert.value END, \
-        updated_at = excluded.updated_at, withdrawn_at = NULL";
+        updated_at = excluded.updated_at, withdrawn_at = NULL \
+    RETURNING raised_at";
 
 const COLUMNS: &str = "fingerprint, rule_id, rule_version, title, severity, group_fields, group_values, window_start, \
     fired_at, since, until, value, evidence, raised_at, updated_at, withdrawn_at, shadow, suppressed, status, verdict, \
@@ -99,17 +100,18 @@ fn hex(bytes: &[u8]) -> String {
     fingerprint.map_or_else(|_| String::new(), |bytes| Fingerprint(bytes).to_string())
 }
 
-/// Keeps a finding as an alert. One that is known only grows; one that was withdrawn stands again.
+/// Keeps a finding as an alert; whether it is a new one. One that is known only grows; one that was withdrawn stands again.
 pub(crate) async fn keep(
     tx: &mut Tx<'_>,
     finding: &Finding,
     telling: Telling<'_>,
     now: UtcMicros,
-) -> Result<(), DatabaseError> {
+) -> Result<bool, DatabaseError> {
     let rule = &finding.rule;
-    execute!(
+    let (raised_at,): (i64,) = fetch!(
+        fetch_one,
         tx,
-        sqlx::query(KEEP)
+        sqlx::query_as(KEEP)
             .bind(finding.fingerprint.0.to_vec())
             .bind(&*rule.id)
             .bind(&rule.version)
@@ -128,7 +130,7 @@ pub(crate) async fn keep(
             .bind(telling.silenced.map(str::to_owned))
             .bind(!telling.is_told())
     )?;
-    Ok(())
+    Ok(raised_at == now.as_micros())
 }
 
 /// Lists of texts and ids can always be written.
@@ -258,7 +260,7 @@ pub(super) async fn find(database: &Database, search: &AlertSearch) -> Result<Ve
 }
 
 /// The alert with that fingerprint.
-pub(super) async fn alert(
+pub(crate) async fn alert(
     database: &Database,
     fingerprint: Fingerprint,
 ) -> Result<Option<AlertBody>, DatabaseError> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::clock::SharedClock;
+use shared::clock::{SharedClock, UtcMicros};
 use shared::database::{DatabaseError, Hold, Task};
 use shared::runtime::shutdown::CancellationToken;
 use shared::spool::Spool;
@@ -15,10 +15,13 @@ use super::metrics::DetectionMetrics;
 use super::past::{self, replay};
 use super::place::Places;
 use super::rule::RuleSet;
-use super::store::{State, Step, beginning, commit, due, first_position, note_told, record, settle, state};
+use super::store::{
+    Given, State, Step, beginning, commit, due, first_position, note_told, record, settle, state,
+};
 use crate::alert::{self, draft, told_in, untold};
 use crate::event_log::{EventLog, Follower, Following, Page, Positioned};
 use crate::leading;
+use crate::notification::Notifying;
 
 /// What came late is judged again together after this: it seldom comes alone.
 const JUDGE_AGAIN_EVERY: Duration = Duration::from_secs(10);
@@ -32,6 +35,8 @@ pub struct Detector {
     pub rules: watch::Receiver<RuleSet>,
     /// Where addresses are.
     pub places: Option<Arc<Places>>,
+    /// Who else is told of alerts.
+    pub notifying: Notifying,
     /// Where alerts are told.
     pub spool: Spool,
     /// The clock.
@@ -108,13 +113,13 @@ impl Detector {
             after,
             outcome: &outcome,
             again: outcome.late.map(|late| Again::of(&rebuilt.rules, late)),
-            rules: &rebuilt.rules,
-            now,
+            given: self.given(&rebuilt.rules, now),
         };
         commit(hold, &step).await?;
         rebuilt.state = after;
         self.metrics.stepped(&outcome, begun.elapsed());
         if !outcome.raised.is_empty() {
+            self.notifying.queued.notify_one();
             self.tell(hold).await?;
         }
         let size = self.log.size().await?;
@@ -174,9 +179,19 @@ impl Detector {
         let told = told_in(database, again.from, again.until).await?;
         let told: Vec<_> = told.into_iter().map(|(told, _)| told).collect();
         let outcome = again.judge(&rebuilt.rules, ledger, &told, rebuilt.state.watermark);
-        settle(hold, again, &outcome, &rebuilt.rules, self.clock.now()).await?;
+        let given = self.given(&rebuilt.rules, self.clock.now());
+        settle(hold, again, &outcome, given).await?;
+        self.notifying.queued.notify_one();
         rebuilt.engine.correct(&outcome);
         self.tell(hold).await
+    }
+
+    fn given<'s>(&'s self, rules: &'s RuleSet, now: UtcMicros) -> Given<'s> {
+        Given {
+            rules,
+            receivers: &self.notifying.courier.receivers,
+            now,
+        }
     }
 
     fn records(&self, page: Vec<Positioned>) -> Vec<Record> {

@@ -13,6 +13,7 @@ use super::rule::RuleSet;
 use super::silence::store::in_force;
 use super::standing::store::all_within;
 use super::telling::Decided;
+use crate::notification::{self, Receiver};
 use crate::{alert, response};
 
 /// Events of a page of the past at most.
@@ -46,7 +47,14 @@ pub(super) struct Step<'s> {
     pub(super) after: State,
     pub(super) outcome: &'s Outcome,
     pub(super) again: Option<Again>,
+    pub(super) given: Given<'s>,
+}
+
+/// By what it is decided who is told and what is done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Given<'s> {
     pub(super) rules: &'s RuleSet,
+    pub(super) receivers: &'s [Receiver],
     pub(super) now: UtcMicros,
 }
 
@@ -65,13 +73,13 @@ pub(super) async fn commit(hold: &mut Hold, step: &Step<'_>) -> Result<(), Datab
     if moved == 0 {
         return Err(DatabaseError::Raced);
     }
-    keep(&mut tx, step.outcome, step.rules, step.now).await?;
+    keep(&mut tx, step.outcome, step.given).await?;
     if let Some(again) = step.again {
         let insert = "INSERT INTO detection_again (id, since, until) VALUES ($1, $2, $3)";
         execute!(
             &mut tx,
             sqlx::query(insert)
-                .bind(event_id(step.now))
+                .bind(event_id(step.given.now))
                 .bind(again.from.as_micros())
                 .bind(again.until.as_micros())
         )?;
@@ -82,17 +90,22 @@ pub(super) async fn commit(hold: &mut Hold, step: &Step<'_>) -> Result<(), Datab
 async fn keep(
     tx: &mut Tx<'_>,
     outcome: &Outcome,
-    rules: &RuleSet,
-    now: UtcMicros,
+    Given {
+        rules,
+        receivers,
+        now,
+    }: Given<'_>,
 ) -> Result<(), DatabaseError> {
     for fingerprint in &outcome.withdrawn {
         alert::withdraw(tx, *fingerprint, now).await?;
+        notification::tell_withdrawn(tx, *fingerprint, now).await?;
     }
     let decided = decided(tx, outcome, now).await?;
     for finding in &outcome.raised {
         let telling = decided.telling(rules, finding, now);
-        alert::keep(tx, finding, telling, now).await?;
+        let is_new = alert::keep(tx, finding, telling, now).await?;
         if telling.is_told() {
+            notification::tell_found(tx, receivers, (finding, is_new), now).await?;
             response::order_by_rule(tx, finding, now).await?;
         }
     }
@@ -144,11 +157,10 @@ pub(super) async fn settle(
     hold: &mut Hold,
     again: Again,
     outcome: &Outcome,
-    rules: &RuleSet,
-    now: UtcMicros,
+    given: Given<'_>,
 ) -> Result<(), DatabaseError> {
     let mut tx = hold.begin().await?;
-    keep(&mut tx, outcome, rules, now).await?;
+    keep(&mut tx, outcome, given).await?;
     let delete = "DELETE FROM detection_again WHERE since >= $1 AND until <= $2";
     execute!(
         &mut tx,

@@ -3,11 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use http::Uri;
 use url::{Host, Url};
 
 use crate::search::Filter;
-use crate::webhook::Secret;
+use crate::webhook::{Address, Secret};
 
 /// The port of syslog over TLS (RFC 5425).
 const TLS_PORT: u16 = 6514;
@@ -98,8 +97,8 @@ impl fmt::Display for SyslogTarget {
 /// A receiver of webhooks.
 #[derive(Clone, Debug)]
 pub struct WebhookTarget {
-    /// Where it is. A secret: many receivers are known by their address alone.
-    pub uri: Uri,
+    /// Where it is.
+    pub address: Address,
     /// What messages are signed with.
     pub secret: Secret,
 }

@@ -199,7 +199,7 @@ impl Served<'_> {
                 let body = body.to_string().into_bytes();
                 webhook::send(
                     &self.forwarding.client,
-                    &target.uri,
+                    &target.address,
                     &target.secret,
                     (&id, now),
                     body,

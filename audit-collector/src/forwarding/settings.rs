@@ -1,13 +1,11 @@
 //! The settings of forwarding.
 
-use http::Uri;
-use secrecy::ExposeSecret as _;
 use shared::clock::UtcMicros;
-use shared::runtime::settings::{Reader, SecretText, Setting};
+use shared::runtime::settings::{Reader, Setting};
 
 use super::{Receiver, SyslogTarget, WebhookTarget};
 use crate::search::Filter;
-use crate::webhook::Secret;
+use crate::webhook::{Address, Secret};
 
 const SYSLOG: Setting = Setting::without_default(
     "forward_syslog",
@@ -37,7 +35,7 @@ pub(crate) const ALL: [Setting; 5] = [SYSLOG, SYSLOG_FILTER, WEBHOOK, WEBHOOK_SE
 pub(crate) fn read(reader: &mut Reader) -> Option<Vec<Receiver>> {
     let syslog: Option<Option<SyslogTarget>> = reader.optional(&SYSLOG);
     let syslog_filter = filter(reader, &SYSLOG_FILTER);
-    let webhook: Option<Option<SecretText>> = reader.optional(&WEBHOOK);
+    let webhook: Option<Option<Address>> = reader.optional(&WEBHOOK);
     let secret: Option<Option<Secret>> = reader.optional(&WEBHOOK_SECRET);
     let webhook_filter = filter(reader, &WEBHOOK_FILTER);
     let mut receivers = Vec::new();
@@ -47,10 +45,7 @@ pub(crate) fn read(reader: &mut Reader) -> Option<Vec<Receiver>> {
     match (webhook?, secret?) {
         (None, None) => {}
         (Some(address), Some(secret)) => {
-            let target = WebhookTarget {
-                uri: uri(reader, address.0.expose_secret())?,
-                secret,
-            };
+            let target = WebhookTarget { address, secret };
             receivers.push(Receiver::Webhook(Box::new(target), webhook_filter?));
         }
         (Some(_), None) | (None, Some(_)) => {
@@ -74,13 +69,4 @@ fn filter(reader: &mut Reader, setting: &Setting) -> Option<Filter> {
             None
         }
     }
-}
-
-fn uri(reader: &mut Reader, text: &str) -> Option<Uri> {
-    let uri: Option<Uri> = text.parse().ok();
-    let uri = uri.filter(|uri| matches!(uri.scheme_str(), Some("https" | "http")) && uri.host().is_some());
-    if uri.is_none() {
-        reader.problem("forward_webhook is no `https` or `http` URL");
-    }
-    uri
 }

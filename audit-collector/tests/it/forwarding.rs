@@ -182,7 +182,7 @@ async fn receive(State(received): State<Received>, headers: HeaderMap, body: Byt
 
 fn webhook(address: &str, filter: &str) -> Receiver {
     let target = WebhookTarget {
-        uri: format!("http://{address}/hook").parse().unwrap(),
+        address: format!("http://{address}/hook").parse().unwrap(),
         secret: SECRET.parse().unwrap(),
     };
     Receiver::Webhook(Box::new(target), Filter::parse(filter, NOW).unwrap())

@@ -20,6 +20,8 @@ mod given_up;
 mod hostile;
 mod hostile_deliveries;
 mod import;
+mod notifications;
+mod notifications_by_mail;
 mod openapi;
 mod outage;
 mod rabbit;

@@ -37,6 +37,7 @@ fn settings(database: &TestDatabase, transport: Transport, spool: &TempDir) -> S
         gap_after: Duration::from_mins(2),
         retention: Periods::default(),
         receivers: Vec::new(),
+        notified: Vec::new(),
         detection: DetectionSettings::load("http://gatelog.test", None, None).unwrap(),
         responses: ResponseSettings::default(),
         process: ProcessSettings {

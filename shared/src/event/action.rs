@@ -156,6 +156,12 @@ pub const RESPONSE_UNDONE: &str = "response_undone";
 pub const RESPONSE_CARRIED_OUT: &str = "response_carried_out";
 /// A door has refused a request because of a response, for the first time.
 pub const RESPONSE_EFFECTIVE: &str = "response_effective";
+/// A message about an alert will not arrive.
+pub const NOTIFICATION_FAILED: &str = "notification_failed";
+/// Somebody had a message tried again that had failed.
+pub const NOTIFICATION_RETRIED: &str = "notification_retried";
+/// Somebody had a message sent to see whether it arrives.
+pub const NOTIFICATION_TESTED: &str = "notification_tested";
 /// A source begins to number its events.
 pub const BOOT: &str = "boot";
 /// A source is alive; carries its last number and running hash.

@@ -9,6 +9,7 @@ use audit_collector::detection::rule::RuleSet;
 use audit_collector::detection::{Backtests, DetectionSettings};
 use audit_collector::event_log::EventLog;
 use audit_collector::export::Exports;
+use audit_collector::notification::Receiver;
 use audit_collector::response::{Responding, Spared};
 use audit_collector::retention::Periods;
 use audit_collector::tail::Tails;
@@ -39,6 +40,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
+use super::detecting::notifying;
 use super::events::NOW;
 
 const ISSUER: &str = "http://gatelog.test";
@@ -79,6 +81,15 @@ impl TestApi {
 
     /// With a spool that takes so many bytes.
     pub(crate) fn with_spool(log: EventLog, bytes_max: u64) -> Self {
+        Self::with(log, bytes_max, Vec::new())
+    }
+
+    /// With these receivers of notifications.
+    pub(crate) fn with_receivers(log: EventLog, receivers: Vec<Receiver>) -> Self {
+        Self::with(log, SPOOL_BYTES, receivers)
+    }
+
+    fn with(log: EventLog, bytes_max: u64, receivers: Vec<Receiver>) -> Self {
         let clock = Arc::new(ManualClock::at(NOW));
         let (key, keys) = key_pair();
         let guard = Arc::new(Guard::new(trust(), clock.clone()));
@@ -102,6 +113,7 @@ impl TestApi {
             spool,
             rules: watch::Sender::new(rules()).subscribe(),
             responding: Some(responding()),
+            notifying: notifying(receivers, clock.clone()),
             trusted_proxies: Arc::from([]),
             consuming: consuming.subscribe(),
             tails: Tails::new(TAILS, stopping.clone()),

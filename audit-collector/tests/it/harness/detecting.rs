@@ -7,9 +7,11 @@ use audit_collector::detection::metrics::DetectionMetrics;
 use audit_collector::detection::rule::RuleSet;
 use audit_collector::detection::{DetectionSettings, Detector};
 use audit_collector::event_log::{Arrival, EventLog};
+use audit_collector::notification::{Courier, Notifying, Receiver};
 use audit_collector::sequencing;
 use shared::clock::{SharedClock, SystemClock};
 use shared::event::{Class, ClientFacts, Event, Facts, Identity, Outcome, action, wire};
+use shared::http::client::pooled_client;
 use shared::runtime::metrics::Metrics;
 use shared::runtime::shutdown::CancellationToken;
 use shared::spool::{self, SpoolSettings, SpoolTasks};
@@ -38,6 +40,19 @@ pub(crate) fn built_in() -> RuleSet {
         .rules
 }
 
+/// Those who are told of alerts, and what tells them.
+pub(crate) fn notifying(receivers: Vec<Receiver>, clock: SharedClock) -> Notifying {
+    Notifying {
+        courier: Courier {
+            receivers: receivers.into(),
+            public_url: "http://gatelog.test".into(),
+            client: pooled_client().unwrap(),
+            clock,
+        },
+        queued: Arc::default(),
+    }
+}
+
 impl Collector {
     pub(crate) async fn start(database: &TestDatabase, rules: RuleSet) -> Self {
         Self::start_by(database, rules, Arc::new(SystemClock)).await
@@ -45,6 +60,11 @@ impl Collector {
 
     /// The same by another clock.
     pub(crate) async fn start_by(database: &TestDatabase, rules: RuleSet, clock: SharedClock) -> Self {
+        Self::with(database, rules, notifying(Vec::new(), clock)).await
+    }
+
+    /// One that makes messages to those who are told of alerts; it sends none.
+    pub(crate) async fn with(database: &TestDatabase, rules: RuleSet, notifying: Notifying) -> Self {
         let log = database.log().await;
         let (transport, folder) = (Transport::InProcess(Bus::new()), TempDir::new().unwrap());
         let settings = SpoolSettings {
@@ -59,8 +79,9 @@ impl Collector {
             log: log.clone(),
             rules: in_force,
             places: None,
+            clock: notifying.courier.clock.clone(),
+            notifying,
             spool,
-            clock,
             metrics: Metrics::new().register("test", DetectionMetrics::register),
         };
         let stop = CancellationToken::new();

@@ -7,6 +7,7 @@ pub(crate) mod detecting;
 pub(crate) mod events;
 pub(crate) mod hostile;
 pub(crate) mod intake;
+pub(crate) mod mail;
 
 use std::time::Duration;
 
