@@ -12,6 +12,7 @@ mod pipeline;
 mod python;
 mod readme;
 mod reload;
+mod responses;
 mod revocation;
 mod servers;
 mod streams;

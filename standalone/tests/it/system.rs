@@ -25,7 +25,7 @@ pub(crate) struct System {
     policy: String,
     processes: BTreeMap<String, Child>,
     /// What else collectors are started with.
-    collector_environment: Vec<(&'static str, String)>,
+    pub(crate) collector_environment: Vec<(&'static str, String)>,
 }
 
 /// One of the three services' programs.
