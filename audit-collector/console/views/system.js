@@ -1,4 +1,5 @@
-// Who writes the log and whether it is whole: what is missing of whom, what came and was no event, and for how long it is kept.
+// Who writes the log and whether it is whole: what is missing of whom, what came and was no event,
+// whom alerts were told to, and for how long it is kept.
 
 import { html, useMemo } from '../html.js';
 import { get, useAnswer } from '../api.js';
@@ -8,6 +9,7 @@ import { bounds } from '../period.js';
 import { link } from '../url.js';
 import { condition } from '../filter.js';
 import { DeadLetters } from '../components/dead_letters.js';
+import { Deliveries } from '../components/deliveries.js';
 import { Answer, Empty, Heading, Panel } from '../components/parts.js';
 import { PeriodChoice } from '../components/period.js';
 import { Retention } from '../components/retention.js';
@@ -39,6 +41,7 @@ export default function System({ params }) {
     </div>`}<//>
     <${Services} silent=${new Set(answer.data?.findings.filter(({ kind }) => kind === 'silent').map(({ boot }) => boot))} />
     <${DeadLetters} />
+    <${Deliveries} params=${params} />
     <${Retention} />
   </div>`;
 }

@@ -160,4 +160,25 @@ test('an alert is silenced, and what is found meanwhile is shown to who asks for
   await silences.getByText('Nothing is silenced.').waitFor();
 });
 
+test('whom an alert was told to stands under System, with every try and why it did not arrive', async () => {
+  const { page } = desk;
+  const dialog = page.getByRole('dialog');
+  await page.goto(consoleAt('#/system'));
+  const told = page.getByRole('region', { name: 'Notifications of alerts' });
+  await told.getByRole('row', { name: /desk.*Waiting/ }).first().waitFor();
+  await assertAccessible(page, 'notifications');
+  await told.getByRole('button', { name: /^Tries…/ }).first().click();
+  await dialog.getByText('1.').waitFor();
+  await assertAccessible(page, 'the tries of a notification');
+  await dialog.getByRole('button', { name: 'Close' }).click();
+
+  await told.getByLabel('State').selectOption('Delivered');
+  await told.getByText('No message about an alert').waitFor();
+  await told.getByRole('button', { name: 'Test…' }).click();
+  await dialog.getByLabel('Receiver').fill('desk');
+  await dialog.getByRole('button', { name: 'Send' }).click();
+  await dialog.getByText('It has not arrived').waitFor();
+  await assertAccessible(page, 'a test message');
+});
+
 testFaultless(desk);

@@ -41,9 +41,19 @@ fn drive(url: &str, environment: &[(&str, &str)]) {
     }
 }
 
+/// A file that names somebody to be told of alerts who cannot be reached.
+fn told_of_alerts(folder: &Path) -> String {
+    let (url, file) = (folder.join("desk.url"), folder.join("notifications.toml"));
+    std::fs::write(&url, "http://127.0.0.1:1/desk").unwrap();
+    std::fs::write(&file, format!("[slack.desk]\nurl_file = {url:?}\n")).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
 #[test]
 fn the_console_works_in_a_browser_from_the_first_start_on() {
-    let mut gatelog = Gatelog::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let notifications = told_of_alerts(folder.path());
+    let mut gatelog = Gatelog::start_with(&[("GATELOG_NOTIFICATIONS_FILE", &notifications)]);
     let tour = gatelog.printed_until("Ctrl-C").to_owned();
     let (url, token) = tour
         .lines()
@@ -63,6 +73,9 @@ fn the_console_works_in_a_browser_from_the_first_start_on() {
 fn the_console_works_in_a_browser_on_the_three_services() {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let Some(mut system) = System::new() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let notifications = ("NOTIFICATIONS_FILE", told_of_alerts(folder.path()));
+    system.collector_environment.push(notifications);
     system.start_all();
     let administrator = system.sign_in_first_admin("gatelog");
     system.let_collector_respond(administrator["access_token"].as_str().unwrap());
