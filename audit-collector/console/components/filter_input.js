@@ -52,13 +52,12 @@ export function FilterInput({ value, error, onSearch }) {
   const take = (choice) => {
     const next = text.slice(0, list.from) + choice.text + text.slice(list.to);
     const caret = list.from + choice.text.length;
+    // At once and not with the next picture: what is typed until then would come before the caret.
+    input.current.value = next;
+    input.current.focus();
+    input.current.setSelectionRange(caret, caret);
     setText(next);
-    close();
-    requestAnimationFrame(() => {
-      input.current.focus();
-      input.current.setSelectionRange(caret, caret);
-      suggest(next);
-    });
+    suggest(next);
   };
   const search = (next) => {
     close();
