@@ -9,7 +9,6 @@ use futures_util::stream::FuturesUnordered;
 use shared::clock::SharedClock;
 use shared::database::{DatabaseError, Hold, Task};
 use shared::event::{Class, Draft, Facts, Outcome, action};
-use shared::runtime::Backoff;
 use shared::runtime::shutdown::CancellationToken;
 use shared::spool::Spool;
 use tokio::sync::Notify;
@@ -23,6 +22,7 @@ use super::receiver::Receiver;
 use super::store::{self, Due, Taken};
 use crate::alert;
 use crate::event_log::EventLog;
+use crate::leading::{self, Lead, Leader};
 
 /// Leading the notifications; see `sequencing` for the number.
 const LEADING: Task = Task {
@@ -30,7 +30,7 @@ const LEADING: Task = Task {
     frozen_after: Some("60s"),
 };
 
-/// How often the leader looks for messages that others made, and the others try to become it.
+/// How often the leader looks for messages that others made.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How often the leader's connection is used at least, so that it is not taken for frozen.
@@ -67,36 +67,37 @@ struct Tried<'n> {
     taken: Taken,
 }
 
+impl Leader for Notifier {
+    type Error = DatabaseError;
+
+    fn task(&self) -> Task {
+        LEADING
+    }
+
+    fn failure(&self) -> &'static str {
+        "notifications cannot be sent"
+    }
+
+    async fn lead(&mut self, lead: &mut Lead) -> Result<(), DatabaseError> {
+        self.forget_unknown(&mut lead.hold).await?;
+        lead.is_well();
+        self.send(lead).await
+    }
+}
+
 impl Notifier {
     /// Leads, or waits to lead, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let mut backoff = Backoff::default();
-        let mut failing = false;
-        while let Err(error) = self.lead(&stop, &mut failing).await {
-            if failing {
-                tracing::debug!(%error, "notifications still cannot be sent");
-            } else {
-                tracing::warn!(%error, "notifications cannot be sent; trying again");
-                backoff.reset();
-            }
-            failing = true;
-            tokio::select! { () = stop.cancelled() => return, () = backoff.wait() => {} }
-        }
+        let database = self.log.database().clone();
+        leading::run(self, database, stop).await;
     }
 
-    async fn lead(&self, stop: &CancellationToken, failing: &mut bool) -> Result<(), DatabaseError> {
-        let mut hold = self.log.database().connect_for_hold(LEADING).await?;
-        while !hold.try_take().await? {
-            *failing = false;
-            tokio::select! { () = stop.cancelled() => return Ok(()), () = tokio::time::sleep(LOOK_EVERY) => {} }
-        }
-        self.forget_unknown(&mut hold).await?;
-        *failing = false;
+    async fn send(&self, lead: &mut Lead) -> Result<(), DatabaseError> {
         let mut under_way = FuturesUnordered::new();
         // One message at a time for each receiver, so that one that is slow delays nobody else.
         let mut busy = BTreeSet::new();
         let mut touched = Instant::now();
-        while !stop.is_cancelled() {
+        while !lead.stop.is_cancelled() {
             for receiver in self.courier.receivers.iter() {
                 if busy.contains(&receiver.name) {
                     continue;
@@ -108,25 +109,25 @@ impl Notifier {
                 }
             }
             tokio::select! {
-                () = stop.cancelled() => {}
+                () = lead.stop.cancelled() => {}
                 Some(tried) = under_way.next() => {
                     let tried = tried?;
                     busy.remove(&tried.receiver.name);
-                    self.note(&mut hold, &tried).await?;
+                    self.note(&mut lead.hold, &tried).await?;
                     touched = Instant::now();
                 }
                 () = self.queued.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
             if touched.elapsed() > TOUCH_EVERY {
-                hold.begin().await?.commit().await?;
+                lead.hold.touch().await?;
                 touched = Instant::now();
             }
         }
         // Only sending is cut off: a `BEGIN` that is cut off on SQLite would block the writer.
         let end = Instant::now() + END_WITHIN;
         while let Ok(Some(tried)) = timeout_at(end, under_way.next()).await {
-            self.note(&mut hold, &tried?).await?;
+            self.note(&mut lead.hold, &tried?).await?;
         }
         Ok(())
     }

@@ -6,17 +6,17 @@ use std::time::Duration;
 use shared::clock::{SharedClock, UtcMicros};
 use shared::database::{DatabaseError, Hold, Task};
 use shared::event::{Draft, action};
-use shared::runtime::Backoff;
 use shared::runtime::shutdown::CancellationToken;
 use shared::spool::Spool;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::auth::{Auth, NotDone};
 use super::kept::{Kept, State};
 use super::order::{Action, Spared};
 use super::store;
 use crate::event_log::EventLog;
+use crate::leading::{self, Lead, Leader};
 
 /// Leading the responses; see `sequencing` for the number.
 const LEADING: Task = Task {
@@ -24,7 +24,7 @@ const LEADING: Task = Task {
     frozen_after: Some("60s"),
 };
 
-/// How often the leader looks for orders that others kept, and for refusals, and the others try to become it.
+/// How often the leader looks for orders that others kept, and for refusals.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How often the leader's connection is used at least, so that it is not taken for frozen.
@@ -56,44 +56,37 @@ pub struct Responder {
     pub(crate) clock: SharedClock,
 }
 
+impl Leader for Responder {
+    type Error = DatabaseError;
+
+    fn task(&self) -> Task {
+        LEADING
+    }
+
+    fn failure(&self) -> &'static str {
+        "responses cannot be carried out"
+    }
+
+    async fn lead(&mut self, lead: &mut Lead) -> Result<(), DatabaseError> {
+        let mut touched = Instant::now();
+        while !lead.stop.is_cancelled() {
+            self.step(&mut lead.hold).await?;
+            if touched.elapsed() > TOUCH_EVERY {
+                lead.hold.touch().await?;
+                touched = Instant::now();
+            }
+            lead.is_well();
+            lead.wait(timeout(LOOK_EVERY, self.ordered.notified())).await;
+        }
+        Ok(())
+    }
+}
+
 impl Responder {
     /// Leads, or waits to lead, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let mut backoff = Backoff::default();
-        let mut failing = false;
-        while let Err(error) = self.lead(&stop, &mut failing).await {
-            if failing {
-                tracing::debug!(%error, "responses still cannot be carried out");
-            } else {
-                tracing::warn!(%error, "responses cannot be carried out; trying again");
-                backoff.reset();
-            }
-            failing = true;
-            tokio::select! { () = stop.cancelled() => return, () = backoff.wait() => {} }
-        }
-    }
-
-    async fn lead(&self, stop: &CancellationToken, failing: &mut bool) -> Result<(), DatabaseError> {
-        let mut hold = self.log.database().connect_for_hold(LEADING).await?;
-        let mut is_leader = false;
-        let mut touched = Instant::now();
-        while !stop.is_cancelled() {
-            is_leader = is_leader || hold.try_take().await?;
-            if is_leader {
-                self.step(&mut hold).await?;
-            }
-            if touched.elapsed() > TOUCH_EVERY {
-                hold.begin().await?.commit().await?;
-                touched = Instant::now();
-            }
-            *failing = false;
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = self.ordered.notified() => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
-        }
-        Ok(())
+        let database = self.log.database().clone();
+        leading::run(self, database, stop).await;
     }
 
     async fn step(&self, hold: &mut Hold) -> Result<(), DatabaseError> {
