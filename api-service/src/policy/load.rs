@@ -272,6 +272,34 @@ mod tests {
     }
 
     #[test]
+    fn all_that_the_collector_describes_of_its_log_is_reached_through_the_door_with_the_same_scope() {
+        let description = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../docs/openapi/audit-collector.json"
+        );
+        let description: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(description).unwrap()).unwrap();
+        let policy = loaded("").unwrap();
+
+        let paths = description["paths"].as_object().unwrap().iter();
+        let mut missed = Vec::new();
+        for (path, operations) in paths.filter(|(path, _)| path.starts_with("/v1/")) {
+            for (method, operation) in operations.as_object().unwrap() {
+                let scope = operation["security"][0]["bearer"][0].as_str().unwrap();
+                let method: Method = method.to_uppercase().parse().unwrap();
+                let asked = path.replace(['{', '}'], "");
+                let route = policy.table.find(None, &method, &asked);
+                let rule = route.map(|route| route.rule.as_str());
+                if rule != Some(format!("scope:{scope}").as_str()) {
+                    missed.push(format!("{method} {path}: {rule:?} instead of {scope}"));
+                }
+            }
+        }
+
+        assert!(missed.is_empty(), "{missed:#?}");
+    }
+
+    #[test]
     fn a_route_leads_from_its_host_to_its_upstream() {
         let route = "[[route]]\nname='read'\nhost='API.example.com'\nmatch='GET /orders/{id}'\nallow='scope:orders'\nto='orders'\n";
         let policy = loaded(&format!("{UPSTREAM}{route}")).unwrap();
