@@ -168,7 +168,7 @@ test('whom an alert was told to stands under System, with every try and why it d
   await told.getByRole('row', { name: /desk.*Waiting/ }).first().waitFor();
   await assertAccessible(page, 'notifications');
   await told.getByRole('button', { name: /^Tries…/ }).first().click();
-  await dialog.getByText('1.').waitFor();
+  await dialog.getByText('1.', { exact: true }).waitFor();
   await assertAccessible(page, 'the tries of a notification');
   await dialog.getByRole('button', { name: 'Close' }).click();
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assertAccessible } from './browser.js';
-import { HOSTILE, URL_OF_DOOR, consoleAt, logInByApi, me, rowsFor, settled, testFaultless, useDesk } from './desk.js';
+import { HOSTILE, URL_OF_DOOR, consoleAt, logInByApi, me, rowsFor, settled, testFaultless, until, useDesk } from './desk.js';
 
 const desk = useDesk();
 
@@ -144,7 +144,8 @@ test('a search is kept under a name, found again, shared, changed and deleted', 
   await menu.click();
   await page.getByRole('link', { name: HOSTILE }).click();
   await page.waitForURL(/last=all/);
-  assert.equal(await page.getByRole('combobox', { name: 'Filter' }).inputValue(), '(user:root OR user:alice) last:7d');
+  const filter = page.getByRole('combobox', { name: 'Filter' });
+  await until(() => filter.inputValue(), (text) => text === '(user:root OR user:alice) last:7d', 'the search');
   await settled(page);
   assert.ok((await page.locator('tbody tr.row').count()) > 0);
 

@@ -93,7 +93,7 @@ test('a role is made, and who has it sees what it lets them see', async () => {
   await ritas.goto(passwordLink);
   for (const field of await ritas.locator('input[type=password]').all()) await field.fill(PASSWORD);
   await ritas.keyboard.press('Enter');
-  await ritas.waitForLoadState();
+  await ritas.locator('#password_again').waitFor({ state: 'detached' });
   await ritas.goto(consoleAt('#/events'));
   await signIn(ritas, 'rita');
   await heading(ritas, 'Events').waitFor();
