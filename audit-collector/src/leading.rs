@@ -48,9 +48,11 @@ impl Lead {
         self.is_well = true;
     }
 
-    /// Waits for `reason` or the order to stop. Only what may be dropped at any moment is waited for like this.
-    pub(crate) async fn wait(&self, reason: impl Future) {
+    /// Waits for `reason` or the order to stop, and keeps the hold. Only what may be dropped at any moment is waited for like this, and
+    /// nothing that takes longer than a few seconds.
+    pub(crate) async fn wait(&mut self, reason: impl Future) -> Result<(), DatabaseError> {
         tokio::select! { () = self.stop.cancelled() => {} _ = reason => {} }
+        self.hold.keep().await
     }
 }
 
@@ -89,7 +91,7 @@ async fn take_and_lead<L: Leader>(
     };
     while !within(database, TAKE_TIMEOUT, lead.hold.try_take()).await? {
         *is_well = true;
-        lead.wait(tokio::time::sleep(TRY_EVERY)).await;
+        lead.wait(tokio::time::sleep(TRY_EVERY)).await?;
         if stop.is_cancelled() {
             return Ok(());
         }

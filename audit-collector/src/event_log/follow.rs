@@ -4,13 +4,9 @@
 use std::time::Duration;
 
 use shared::database::{DatabaseError, Hold, Task};
-use tokio::time::Instant;
 
 use super::{EventLog, Page};
 use crate::leading::{Lead, Leader, within};
-
-/// How long the connection of the hold may lie idle: less than what makes its server take us for frozen.
-const IDLE_MAX: Duration = Duration::from_secs(5);
 
 /// Something that follows the log.
 pub(crate) trait Follower: Send {
@@ -85,29 +81,21 @@ impl<F: Follower> Following<F> {
     async fn follow(&mut self, mut position: u64, lead: &mut Lead) -> Result<(), F::Error> {
         let Self { log, follower } = self;
         let mut growth = log.growth();
-        let mut touched = Instant::now();
         while !lead.stop.is_cancelled() && !follower.is_outdated() {
             let page = log.read_batches(position, F::STEP_EVENTS).await?;
             let is_over = page.events.is_empty();
             let hold = &mut lead.hold;
             let step = async {
-                if !is_over {
-                    position = page.next;
-                    follower.take(hold, page).await?;
-                    touched = Instant::now();
-                    return Ok(());
+                if is_over {
+                    return follower.rest(hold).await;
                 }
-                follower.rest(hold).await?;
-                if touched.elapsed() > IDLE_MAX {
-                    hold.touch().await?;
-                    touched = Instant::now();
-                }
-                Ok::<_, F::Error>(())
+                position = page.next;
+                follower.take(hold, page).await
             };
             within(log.database(), F::STEP_TIMEOUT, step).await?;
             lead.is_well();
             if is_over {
-                lead.wait(growth.awaited()).await;
+                lead.wait(growth.awaited()).await?;
             }
         }
         Ok(())

@@ -141,7 +141,7 @@ async fn serve(forwarding: &Forwarding, receiver: &Receiver, lead: &mut Lead) ->
                 served.advance(from, 0).await?;
                 noted = tokio::time::Instant::now();
             }
-            served.lead.wait(growth.awaited()).await;
+            served.lead.wait(growth.awaited()).await?;
             continue;
         };
         let wanted: Vec<_> = events
@@ -161,7 +161,7 @@ async fn serve(forwarding: &Forwarding, receiver: &Receiver, lead: &mut Lead) ->
             }
             Err(error) => {
                 served.fail(&error).await?;
-                served.lead.wait(backoff.wait()).await;
+                served.lead.wait(backoff.wait()).await?;
             }
         }
     }

@@ -33,9 +33,6 @@ const LEADING: Task = Task {
 /// How often the leader looks for messages that others made.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// How often the leader's connection is used at least, so that it is not taken for frozen.
-const TOUCH_EVERY: Duration = Duration::from_secs(10);
-
 /// How long what waits for a receiver that the settings do not name (any more) is kept: others may have newer settings.
 const UNKNOWN_FOR: Duration = Duration::from_hours(1);
 
@@ -96,7 +93,6 @@ impl Notifier {
         let mut under_way = FuturesUnordered::new();
         // One message at a time for each receiver, so that one that is slow delays nobody else.
         let mut busy = BTreeSet::new();
-        let mut touched = Instant::now();
         while !lead.stop.is_cancelled() {
             for receiver in self.courier.receivers.iter() {
                 if busy.contains(&receiver.name) {
@@ -114,15 +110,11 @@ impl Notifier {
                     let tried = tried?;
                     busy.remove(&tried.receiver.name);
                     self.note(&mut lead.hold, &tried).await?;
-                    touched = Instant::now();
                 }
                 () = self.queued.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            if touched.elapsed() > TOUCH_EVERY {
-                lead.hold.touch().await?;
-                touched = Instant::now();
-            }
+            lead.hold.keep().await?;
         }
         // Only sending is cut off: a `BEGIN` that is cut off on SQLite would block the writer.
         let end = Instant::now() + END_WITHIN;

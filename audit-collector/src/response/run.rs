@@ -9,7 +9,7 @@ use shared::event::{Draft, action};
 use shared::runtime::shutdown::CancellationToken;
 use shared::spool::Spool;
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::auth::{Auth, NotDone};
 use super::kept::{Kept, State};
@@ -26,9 +26,6 @@ const LEADING: Task = Task {
 
 /// How often the leader looks for orders that others kept, and for refusals.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-
-/// How often the leader's connection is used at least, so that it is not taken for frozen.
-const TOUCH_EVERY: Duration = Duration::from_secs(10);
 
 /// An order that could not be carried out for so long is given up: what it was to contain has happened.
 const GIVE_UP_AFTER: Duration = Duration::from_mins(15);
@@ -68,15 +65,10 @@ impl Leader for Responder {
     }
 
     async fn lead(&mut self, lead: &mut Lead) -> Result<(), DatabaseError> {
-        let mut touched = Instant::now();
         while !lead.stop.is_cancelled() {
             self.step(&mut lead.hold).await?;
-            if touched.elapsed() > TOUCH_EVERY {
-                lead.hold.touch().await?;
-                touched = Instant::now();
-            }
             lead.is_well();
-            lead.wait(timeout(LOOK_EVERY, self.ordered.notified())).await;
+            lead.wait(timeout(LOOK_EVERY, self.ordered.notified())).await?;
         }
         Ok(())
     }

@@ -64,7 +64,7 @@ impl Leader for Sequencing {
             }
             // Either is a reason to look.
             lead.wait(tokio::time::timeout(look_every, newest.changed()))
-                .await;
+                .await?;
         }
     }
 }

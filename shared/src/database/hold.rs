@@ -1,12 +1,18 @@
 //! A hold that one process at a time has on a task, for as long as its connection lives.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{Connection as _, SqlitePool};
 use tokio::time::timeout;
 
-use super::{Database, DatabaseError, Pools, Tx};
+use super::{BEGIN_WRITING, Database, DatabaseError, Pools, SqlitePool, Tx};
+
+/// How long a connection lies idle before it is used for nothing else than to be seen: far less than what any task allows.
+const IDLE_MAX: Duration = Duration::from_secs(3);
+
+/// How long its server may take to answer then.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,6 +33,7 @@ pub struct Task {
 pub struct Hold {
     lock: i64,
     connection: HoldConnection,
+    used: Instant,
 }
 
 #[derive(Debug)]
@@ -49,6 +56,7 @@ impl Database {
         Ok(Hold {
             lock: task.lock,
             connection,
+            used: Instant::now(),
         })
     }
 }
@@ -87,18 +95,25 @@ impl Hold {
         }
     }
 
-    /// Uses the connection, so that its server does not take us for frozen.
-    pub async fn touch(&mut self) -> Result<(), DatabaseError> {
+    /// Uses a connection that lies idle, so that its server does not take us for frozen. To be called every few seconds by who waits.
+    pub async fn keep(&mut self) -> Result<(), DatabaseError> {
+        if self.used.elapsed() < IDLE_MAX {
+            return Ok(());
+        }
+        self.used = Instant::now();
         match &mut self.connection {
             HoldConnection::Sqlite(_) => Ok(()),
-            HoldConnection::Postgres(connection) => Ok(connection.ping().await?),
+            HoldConnection::Postgres(connection) => timeout(ANSWER_TIMEOUT, connection.ping())
+                .await
+                .map_or(Err(DatabaseError::TimedOut), |answered| Ok(answered?)),
         }
     }
 
     /// A transaction on the connection of the hold.
     pub async fn begin(&mut self) -> Result<Tx<'_>, DatabaseError> {
+        self.used = Instant::now();
         Ok(match &mut self.connection {
-            HoldConnection::Sqlite(writer) => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            HoldConnection::Sqlite(writer) => Tx::Sqlite(writer.begin(BEGIN_WRITING).await?),
             HoldConnection::Postgres(connection) => Tx::Postgres(connection.begin().await?),
         })
     }
