@@ -5,9 +5,9 @@ use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use shared::clock::UtcMicros;
-use shared::database::{DatabaseError, Purpose, Tx, execute};
+use shared::database::{DatabaseError, Purpose, SqliteTx, Tx, execute};
 use shared::event::event_id;
-use sqlx::{AssertSqlSafe, Postgres, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::recent::{Member, Origin};
@@ -21,6 +21,11 @@ const SQLITE_ROWS_MAX: usize = 64;
 
 /// The statement for as many rows as one takes: its text is made once, and what SQLite makes of it is kept.
 static INSERT_SQLITE_ROWS: LazyLock<String> = LazyLock::new(|| insert_sqlite(SQLITE_ROWS_MAX));
+
+/// The first and the last id choose the partitions. The ids themselves come from a query of their own, which is hidden from who plans: it
+/// would take each of them to each partition, for longer than all of them are looked up (20 ms for 1,800).
+const SELECT_BODIES: &str =
+    "SELECT id, body FROM event WHERE id BETWEEN $1 AND $2 AND id = ANY(ARRAY(SELECT UNNEST($3::uuid[])))";
 
 /// How often a batch is tried that another collector stores as well at that moment. Once is enough unless both go on.
 const RACES_MAX: usize = 3;
@@ -114,10 +119,12 @@ async fn stored_bodies(
     let ids: Vec<Uuid> = arrivals.iter().map(|arrival| arrival.event.id).collect();
     let rows: Vec<(Uuid, Vec<u8>)> = match tx {
         Tx::Postgres(tx) => {
-            sqlx::query_as("SELECT id, body FROM event WHERE id = ANY($1)")
+            sqlx::query_as(SELECT_BODIES)
                 // Planned each time: a plan that was kept from an empty table would read all of a full one.
                 .persistent(false)
-                .bind(ids)
+                .bind(ids.iter().min())
+                .bind(ids.iter().max())
+                .bind(&ids)
                 .fetch_all(&mut **tx)
                 .await?
         }
@@ -174,32 +181,36 @@ async fn insert_events(
         .enumerate()
         .map(|(index, arrival)| Row::of(arrival, ordinal(index), recorded_at))
         .collect();
-    let inserted = match tx {
+    match tx {
         Tx::Sqlite(tx) => {
-            let mut inserted = 0;
             for rows in rows.chunks(SQLITE_ROWS_MAX) {
-                inserted += insert_rows_sqlite(tx, batch, rows).await?;
+                insert_rows_sqlite(tx, batch, rows).await?;
             }
-            inserted
+            Ok(())
         }
         Tx::Postgres(tx) => {
             // In one order everywhere: collectors with the same events wait for each other instead of locking up.
             rows.sort_unstable_by_key(|row| row.id);
-            insert_rows_postgres(tx, batch, &rows).await?
+            insert_rows_postgres(tx, batch, &rows)
+                .await
+                .map_err(raced_or_failed)
         }
-    };
-    // Another collector committed some of them after we looked. The next try finds them stored.
-    if inserted != rows.len() as u64 {
-        return Err(DatabaseError::Raced);
     }
-    Ok(())
 }
 
-async fn insert_rows_sqlite(
-    tx: &mut Transaction<'_, Sqlite>,
-    batch: Uuid,
-    rows: &[Row<'_>],
-) -> Result<u64, DatabaseError> {
+/// An id that is there by now is one that another collector has committed since we looked. The next try finds it stored.
+fn raced_or_failed(error: sqlx::Error) -> DatabaseError {
+    let is_there = error
+        .as_database_error()
+        .is_some_and(sqlx::error::DatabaseError::is_unique_violation);
+    if is_there {
+        DatabaseError::Raced
+    } else {
+        error.into()
+    }
+}
+
+async fn insert_rows_sqlite(tx: &mut SqliteTx, batch: Uuid, rows: &[Row<'_>]) -> Result<(), sqlx::Error> {
     let is_full = rows.len() == SQLITE_ROWS_MAX;
     let mut query = if is_full {
         sqlx::query(INSERT_SQLITE_ROWS.as_str())
@@ -218,30 +229,27 @@ async fn insert_rows_sqlite(
             .bind(row.instance)
             .bind(row.boot)
             .bind(row.seq)
-            .bind(&row.action)
+            .bind(&*row.action)
             .bind(row.outcome)
-            .bind(row.reason.as_ref())
+            .bind(row.reason.as_deref())
             .bind(row.identity)
-            .bind(row.sub.as_ref())
-            .bind(row.username.as_ref())
-            .bind(row.client_id.as_ref())
-            .bind(row.sid.as_ref())
-            .bind(row.jti.as_ref())
-            .bind(row.ip.as_ref())
-            .bind(row.route.as_ref())
-            .bind(row.template.as_ref())
-            .bind(row.path.as_ref())
+            .bind(row.sub.as_deref())
+            .bind(row.username.as_deref())
+            .bind(row.client_id.as_deref())
+            .bind(row.sid.as_deref())
+            .bind(row.jti.as_deref())
+            .bind(row.ip.as_ref().map(<[u8; 16]>::as_slice))
+            .bind(row.route.as_deref())
+            .bind(row.template.as_deref())
+            .bind(row.path.as_deref())
             .bind(row.status)
-            .bind(row.request_id.as_ref())
+            .bind(row.request_id.as_deref())
             .bind(row.body)
-            .bind(row.method.as_ref())
+            .bind(row.method.as_deref())
             .bind(row.duration_us);
     }
-    Ok(query
-        .persistent(is_full)
-        .execute(&mut **tx)
-        .await?
-        .rows_affected())
+    query.persistent(is_full).execute(&mut **tx).await?;
+    Ok(())
 }
 
 /// The statement for so many rows on SQLite.
@@ -258,7 +266,7 @@ async fn insert_rows_postgres(
     tx: &mut Transaction<'_, Postgres>,
     batch: Uuid,
     rows: &[Row<'_>],
-) -> Result<u64, DatabaseError> {
+) -> Result<(), sqlx::Error> {
     /// One column of all rows, as an array.
     macro_rules! column {
         ($row:ident => $value:expr) => {
@@ -276,10 +284,9 @@ async fn insert_rows_postgres(
              $26::bytea[], $27::text[], $28::bigint[]) \
          AS fresh (id, class, time, ordinal, time_suspect, service, instance, boot, seq, action, outcome, \
              reason, identity, sub, username, client_id, sid, jti, ip, route, template, path, status, request_id, body, \
-             method, duration_us) \
-         ON CONFLICT DO NOTHING"
+             method, duration_us)"
     );
-    let done = sqlx::query(AssertSqlSafe(insert))
+    sqlx::query(AssertSqlSafe(insert))
         .bind(batch)
         .bind(column!(row => row.id))
         .bind(column!(row => row.class))
@@ -290,7 +297,7 @@ async fn insert_rows_postgres(
         .bind(column!(row => row.instance))
         .bind(column!(row => row.boot))
         .bind(column!(row => row.seq))
-        .bind(column!(row => row.action.as_str()))
+        .bind(column!(row => &*row.action))
         .bind(column!(row => row.outcome))
         .bind(column!(row => row.reason.as_deref()))
         .bind(column!(row => row.identity))
@@ -299,7 +306,7 @@ async fn insert_rows_postgres(
         .bind(column!(row => row.client_id.as_deref()))
         .bind(column!(row => row.sid.as_deref()))
         .bind(column!(row => row.jti.as_deref()))
-        .bind(column!(row => row.ip.as_deref()))
+        .bind(column!(row => row.ip.as_ref().map(<[u8; 16]>::as_slice)))
         .bind(column!(row => row.route.as_deref()))
         .bind(column!(row => row.template.as_deref()))
         .bind(column!(row => row.path.as_deref()))
@@ -310,7 +317,7 @@ async fn insert_rows_postgres(
         .bind(column!(row => row.duration_us))
         .execute(&mut **tx)
         .await?;
-    Ok(done.rows_affected())
+    Ok(())
 }
 
 /// A count as SQL holds it. Batches and messages are far smaller than what it can hold.

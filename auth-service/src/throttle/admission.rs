@@ -51,10 +51,12 @@ pub(crate) async fn admit(
     buckets.sort_by(|left, right| left.id.cmp(&right.id));
     let now = app.now();
     let refused = |(kind, wait)| refuse(app, context, kind, wait);
-    // Asked without a lock first: what is refused writes nothing.
     let buckets: Vec<_> = buckets.iter().collect();
-    let stored = store::read(&app.database, &buckets, now).await?;
-    charge(&buckets, &stored, now).map_err(refused)?;
+    // Without a lock first while others are refused: a flood of refusals must not keep those waiting who are admitted.
+    if app.refusals.are_happening() {
+        let stored = store::read(&app.database, &buckets, now).await?;
+        charge(&buckets, &stored, now).map_err(refused)?;
+    }
     let mut tx = app.database.write().await?;
     let stored = store::lock(&mut tx, &buckets, now).await?;
     let charges = charge(&buckets, &stored, now).map_err(refused)?;

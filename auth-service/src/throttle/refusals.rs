@@ -23,6 +23,12 @@ const OTHERS: &str = "others";
 pub(crate) struct Refusals(Mutex<BTreeMap<(&'static str, String), u64>>);
 
 impl Refusals {
+    /// Whether this replica has refused a try since it last told of them.
+    pub(super) fn are_happening(&self) -> bool {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        !counts.is_empty()
+    }
+
     pub(super) fn count(&self, kind: Kind, ip: Option<&str>) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (kind.as_str(), network_of(ip.unwrap_or_default()));
@@ -94,7 +100,9 @@ mod tests {
         let counts = refusals.take();
         assert_eq!(counts.len(), NETWORKS_MAX + 1);
         assert_eq!(counts.values().sum::<u64>(), 1000);
+        assert!(!refusals.are_happening());
         refusals.put_back(counts);
+        assert!(refusals.are_happening());
         assert_eq!(refusals.take().values().sum::<u64>(), 1000);
     }
 }

@@ -5,13 +5,15 @@ use std::path::Path;
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::open::{ACQUIRE_TIMEOUT, CONNECT_TIMEOUT};
-use super::{Database, DatabaseError, DatabaseUrl, Pools, Readers, RevivablePool, Schema, Tx, read};
+use super::{
+    Database, DatabaseError, DatabaseUrl, Pools, Readers, RevivablePool, Schema, SqlitePool, Tx, read,
+};
 use crate::clock::UtcMicros;
 
 const TABLE_ON_SQLITE: &str = "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
@@ -73,10 +75,7 @@ impl Database {
     pub async fn lets_write(&self) -> Result<bool, DatabaseError> {
         match self.begin().await? {
             // Beginning as a writer was the question.
-            Tx::Sqlite(tx) => {
-                tx.rollback().await?;
-                Ok(true)
-            }
+            Tx::Sqlite(_) => Ok(true),
             Tx::Postgres(mut tx) => {
                 let asking = sqlx::query_scalar(LETS_WRITE).fetch_one(&mut *tx);
                 Ok(asking.await?)
@@ -101,12 +100,10 @@ async fn look_at_file(path: &Path) -> Result<Pools, DatabaseError> {
         .filename(path)
         .create_if_missing(false)
         .disable_statement_logging();
-    let pool = SqlitePoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(ACQUIRE_TIMEOUT);
-    let reader = pool.clone().connect_with(options.clone().read_only(true)).await?;
+    let reader = SqlitePool::new(options.clone().read_only(true), 1, None)?;
+    reader.lend().await?;
     Ok(Pools::Sqlite {
-        writer: pool.connect_lazy_with(options),
+        writer: SqlitePool::new(options, 1, None)?,
         reader,
     })
 }

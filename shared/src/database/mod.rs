@@ -10,12 +10,13 @@ mod look;
 pub mod metrics;
 mod open;
 mod revivable;
+mod sqlite;
 mod url;
 
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{Postgres, Transaction};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -24,10 +25,15 @@ pub use hold::{Hold, Task};
 pub use look::Tables;
 pub use open::Schema;
 pub use revivable::RevivablePool;
+pub use sqlite::{SqlitePool, SqliteTx};
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};
 
 /// How long connections may take to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How a transaction of SQLite's writer begins: as a writer, since one that turned from reader to writer would fail at once if another one
+/// had written meanwhile.
+const BEGIN_WRITING: &str = "BEGIN IMMEDIATE";
 
 /// How long `/readyz` waits for the database.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -68,7 +74,7 @@ macro_rules! read {
         $database
             .in_time($crate::database::Purpose::Read, async {
                 match $database.readers() {
-                    $crate::database::Readers::Sqlite(pool) => $query.$method(pool).await,
+                    $crate::database::Readers::Sqlite(pool) => $query.$method(&mut *pool.lend().await?).await,
                     $crate::database::Readers::Postgres(pool) => $query.$method(&*pool.get()).await,
                 }
                 .map_err($crate::database::DatabaseError::from)
@@ -140,7 +146,7 @@ pub struct PoolUse {
 #[derive(Debug)]
 pub enum Tx<'c> {
     /// On SQLite.
-    Sqlite(Transaction<'c, Sqlite>),
+    Sqlite(SqliteTx),
     /// On PostgreSQL.
     Postgres(Transaction<'c, Postgres>),
 }
@@ -168,7 +174,7 @@ impl Database {
     /// A transaction that may write, to be begun and done within one [`Database::in_time`].
     pub async fn begin(&self) -> Result<Tx<'static>, DatabaseError> {
         Ok(match &self.pools {
-            Pools::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Pools::Sqlite { writer, .. } => Tx::Sqlite(writer.begin(BEGIN_WRITING).await?),
             Pools::Postgres { writer, .. } => Tx::Postgres(writer.begin().await?),
         })
     }
@@ -178,7 +184,7 @@ impl Database {
         // Boxed because a beginning is large, and callers hold it in every future of theirs.
         let beginning = Box::pin(async {
             Ok(match &self.pools {
-                Pools::Sqlite { reader, .. } => Tx::Sqlite(reader.begin().await?),
+                Pools::Sqlite { reader, .. } => Tx::Sqlite(reader.begin("BEGIN").await?),
                 Pools::Postgres { reader, .. } => Tx::Postgres(reader.begin().await?),
             })
         });
@@ -243,7 +249,7 @@ impl Database {
     /// How the connections are used: those that write, and those that read.
     pub fn usage(&self) -> (PoolUse, PoolUse) {
         match &self.pools {
-            Pools::Sqlite { writer, reader } => (usage_of(writer), usage_of(reader)),
+            Pools::Sqlite { writer, reader } => (writer.usage(), reader.usage()),
             Pools::Postgres { writer, reader, .. } => (usage_of(&writer.get()), usage_of(&reader.get())),
         }
     }

@@ -9,12 +9,12 @@ use crate::runtime::Backoff;
 use crate::runtime::cli::StartError;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection, SqliteConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::sync::watch;
 
 use super::error::may_pass;
-use super::{Database, DatabaseUrl, Pools, RevivablePool};
+use super::{BEGIN_WRITING, Database, DatabaseUrl, Pools, RevivablePool, SqlitePool};
 
 /// What a service keeps in its database, and how much of the server it may use.
 #[derive(Clone, Copy, Debug)]
@@ -51,9 +51,6 @@ const WRITER_CACHE: &str = "-65536";
 /// Pages of the write-ahead log after which a commit moves them into the file: 64 MiB. A page that several commits change is then
 /// moved once.
 const CHECKPOINT_AFTER: &str = "16384";
-
-/// Steps of SQLite's machine between two looks at the clock: a fraction of a millisecond.
-const LIMIT_LOOK_EVERY: i32 = 10_000;
 
 impl Schema {
     /// How long a reading statement may take, in PostgreSQL's words.
@@ -111,50 +108,25 @@ async fn try_open_sqlite(path: &Path, schema: &Schema) -> Result<Pools, OpenErro
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging();
-    // A connection is tested when it comes back, and nothing happens to one that rests in this process: to test it once more would
-    // cost as much as a statement.
-    let pool = SqlitePoolOptions::new()
-        .test_before_acquire(false)
-        .acquire_timeout(ACQUIRE_TIMEOUT);
-    let writer = pool
-        .clone()
-        .max_connections(1)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .connect_with(
-            options
-                .clone()
-                .pragma("cache_size", WRITER_CACHE)
-                .pragma("wal_autocheckpoint", CHECKPOINT_AFTER),
-        )
-        .await?;
+    let writer = SqlitePool::new(
+        options
+            .clone()
+            .pragma("cache_size", WRITER_CACHE)
+            .pragma("wal_autocheckpoint", CHECKPOINT_AFTER),
+        1,
+        None,
+    )?;
     // The transaction is the lock against another process that migrates.
-    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+    let mut tx = writer.begin(BEGIN_WRITING).await?;
     schema.sqlite.run_direct(None, &mut *tx, false).await?;
     tx.commit().await?;
-    let limit = schema.read_statement_timeout;
-    let reader = pool
-        .max_connections(schema.readers_max)
-        .after_connect(move |reader, _| Box::pin(limit_from_now(reader, limit)))
-        .before_acquire(move |reader, _| {
-            Box::pin(async move {
-                limit_from_now(reader, limit).await?;
-                Ok(true)
-            })
-        })
-        .connect_with(options.read_only(true))
-        .await?;
+    let reader = SqlitePool::new(
+        options.read_only(true),
+        schema.readers_max,
+        Some(schema.read_statement_timeout),
+    )?;
+    reader.lend().await?;
     Ok(Pools::Sqlite { writer, reader })
-}
-
-/// Has SQLite give up what a borrower of `reader` does for longer than `limit` from now on, as a server would.
-async fn limit_from_now(reader: &mut SqliteConnection, limit: Duration) -> Result<(), sqlx::Error> {
-    let begun = Instant::now();
-    reader
-        .lock_handle()
-        .await?
-        .set_progress_handler(LIMIT_LOOK_EVERY, move || begun.elapsed() < limit);
-    Ok(())
 }
 
 async fn open_postgres(options: &PgConnectOptions, schema: &Schema) -> Result<Pools, StartError> {

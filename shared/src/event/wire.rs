@@ -63,6 +63,22 @@ struct Envelope<'a, Data> {
     data: Data,
 }
 
+impl<'a, Data> Envelope<'a, Data> {
+    /// The same envelope around other data.
+    fn with<Other>(self, data: Other) -> Envelope<'a, Other> {
+        Envelope {
+            specversion: self.specversion,
+            id: self.id,
+            source: self.source,
+            r#type: self.r#type,
+            time: self.time,
+            sequence: self.sequence,
+            datacontenttype: self.datacontenttype,
+            data,
+        }
+    }
+}
+
 /// Why bytes are no event. The texts quote nothing of the bytes.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
@@ -196,12 +212,15 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
     if bytes.len() > BYTES_MAX {
         return Err(DecodeError::Oversized(bytes.len()));
     }
-    let envelope: Envelope<'_, &RawValue> = serde_json::from_slice(bytes)?;
+    // Read at once, as nearly all can be. What cannot is read again by steps, to say what is wrong with it.
+    let envelope: Envelope<'_, Facts> = match serde_json::from_slice(bytes) {
+        Ok(envelope) => envelope,
+        Err(_) => read_by_steps(bytes)?,
+    };
     let Some((class, "1")) = versioned_class(&envelope) else {
         return Err(DecodeError::UnknownVersion);
     };
-    let facts: Facts = serde_json::from_str(envelope.data.get())?;
-    if facts.class.as_str() != class {
+    if envelope.data.class.as_str() != class {
         return Err(DecodeError::ClassMismatch);
     }
     let source = parse_source(&envelope.source).ok_or(DecodeError::MalformedSource)?;
@@ -216,8 +235,18 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
         time: envelope.time,
         source,
         seq: parse_sequence(&envelope.sequence).ok_or(DecodeError::MalformedSequence)?,
-        facts,
+        facts: envelope.data,
     })
+}
+
+/// The version before the data, which is of another form in another version.
+fn read_by_steps(bytes: &[u8]) -> Result<Envelope<'_, Facts>, DecodeError> {
+    let envelope: Envelope<'_, &RawValue> = serde_json::from_slice(bytes)?;
+    let Some((_, "1")) = versioned_class(&envelope) else {
+        return Err(DecodeError::UnknownVersion);
+    };
+    let data = serde_json::from_str(envelope.data.get())?;
+    Ok(envelope.with(data))
 }
 
 /// Larger bytes are not looked at for whose they say they are: no service of ours sends them.
@@ -247,7 +276,7 @@ pub fn json_schema() -> schemars::Schema {
     schemars::schema_for!(Envelope<'static, Facts>)
 }
 
-fn versioned_class<'e>(envelope: &'e Envelope<'_, &RawValue>) -> Option<(&'e str, &'e str)> {
+fn versioned_class<'e, Data>(envelope: &'e Envelope<'_, Data>) -> Option<(&'e str, &'e str)> {
     if envelope.specversion != SPEC_VERSION || envelope.datacontenttype != DATA_CONTENT_TYPE {
         return None;
     }
@@ -265,7 +294,8 @@ fn parse_source(text: &str) -> Option<Source> {
     }
     let boot_id = Uuid::try_parse(boot).ok()?;
     // Only one spelling, so that one source is one text.
-    (boot_id.to_string() == boot).then(|| Source {
+    let spelling = &mut Uuid::encode_buffer();
+    (boot_id.hyphenated().encode_lower(spelling) == boot).then(|| Source {
         service: service.to_owned(),
         instance: instance.to_owned(),
         boot: boot_id,
@@ -285,5 +315,5 @@ fn is_name(text: &str, length_max: usize) -> bool {
 /// SQL keeps the number as a signed 64-bit integer, so larger ones are refused.
 fn parse_sequence(text: &str) -> Option<u64> {
     let seq: u64 = text.parse().ok()?;
-    (seq > 0 && i64::try_from(seq).is_ok() && seq.to_string() == text).then_some(seq)
+    (text.starts_with(|first| matches!(first, '1'..='9')) && i64::try_from(seq).is_ok()).then_some(seq)
 }
