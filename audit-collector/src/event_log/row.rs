@@ -3,6 +3,7 @@
 //! Columns are bounded, since an index refuses long values, and hold no NUL, which PostgreSQL refuses in texts. The body
 //! keeps what was really sent; searches bring their values into the same form by [`searchable`].
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
 use shared::clock::UtcMicros;
@@ -32,23 +33,23 @@ pub(crate) struct Row<'a> {
     pub(crate) instance: &'a str,
     pub(crate) boot: Uuid,
     pub(crate) seq: i64,
-    pub(crate) action: String,
+    pub(crate) action: Cow<'a, str>,
     pub(crate) outcome: &'static str,
-    pub(crate) reason: Option<String>,
+    pub(crate) reason: Option<Cow<'a, str>>,
     pub(crate) identity: &'static str,
-    pub(crate) sub: Option<String>,
-    pub(crate) username: Option<String>,
-    pub(crate) client_id: Option<String>,
-    pub(crate) sid: Option<String>,
-    pub(crate) jti: Option<String>,
-    pub(crate) ip: Option<Vec<u8>>,
-    pub(crate) route: Option<String>,
-    pub(crate) template: Option<String>,
-    pub(crate) path: Option<String>,
-    pub(crate) method: Option<String>,
+    pub(crate) sub: Option<Cow<'a, str>>,
+    pub(crate) username: Option<Cow<'a, str>>,
+    pub(crate) client_id: Option<Cow<'a, str>>,
+    pub(crate) sid: Option<Cow<'a, str>>,
+    pub(crate) jti: Option<Cow<'a, str>>,
+    pub(crate) ip: Option<[u8; 16]>,
+    pub(crate) route: Option<Cow<'a, str>>,
+    pub(crate) template: Option<Cow<'a, str>>,
+    pub(crate) path: Option<Cow<'a, str>>,
+    pub(crate) method: Option<Cow<'a, str>>,
     pub(crate) status: Option<i32>,
     pub(crate) duration_us: Option<i64>,
-    pub(crate) request_id: Option<String>,
+    pub(crate) request_id: Option<Cow<'a, str>>,
     pub(crate) body: &'a [u8],
 }
 
@@ -65,7 +66,7 @@ impl<'a> Row<'a> {
     /// The columns of an event that was recorded at `recorded_at`, without its place and its body.
     pub(crate) fn of_event(event: &'a Event, recorded_at: UtcMicros) -> Self {
         let facts = &event.facts;
-        let text = |value: &Option<String>| value.as_deref().map(searchable);
+        let text = |value: &'a Option<String>| value.as_deref().map(searchable);
         let (actor, http) = (&facts.actor, facts.http.as_ref());
         let ip = facts.client.as_ref().and_then(|client| client.ip.as_deref());
         Self {
@@ -88,9 +89,7 @@ impl<'a> Row<'a> {
             client_id: text(&actor.client_id),
             sid: text(&actor.sid),
             jti: text(&actor.jti),
-            ip: ip
-                .and_then(|ip| ip.parse().ok())
-                .map(|ip| address_bytes(ip).to_vec()),
+            ip: ip.and_then(|ip| ip.parse().ok()).map(address_bytes),
             route: facts.policy.as_ref().and_then(|policy| text(&policy.route)),
             template: http.and_then(|http| text(&http.route)),
             path: http.map(|http| searchable(&http.path)),
@@ -106,8 +105,11 @@ impl<'a> Row<'a> {
 }
 
 /// A text in the form that columns hold.
-pub(crate) fn searchable(text: &str) -> String {
-    bounded(&text.replace('\0', "\u{fffd}"), COLUMN_BYTES_MAX)
+pub(crate) fn searchable(text: &str) -> Cow<'_, str> {
+    if text.len() <= COLUMN_BYTES_MAX && !text.contains('\0') {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(bounded(&text.replace('\0', "\u{fffd}"), COLUMN_BYTES_MAX))
 }
 
 /// An address in the form that columns hold: 16 bytes, IPv4 as `::ffff:a.b.c.d`, so that a network is a range.
@@ -170,7 +172,9 @@ mod tests {
 
     #[test]
     fn a_column_holds_no_nul_and_nothing_an_index_refuses() {
-        let column = searchable(&format!("a\0b{}", "ä".repeat(4000)));
+        let text = format!("a\0b{}", "ä".repeat(4000));
+
+        let column = searchable(&text);
 
         assert!(column.starts_with("a\u{fffd}b"));
         assert!(column.len() <= COLUMN_BYTES_MAX);

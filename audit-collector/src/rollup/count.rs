@@ -89,9 +89,5 @@ fn short(text: &str) -> Cow<'_, str> {
         .nth(TEXT_CHARACTERS_MAX)
         .map_or(text.len(), |(end, _)| end);
     let first = text.get(..end).unwrap_or_default();
-    if first.contains('\0') {
-        Cow::Owned(searchable(first))
-    } else {
-        Cow::Borrowed(first)
-    }
+    searchable(first)
 }

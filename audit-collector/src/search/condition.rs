@@ -189,10 +189,7 @@ impl Condition {
             Self::Number { column, first, last } => column
                 .of(row)
                 .is_some_and(|number| (*first..=*last).contains(&number)),
-            Self::Address { first, last } => row
-                .ip
-                .as_deref()
-                .is_some_and(|address| (first.as_slice()..=last.as_slice()).contains(&address)),
+            Self::Address { first, last } => row.ip.is_some_and(|address| (first..=last).contains(&&address)),
             Self::Id(IdColumn::Id, id) => row.id == *id,
             Self::Id(IdColumn::Boot, boot) => row.boot == *boot,
         }

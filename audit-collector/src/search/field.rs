@@ -177,8 +177,8 @@ pub(super) fn free_text(value: &Value) -> Result<Condition, String> {
 
 fn text(columns: &'static [TextColumn], value: &Value) -> Result<Condition, String> {
     let matching = match value {
-        Value::Exact(text) => Matching::Is(searchable(text)),
-        Value::Prefix(text) => Matching::Begins(searchable(text)),
+        Value::Exact(text) => Matching::Is(searchable(text).into_owned()),
+        Value::Prefix(text) => Matching::Begins(searchable(text).into_owned()),
         Value::Present => Matching::Present,
         Value::Compared(..) | Value::Range(..) => return Err("a text; texts have no order".to_owned()),
     };

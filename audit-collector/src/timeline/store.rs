@@ -55,7 +55,7 @@ impl EventLog {
         let row: Option<(String,)> = read!(
             fetch_optional,
             self.database(),
-            sqlx::query_as(select).bind(jti.as_str())
+            sqlx::query_as(select).bind(&*jti)
         )?;
         Ok(row.map_or_else(|| subject.clone(), |(sid,)| Subject::Session(sid)))
     }
@@ -64,7 +64,7 @@ impl EventLog {
 /// The events whose actor is the subject and those by which somebody else ended its session, which name it in their detail.
 fn statement(subject: &Subject, timeline: &Timeline, limit: i64, dialect: Dialect) -> Statement {
     let mut statement = Statement::new("", dialect);
-    let id = statement.placeholder(Value::Text(searchable(subject.id())));
+    let id = statement.placeholder(Value::Text(searchable(subject.id()).into_owned()));
     let within = statement.filter(&timeline.within);
     let after = timeline.after.map_or_else(
         || "1 = 1".to_owned(),
