@@ -5,7 +5,7 @@ use http::{Request, StatusCode};
 use shared::enforcement::Target;
 use shared::event::{Door, Outcome, action};
 
-use crate::harness::{Answer, Limits, TestDoor, eventually};
+use crate::harness::{Answer, Limits, RawAnswer, TestDoor, eventually};
 
 pub(crate) const ROUTES: &str = "[[route]]\nname='orders'\nhost='api.example'\nmatch='GET /orders/{id}'\nallow='scope:orders:read'\n\
     [[route]]\nname='boss'\nhost='api.example'\nmatch='GET /admin/{rest..}'\nallow='role:boss'\n\
@@ -20,6 +20,39 @@ pub(crate) async fn asked_door() -> TestDoor {
         settings.decide_peers = vec!["127.0.0.1/32".parse().unwrap()];
     })
     .await
+}
+
+/// What a client might send to be taken for somebody else, or its request for another one.
+pub(crate) const FORGED: &str = "X-Original-URI: /public/x\r\nX-Original-Method: GET\r\nX-Forwarded-Uri: /public/x\r\n\
+    X-Forwarded-Method: GET\r\nX-Forwarded-Host: other.example\r\nX-Forwarded-For: 10.1.2.3\r\nX-User: evil\r\nX-Roles: boss\r\n";
+
+/// Spellings of a path that is not public.
+pub(crate) const DISGUISED: [&str; 4] = [
+    "/public/../admin/x",
+    "/public/%2e%2e/admin/x",
+    "/public%2f..%2fadmin",
+    "//admin/x",
+];
+
+/// That whoever asks through a proxy is refused as the door says, and that each refusal is recorded. `get` takes a target and headers.
+pub(crate) async fn refusals_are_passed_on(door: &TestDoor, get: impl AsyncFn(&str, &str) -> RawAnswer) {
+    let bearer = format!("Authorization: Bearer {}\r\n", door.issuer.token());
+    for (path, token, status, code) in [
+        ("/orders/7", "", "401", "token_missing"),
+        ("/admin/x", bearer.as_str(), "403", "insufficient_scope"),
+        ("/nowhere", bearer.as_str(), "404", "no_route"),
+    ] {
+        let refused = get(path, token).await;
+        assert_eq!(
+            (refused.status.as_str(), &refused.json()["code"]),
+            (status, &code.into())
+        );
+        assert_eq!(refused.header("content-type"), Some("application/problem+json"));
+        let request_id = refused.header("x-request-id").unwrap();
+        let facts = door.collector.one(request_id, action::API_REQUEST).await.facts;
+        assert_eq!(facts.reason.as_deref(), Some(code));
+        assert_eq!(facts.http.unwrap().path, path);
+    }
 }
 
 /// What nginx asks about a `GET` of `target`.
