@@ -8,7 +8,7 @@ use super::order::Spare;
 
 const CLIENT: Setting = Setting::without_default(
     "responder_client",
-    "the id of a client with the scope `admin`, by which responses are ordered of auth-service; without it there are none",
+    "the id of a client with the scope `enforcement:write`, by which responses are ordered of auth-service; without it there are none",
 );
 const SECRET: Setting = Setting::secret("responder_secret", "that client's secret; needed with it");
 const SPARED: Setting = Setting::new(

@@ -15,7 +15,7 @@ use super::administer::{self, Blocked};
 use super::store::Block;
 use crate::app::App;
 use crate::error::ApiError;
-use crate::request::{Administrator, JsonBody, PathId};
+use crate::request::{Administrator, Enforcer, JsonBody, PathId};
 
 /// The longest reason that is kept, in bytes.
 const REASON_MAX: usize = 256;
@@ -125,7 +125,7 @@ pub(super) async fn list_blocks(
     path = "/v1/admin/blocks",
     operation_id = "createBlock",
     tag = "administration",
-    security(("bearer" = ["admin"])),
+    security(("bearer" = ["admin"]), ("bearer" = ["enforcement:write"])),
     request_body = CreateBlockRequest,
     responses(
         (status = 201, description = "The block is in force", body = BlockBody),
@@ -134,7 +134,7 @@ pub(super) async fn list_blocks(
 )]
 pub(super) async fn create_block(
     State(app): State<App>,
-    administrator: Administrator,
+    enforcer: Enforcer,
     JsonBody(request): JsonBody<CreateBlockRequest>,
 ) -> Result<Response, ApiError> {
     let blocked = request.blocked()?;
@@ -143,7 +143,7 @@ pub(super) async fn create_block(
     if reason.trim().is_empty() || reason.contains('\0') {
         return Err(ApiError::BodyInvalid("a block has a reason".into()));
     }
-    let block = administer::create(&app, &administrator.operator, &blocked, reason, lifetime).await?;
+    let block = administer::create(&app, &enforcer.operator, &blocked, reason, lifetime).await?;
     Ok((StatusCode::CREATED, Json(BlockBody::from(block))).into_response())
 }
 
@@ -153,15 +153,15 @@ pub(super) async fn create_block(
     path = "/v1/admin/blocks/{id}",
     operation_id = "liftBlock",
     tag = "administration",
-    security(("bearer" = ["admin"])),
+    security(("bearer" = ["admin"]), ("bearer" = ["enforcement:write"])),
     params(("id" = String, Path, max_length = 64)),
     responses((status = 204, description = "The block is lifted"), (status = 404, description = "`not_found`"))
 )]
 pub(super) async fn lift_block(
     State(app): State<App>,
-    administrator: Administrator,
+    enforcer: Enforcer,
     PathId(id): PathId,
 ) -> Result<StatusCode, ApiError> {
-    administer::lift(&app, &administrator.operator, &id).await?;
+    administer::lift(&app, &enforcer.operator, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde_json::Value;
 use shared::clock::UtcMicros;
-use shared::database::Database;
+use shared::database::{Database, Tx};
 use shared::event::{Class, Outcome, action};
 use shared::token::GATELOG_AUDIENCE;
 
@@ -17,6 +17,7 @@ use super::{secret, store};
 use crate::error::{ApiError, Internal};
 use crate::outbox;
 use crate::request::Operator;
+use crate::user::ENFORCEMENT_SCOPE;
 
 /// Its id.
 const RESPONDER_CLIENT: &str = "gatelog-responder";
@@ -42,18 +43,7 @@ pub(crate) async fn renew(
         expires_at: now.plus(SECRET_LIFETIME),
     };
     let mut tx = database.write().await?;
-    if store::find(&mut tx, RESPONDER_CLIENT).await?.is_none() {
-        let client = responder(now);
-        store::insert(&mut tx, &client).await?;
-        record(
-            &mut tx,
-            &operator,
-            action::CLIENT_CREATED,
-            (None, Some(&client)),
-            now,
-        )
-        .await?;
-    }
+    register(&mut tx, &operator, now).await?;
     secret::store::delete_all(&mut tx, RESPONDER_CLIENT).await?;
     secret::store::insert(&mut tx, &row, now).await?;
     let facts = operator
@@ -67,13 +57,33 @@ pub(crate) async fn renew(
     Ok((RESPONDER_CLIENT, SecretString::from(new)))
 }
 
-/// Responses are ordered as administrators order them, and of Gatelog alone.
+/// Makes the client, or takes from it what an older version gave it beyond what it needs.
+async fn register(tx: &mut Tx<'_>, operator: &Operator, now: UtcMicros) -> Result<(), ApiError> {
+    let wanted = responder(now);
+    let Some(before) = store::find(tx, RESPONDER_CLIENT).await? else {
+        store::insert(tx, &wanted).await?;
+        let change = (None, Some(&wanted));
+        return record(tx, operator, action::CLIENT_CREATED, change, now).await;
+    };
+    if before.scopes == wanted.scopes {
+        return Ok(());
+    }
+    let after = Client {
+        scopes: wanted.scopes,
+        ..before.clone()
+    };
+    store::update(tx, &after, now).await?;
+    let change = (Some(&before), Some(&after));
+    record(tx, operator, action::CLIENT_UPDATED, change, now).await
+}
+
+/// It keeps out and lets in again, and is no administrator; and it asks Gatelog alone.
 fn responder(now: UtcMicros) -> Client {
     Client {
         name: "Gatelog's responses to alerts".to_owned(),
         is_first_party: true,
         grant_types: vec![GrantType::ClientCredentials],
-        scopes: vec!["admin".to_owned()],
+        scopes: vec![ENFORCEMENT_SCOPE.to_owned()],
         audiences: vec![GATELOG_AUDIENCE.to_owned()],
         ..Client::fresh(RESPONDER_CLIENT.to_owned(), now)
     }

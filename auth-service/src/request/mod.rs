@@ -15,7 +15,7 @@ pub(crate) use browser::{Browser, PageForm};
 pub(crate) use caller::Caller;
 pub(crate) use context::RequestContext;
 pub(crate) use if_match::{IfMatch, etag};
-pub(crate) use operator::{Administrator, Operator};
+pub(crate) use operator::{Administrator, Enforcer, Operator};
 pub(crate) use page::PageQuery;
 pub(crate) use path_id::PathId;
 pub(crate) use recent_sign_in::{RECENT_SECONDS, RecentSignIn};

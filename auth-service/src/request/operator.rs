@@ -7,7 +7,7 @@ use shared::event::{Actor, Class, Facts, Identity, Outcome};
 use super::{Caller, RequestContext};
 use crate::app::App;
 use crate::error::ApiError;
-use crate::user::ADMIN_SCOPE;
+use crate::user::{ADMIN_SCOPE, ENFORCEMENT_SCOPE};
 
 /// Whom the events of an administrative act name.
 #[derive(Clone, Debug)]
@@ -71,6 +71,42 @@ impl FromRequestParts<App> for Administrator {
         Ok(Self {
             operator: Operator::of(context, &caller),
             sid: caller.0.sid.clone(),
+        })
+    }
+}
+
+/// Somebody who may keep users, sessions and tokens out, and let them in again: its token has the scope `enforcement:write`, or that
+/// of administrators.
+#[derive(Clone, Debug)]
+pub(crate) struct Enforcer {
+    pub(crate) operator: Operator,
+    is_administrator: bool,
+}
+
+impl Enforcer {
+    /// Refuses who is no administrator.
+    pub(crate) fn require_administrator(&self) -> Result<(), ApiError> {
+        if self.is_administrator {
+            Ok(())
+        } else {
+            Err(ApiError::ScopeMissing(ADMIN_SCOPE))
+        }
+    }
+}
+
+impl FromRequestParts<App> for Enforcer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let context = RequestContext::from_request_parts(parts, app).await?;
+        let caller = Caller::from_request_parts(parts, app).await?;
+        let is_administrator = caller.require_scope(ADMIN_SCOPE).is_ok();
+        if !is_administrator {
+            caller.require_scope(ENFORCEMENT_SCOPE)?;
+        }
+        Ok(Self {
+            operator: Operator::of(context, &caller),
+            is_administrator,
         })
     }
 }

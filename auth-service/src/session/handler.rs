@@ -14,7 +14,7 @@ use super::logout;
 use super::manage::{self, Ended, Shown, Use};
 use crate::app::App;
 use crate::error::ApiError;
-use crate::request::{Administrator, Caller, PathId, RequestContext};
+use crate::request::{Administrator, Caller, Enforcer, PathId, RequestContext};
 
 /// Which sessions a sign-out ends.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
@@ -249,7 +249,7 @@ pub(super) async fn end_user_sessions(
     path = "/v1/admin/sessions/{id}",
     operation_id = "endUserSession",
     tag = "administration",
-    security(("bearer" = ["admin"])),
+    security(("bearer" = ["admin"]), ("bearer" = ["enforcement:write"])),
     params(("id" = String, Path, max_length = 64)),
     responses(
         (status = 204, description = "The session has ended"),
@@ -258,13 +258,13 @@ pub(super) async fn end_user_sessions(
 )]
 pub(super) async fn end_user_session(
     State(app): State<App>,
-    administrator: Administrator,
+    enforcer: Enforcer,
     PathId(id): PathId,
 ) -> Result<StatusCode, ApiError> {
     let target = Ended {
         session: Some(&id),
         user: None,
     };
-    manage::revoke(&app, &administrator.operator, target, false).await?;
+    manage::revoke(&app, &enforcer.operator, target, false).await?;
     Ok(StatusCode::NO_CONTENT)
 }

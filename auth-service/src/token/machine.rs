@@ -13,13 +13,14 @@ use crate::user::{self, Account};
 use shared::database::Tx;
 
 /// Scopes that mean something to Gatelog's own end points and to nobody else.
-pub(crate) const GATELOG_SCOPES: [&str; 7] = [
+pub(crate) const GATELOG_SCOPES: [&str; 8] = [
     "admin",
     "audit:read",
     "audit:write",
     "audit:export",
     "audit:respond",
     "rules:write",
+    user::ENFORCEMENT_SCOPE,
     INTROSPECT_SCOPE,
 ];
 

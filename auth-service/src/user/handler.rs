@@ -18,7 +18,7 @@ use super::body::{CreatedUserBody, PasswordTokenBody};
 use super::store::{Filter, InsertError, ShownUser};
 use crate::app::App;
 use crate::error::ApiError;
-use crate::request::{Administrator, IfMatch, JsonBody, PageQuery, PathId, RecentSignIn, etag};
+use crate::request::{Administrator, Enforcer, IfMatch, JsonBody, PageQuery, PathId, RecentSignIn, etag};
 
 /// The user to make. Its password is nobody's business but its own.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -189,13 +189,13 @@ pub(super) async fn list_users(
     path = "/v1/admin/users/{id}",
     operation_id = "readUser",
     tag = "administration",
-    security(("bearer" = ["admin"])),
+    security(("bearer" = ["admin"]), ("bearer" = ["enforcement:write"])),
     params(("id" = String, Path, max_length = 64)),
     responses((status = 200, description = "The user", body = UserBody), (status = 404, description = "`not_found`"))
 )]
 pub(super) async fn read_user(
     State(app): State<App>,
-    _: Administrator,
+    _: Enforcer,
     PathId(id): PathId,
 ) -> Result<Response, ApiError> {
     administer::find(&app, &id).await.map(shown)
@@ -207,7 +207,7 @@ pub(super) async fn read_user(
     path = "/v1/admin/users/{id}",
     operation_id = "updateUser",
     tag = "administration",
-    security(("bearer" = ["admin"])),
+    security(("bearer" = ["admin"]), ("bearer" = ["enforcement:write"])),
     params(("id" = String, Path, max_length = 64), ("If-Match" = String, Header, max_length = 32)),
     request_body = UpdateUserRequest,
     responses(
@@ -220,11 +220,15 @@ pub(super) async fn read_user(
 )]
 pub(super) async fn update_user(
     State(app): State<App>,
-    administrator: Administrator,
+    enforcer: Enforcer,
     (PathId(id), seen): (PathId, IfMatch),
     JsonBody(request): JsonBody<UpdateUserRequest>,
 ) -> Result<Response, ApiError> {
-    let operator = administrator.operator;
+    // Roles are not what is enforced.
+    if request.roles.is_some() {
+        enforcer.require_administrator()?;
+    }
+    let operator = enforcer.operator;
     let change = Change {
         roles: request.roles,
         disabled: request.disabled,

@@ -24,6 +24,9 @@ pub(crate) const ADMIN_ROLE: &str = "admin";
 /// The scope that administration needs.
 pub(crate) const ADMIN_SCOPE: &str = "admin";
 
+/// The scope of who carries out what is ordered about alerts, and may do nothing else of administration.
+pub(crate) const ENFORCEMENT_SCOPE: &str = "enforcement:write";
+
 /// `/v1/admin/users`.
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::client_harness::{add_machine, ask};
 use crate::databases::on_both_databases;
 use crate::harness::{Answer, Harness};
 use crate::users::change;
@@ -214,10 +215,78 @@ async fn what_would_keep_out_everybody_or_oneself_is_refused(harness: Arc<Harnes
     assert!(entries(&harness).await.is_empty());
 }
 
+/// A token of a client that has that scope alone.
+async fn machine_with(harness: &Harness, admin: &str, scope: &str) -> String {
+    let other = json!({"scopes": [scope], "audiences": ["gatelog"]});
+    let client = add_machine(harness, admin, &other).await;
+    ask(harness, &client, &[]).await.text_of("access_token")
+}
+
+async fn put_user(harness: &Harness, bearer: &str, path: &str, body: Value) -> Answer {
+    let seen = harness.get_as(path, bearer).await.header("etag").to_owned();
+    change(harness, (Method::PATCH, path), bearer, Some(&seen), &body).await
+}
+
+async fn who_may_enforce_keeps_out_and_lets_in_again(harness: Arc<Harness>) {
+    let admin = harness.set_up().await;
+    let alice = harness.add_user(&admin, "alice", &["user"]).await;
+    let enforcer = machine_with(&harness, &admin, "enforcement:write").await;
+    let body = json!({"subject": alice, "reason": "odd", "seconds": 60});
+
+    let made = block(&harness, &enforcer, body.clone()).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let path = format!("/v1/admin/blocks/{}", made.text_of("id"));
+    let lifted = change(&harness, (Method::DELETE, &path), &enforcer, None, &Value::Null).await;
+    assert_eq!(lifted.status, StatusCode::NO_CONTENT, "{}", lifted.text);
+    let user = format!("/v1/admin/users/{alice}");
+    for disabled in [true, false] {
+        let answer = put_user(&harness, &enforcer, &user, json!({"disabled": disabled})).await;
+        assert_eq!(
+            (answer.status, &answer.json()["disabled"]),
+            (StatusCode::OK, &json!(disabled))
+        );
+    }
+    let reader = machine_with(&harness, &admin, "audit:read").await;
+    assert_eq!(block(&harness, &reader, body).await.status, StatusCode::FORBIDDEN);
+}
+
+async fn who_may_only_enforce_does_nothing_else_of_administration(harness: Arc<Harness>) {
+    let admin = harness.set_up().await;
+    let alice = harness.add_user(&admin, "alice", &["user"]).await;
+    let enforcer = machine_with(&harness, &admin, "enforcement:write").await;
+    let user = format!("/v1/admin/users/{alice}");
+
+    let raised = put_user(&harness, &enforcer, &user, json!({"roles": ["admin"]})).await;
+    assert_eq!(
+        (raised.status, raised.code().as_str()),
+        (StatusCode::FORBIDDEN, "insufficient_scope")
+    );
+    for (method, path) in [
+        (Method::GET, "/v1/admin/users"),
+        (Method::GET, "/v1/admin/blocks"),
+        (Method::GET, "/v1/admin/clients"),
+        (Method::DELETE, user.as_str()),
+        (Method::DELETE, "/v1/admin/sessions?user=alice"),
+        (Method::POST, "/v1/admin/users"),
+        (Method::POST, "/v1/admin/keys/rotate"),
+    ] {
+        let seen = Some("\"1\"");
+        let answer = change(&harness, (method.clone(), path), &enforcer, seen, &json!({})).await;
+        assert_eq!(
+            answer.status,
+            StatusCode::FORBIDDEN,
+            "{method} {path}: {}",
+            answer.text
+        );
+    }
+}
+
 on_both_databases!(
     a_block_is_in_the_log_with_its_time_and_is_lifted_by_one_more_entry,
     a_blocked_user_has_no_use_of_its_token_until_the_time_is_over,
     a_session_and_a_token_are_kept_out_by_themselves_and_let_in_again,
     who_is_to_sign_in_again_is_let_in_by_that_and_by_no_refresh,
     what_would_keep_out_everybody_or_oneself_is_refused,
+    who_may_enforce_keeps_out_and_lets_in_again,
+    who_may_only_enforce_does_nothing_else_of_administration,
 );

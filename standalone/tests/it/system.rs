@@ -126,7 +126,7 @@ impl System {
 
     /// Gives the collector a client by which it responds to alerts, and starts it anew.
     pub(crate) fn let_collector_respond(&mut self, administrator: &str) {
-        let (client, secret) = self.add_machine(administrator, &["admin"]);
+        let (client, secret) = self.add_machine(administrator, &["enforcement:write"]);
         let secret_file = self.path("responder.secret");
         std::fs::write(&secret_file, secret).unwrap();
         self.collector_environment.extend([
