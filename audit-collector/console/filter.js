@@ -8,6 +8,8 @@ export const FIELDS = {
   action: null,
   reason: null,
   ip: null,
+  country: null,
+  asn: null,
   route: null,
   path: null,
   method: null,

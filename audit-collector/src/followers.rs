@@ -152,7 +152,6 @@ impl Followers {
         let detector = Detector {
             log: log.clone(),
             rules: in_force.clone(),
-            places: detection.places.clone(),
             notifying: notifying.clone(),
             spool: spool.clone(),
             clock: settings.clock.clone(),

@@ -8,7 +8,7 @@ pub mod completeness;
 mod console;
 pub mod dead_letter;
 pub mod detection;
-mod enrichment;
+pub mod enrichment;
 mod error;
 pub mod event_log;
 pub mod export;
@@ -72,7 +72,7 @@ pub async fn run(
         () = shutdown.cancelled() => return Ok(()),
         opened = Database::open(&settings.database_url, &SCHEMA) => opened?,
     };
-    let log = EventLog::new(database.clone());
+    let log = EventLog::new(database.clone()).with_places(settings.places.clone());
     let consumer = settings.transport.consumer(settings.prefetch);
     let consuming = consumer.watch_connected();
     let mut helpers = JoinSet::new();
@@ -102,7 +102,7 @@ pub async fn run(
         consuming,
         tails: Tails::new(Tails::COUNT_MAX, shutdown.clone()),
         exports: Exports::new(Exports::COUNT_MAX),
-        backtests: Backtests::new(settings.detection.places.clone()),
+        backtests: Backtests::default(),
         gap_after: settings.gap_after,
         periods: settings.retention,
         clock: settings.clock,

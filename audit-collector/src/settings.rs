@@ -16,6 +16,7 @@ use shared::runtime::settings::{Reader, Setting, SettingsError};
 use shared::transport::{Transport, read_broker};
 
 use crate::detection::DetectionSettings;
+use crate::enrichment::{self, Places};
 use crate::forwarding::{self, Receiver};
 use crate::notification;
 use crate::response::ResponseSettings;
@@ -71,6 +72,7 @@ pub fn all() -> Vec<Setting> {
     own.into_iter()
         .chain(intake)
         .chain(DetectionSettings::SETTINGS)
+        .chain(enrichment::SETTINGS)
         .chain(retention::SETTINGS)
         .chain(forwarding::SETTINGS)
         .chain([notification::NOTIFICATIONS_FILE])
@@ -107,6 +109,8 @@ pub struct Settings {
     pub batch_linger: Duration,
     /// How long a number may be missing of a source before it is told as lost.
     pub gap_after: Duration,
+    /// Where addresses are, if there is a file that says so.
+    pub places: Option<Arc<Places>>,
     /// What is looked for.
     pub detection: DetectionSettings,
     /// For how long events are kept.
@@ -148,6 +152,7 @@ impl Settings {
         let periods = retention::read_periods(r);
         let receivers = forwarding::read_receivers(r);
         let detection = DetectionSettings::read(r, iss.map(String::as_str).unwrap_or_default());
+        let places = enrichment::read_places(r);
         let notified = notification::read_receivers(r);
         let responses = ResponseSettings::read(r);
         let process = ProcessSettings::read(r);
@@ -165,6 +170,7 @@ impl Settings {
                 batch_max: batch_max?,
                 batch_linger: Duration::from_millis(linger_ms?),
                 gap_after: Duration::from_secs(gap_after_s?),
+                places: places?,
                 detection: detection?,
                 retention: periods?,
                 receivers: receivers?,

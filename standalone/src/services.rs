@@ -293,12 +293,9 @@ impl Common {
             gap_after: Duration::from_mins(2),
             retention: Periods::default(),
             receivers: Vec::new(),
-            detection: DetectionSettings::load(
-                &addresses.door,
-                settings.rules_dir.clone(),
-                settings.places_file.as_deref(),
-            )
-            .map_err(|problems| StartError::config(problems.join("\n")))?,
+            places: settings.places.clone(),
+            detection: DetectionSettings::load(&addresses.door, settings.rules_dir.clone())
+                .map_err(|problems| StartError::config(problems.join("\n")))?,
             notified: settings.notified.clone(),
             responses: settings.responses.clone(),
             process: self.process.clone(),

@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use audit_collector::enrichment::{self, Places};
 use audit_collector::notification::{self, NOTIFICATIONS_FILE};
 use audit_collector::response::ResponseSettings;
 use shared::http::traces::Traces;
@@ -33,10 +35,6 @@ const RULES_DIR: Setting = Setting::without_default(
     "rules_dir",
     "a folder with detection rules, lists and suppressions of your own",
 );
-const PLACES_FILE: Setting = Setting::without_default(
-    "places_file",
-    "a MaxMind DB file (MMDB) that says where addresses are; without it, rules about places find nothing",
-);
 const AUDIENCES: Setting = Setting::new(
     "audiences",
     "",
@@ -53,9 +51,9 @@ pub fn all() -> Vec<Setting> {
         POLICY_FILE,
         AUDIENCES,
         RULES_DIR,
-        PLACES_FILE,
     ];
     own.into_iter()
+        .chain(enrichment::SETTINGS)
         .chain([NOTIFICATIONS_FILE])
         .chain(ResponseSettings::SETTINGS)
         .chain([METRICS_LISTEN, LOG, LOG_FORMAT])
@@ -80,7 +78,7 @@ pub struct Settings {
     /// Detection rules of one's own.
     pub rules_dir: Option<PathBuf>,
     /// Where addresses are.
-    pub places_file: Option<PathBuf>,
+    pub places: Option<Arc<Places>>,
     /// Who is told of alerts.
     pub notified: Vec<notification::Receiver>,
     /// What is done about alerts.
@@ -107,7 +105,7 @@ impl Settings {
             r.value(&AUTH_LISTEN),
             r.value(&COLLECTOR_LISTEN),
         );
-        let (rules_dir, places_file) = (r.optional(&RULES_DIR), r.optional(&PLACES_FILE));
+        let (rules_dir, places) = (r.optional(&RULES_DIR), enrichment::read_places(r));
         let notified = notification::read_receivers(r);
         let responses = ResponseSettings::read(r);
         let metrics_listen = r.optional(&METRICS_LISTEN);
@@ -121,7 +119,7 @@ impl Settings {
                 policy_file: policy_file?,
                 audiences: audiences?,
                 rules_dir: rules_dir?,
-                places_file: places_file?,
+                places: places?,
                 notified: notified?,
                 responses: responses?,
                 metrics_listen: metrics_listen?,

@@ -59,7 +59,13 @@ function Known({ event, params }) {
       jti: code(actor.jti),
       reporter: actor.reporter && JSON.stringify(actor.reporter),
     }} />
-    <${Group} title=${t('event.from')} facts=${{ ip: client.ip, peer_ip: client.peer_ip, user_agent: client.user_agent }} />
+    <${Group} title=${t('event.from')} facts=${{
+      ip: client.ip,
+      peer_ip: client.peer_ip,
+      country: event.country,
+      asn: event.asn && [`AS${event.asn}`, event.as_organisation].filter(Boolean).join(' '),
+      user_agent: client.user_agent,
+    }} />
     <${Group} title=${t('event.request')} facts=${{
       method: http.method,
       host: http.host,
@@ -121,6 +127,8 @@ function Pivots({ event, params }) {
     sid: actor.sid,
     jti: actor.jti,
     ip: client.ip,
+    country: event.country,
+    asn: event.asn,
     route: policy.route ?? http.route,
     request: trace.request_id,
   };

@@ -117,7 +117,7 @@ async fn backtest(settings: &Settings, rules: &RuleSet, span: Span) -> Result<()
     let database = Database::look(&settings.database_url, &SCHEMA)
         .await
         .map_err(StartError::failed)?;
-    let places = settings.detection.places.as_deref();
+    let places = settings.places.as_deref();
     let ledger = replay(&database, rules, span, span.until, places)
         .await
         .map_err(StartError::failed)?;

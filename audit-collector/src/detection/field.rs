@@ -7,8 +7,7 @@ use serde_json::Value as Json;
 use shared::clock::UtcMicros;
 use shared::event::{Actor, Event, Identity};
 
-use super::place::Place;
-use crate::enrichment::program;
+use crate::enrichment::{Place, program};
 
 /// An event as rules look at it.
 #[derive(Clone, Copy, Debug)]
@@ -198,7 +197,7 @@ impl Known {
             | Self::Duration
             | Self::RequestBytes
             | Self::ResponseBytes => self.of_http(seen.event),
-            Self::Country => Some(Value::Text(seen.place?.country()?.to_owned().into())),
+            Self::Country => Some(Value::Text(seen.place?.country?.as_str().to_owned().into())),
             Self::Asn => Some(Value::Number(seen.place?.asn?.into())),
             Self::Hour => Some(number(seen.at.as_seconds().rem_euclid(86_400) / 3_600)),
             // 1970-01-01 was a Thursday, the fourth day of ISO 8601.

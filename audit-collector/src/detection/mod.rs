@@ -8,7 +8,6 @@ mod handler;
 mod memory;
 pub mod metrics;
 pub mod past;
-pub mod place;
 pub mod reload;
 pub mod rule;
 mod run;

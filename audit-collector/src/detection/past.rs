@@ -4,9 +4,9 @@ use shared::clock::UtcMicros;
 use shared::database::{Database, DatabaseError};
 
 use super::engine::{Ledger, Record, Replay};
-use super::place::Places;
 use super::rule::RuleSet;
 use super::store::{Past, beginning};
+use crate::enrichment::Places;
 
 /// A stretch of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

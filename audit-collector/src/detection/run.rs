@@ -13,7 +13,6 @@ use super::engine::{Again, Engine, Finding, Record};
 use super::memory;
 use super::metrics::DetectionMetrics;
 use super::past::{self, replay};
-use super::place::Places;
 use super::rule::RuleSet;
 use super::store::{
     Given, State, Step, beginning, commit, due, first_position, note_told, record, settle, state,
@@ -33,8 +32,6 @@ pub struct Detector {
     pub log: EventLog,
     /// The rules in force; a change begins anew with the others.
     pub rules: watch::Receiver<RuleSet>,
-    /// Where addresses are.
-    pub places: Option<Arc<Places>>,
     /// Who else is told of alerts.
     pub notifying: Notifying,
     /// Where alerts are told.
@@ -173,7 +170,7 @@ impl Detector {
             &judged,
             span,
             rebuilt.state.watermark,
-            self.places.as_deref(),
+            self.log.places(),
         )
         .await?;
         let told = told_in(database, again.from, again.until).await?;
@@ -195,10 +192,11 @@ impl Detector {
     }
 
     fn records(&self, page: Vec<Positioned>) -> Vec<Record> {
-        let places = self.places.as_deref();
+        let places = self.log.places();
         let of = |positioned: Positioned| {
             Some(record(
                 positioned.event?,
+                positioned.locality,
                 positioned.recorded_at,
                 positioned.time_suspect,
                 places,

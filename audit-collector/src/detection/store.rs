@@ -8,11 +8,11 @@ use uuid::Uuid;
 
 use super::engine::{Again, Fingerprint, Outcome, Record};
 use super::memory;
-use super::place::Places;
 use super::rule::RuleSet;
 use super::silence::store::in_force;
 use super::standing::store::all_within;
 use super::telling::Decided;
+use crate::enrichment::{Locality, Place, Places};
 use crate::notification::{self, Receiver};
 use crate::{alert, response};
 
@@ -184,6 +184,8 @@ struct PastRow {
     time: i64,
     recorded_at: i64,
     time_suspect: bool,
+    country: Option<String>,
+    asn: Option<i64>,
     body: Vec<u8>,
 }
 
@@ -192,6 +194,7 @@ impl PastRow {
         let event = wire::decode(&self.body).ok()?;
         Some(record(
             event.into(),
+            Locality::stored(self.country.as_deref(), self.asn),
             UtcMicros::from_micros(self.recorded_at),
             self.time_suspect,
             places,
@@ -202,6 +205,7 @@ impl PastRow {
 /// An event as the engine takes it.
 pub(super) fn record(
     event: std::sync::Arc<shared::event::Event>,
+    locality: Locality,
     recorded_at: UtcMicros,
     time_suspect: bool,
     places: Option<&Places>,
@@ -212,11 +216,24 @@ pub(super) fn record(
         .as_ref()
         .and_then(|client| client.ip.as_deref());
     Record {
-        place: ip.and_then(|ip| places?.of(ip)),
+        place: located(ip.and_then(|ip| places?.of(ip)), locality),
         event,
         recorded_at,
         time_suspect,
     }
+}
+
+/// Where a client is now, and was when the event was stored: what was kept holds, and only where it was more exactly is looked up.
+fn located(now: Option<Place>, then: Locality) -> Option<Place> {
+    if then == Locality::default() {
+        return now;
+    }
+    let now = now.unwrap_or_default();
+    Some(Place {
+        country: then.country.or(now.country),
+        asn: then.asn.or(now.asn),
+        ..now
+    })
 }
 
 /// The events of a stretch of time, by when they happened; those with a suspect clock by when they were stored.
@@ -238,7 +255,7 @@ impl<'d> Past<'d> {
         until: UtcMicros,
         places: Option<&Places>,
     ) -> Result<Self, DatabaseError> {
-        let select = "SELECT e.id, e.time, b.recorded_at, e.time_suspect, e.body FROM batch b \
+        let select = "SELECT e.id, e.time, b.recorded_at, e.time_suspect, e.country, e.asn, e.body FROM batch b \
             JOIN event e ON e.batch_id = b.id \
             WHERE b.id >= $1 AND b.id < $2 AND e.time_suspect ORDER BY b.recorded_at DESC";
         let bound = |at: UtcMicros| stable_event_id(at, &[0; 10]);
@@ -264,7 +281,7 @@ impl<'d> Past<'d> {
         if self.is_over {
             return Ok(None);
         }
-        let select = "SELECT e.id, e.time, b.recorded_at, e.time_suspect, e.body FROM event e \
+        let select = "SELECT e.id, e.time, b.recorded_at, e.time_suspect, e.country, e.asn, e.body FROM event e \
             JOIN batch b ON b.id = e.batch_id \
             WHERE (e.time, e.id) > ($1, $2) AND e.time < $3 AND NOT e.time_suspect AND b.first_position IS NOT NULL \
             ORDER BY e.time, e.id LIMIT $4";

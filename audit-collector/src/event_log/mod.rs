@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::dead_letter::DeadLetter;
+use crate::enrichment::{Locality, Places};
 pub(crate) use follow::{Follower, Following};
 pub(crate) use read::Page;
 pub use read::{Growth, Positioned};
@@ -69,6 +70,7 @@ pub struct EventLog {
     newest: watch::Sender<Option<Uuid>>,
     grown: watch::Sender<()>,
     recent: Recent,
+    places: Option<Arc<Places>>,
 }
 
 impl EventLog {
@@ -79,7 +81,30 @@ impl EventLog {
             newest: watch::Sender::new(None),
             grown: watch::Sender::new(()),
             recent: Recent::default(),
+            places: None,
         }
+    }
+
+    /// The same, which keeps beside events where their clients are.
+    #[must_use]
+    pub fn with_places(self, places: Option<Arc<Places>>) -> Self {
+        Self { places, ..self }
+    }
+
+    /// The map of addresses that is used.
+    pub(crate) fn places(&self) -> Option<&Places> {
+        self.places.as_deref()
+    }
+
+    /// Where the client of an event is.
+    fn locality(&self, event: &Event) -> Locality {
+        let ip = event
+            .facts
+            .client
+            .as_ref()
+            .and_then(|client| client.ip.as_deref());
+        let place = ip.and_then(|ip| self.places()?.of(ip));
+        place.map_or_else(Locality::default, |place| place.locality())
     }
 
     /// Where it is kept.

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::EventLog;
 use super::recent::{Member, Origin};
+use crate::enrichment::Locality;
 
 /// Batches that are looked at in one step at most.
 const BATCHES_MAX: i64 = 256;
@@ -36,6 +37,8 @@ pub struct Positioned {
     pub recorded_at: UtcMicros,
     /// Whether the producer's clock was far from the collector's.
     pub time_suspect: bool,
+    /// Where its client was.
+    pub locality: Locality,
     /// What it says; `None` if its bytes are no event any more, which only a change of the database can cause.
     pub event: Option<Arc<Event>>,
     /// The bytes it came in.
@@ -245,6 +248,7 @@ impl Stretch {
                 position: position.cast_unsigned(),
                 recorded_at: UtcMicros::from_micros(batch.recorded_at),
                 time_suspect: member.time_suspect,
+                locality: member.locality,
                 event: member.event.clone(),
                 body: member.body.clone(),
             })
@@ -271,12 +275,14 @@ struct MemberRow {
     first_position: i64,
     ordinal: i32,
     time_suspect: bool,
+    country: Option<String>,
+    asn: Option<i64>,
     body: Vec<u8>,
 }
 
 /// What is left of each batch of a stretch, as far as it is in it.
 async fn members_of(database: &Database, stretch: &Stretch) -> Result<Vec<Vec<Member>>, DatabaseError> {
-    let select = "SELECT b.first_position, e.ordinal, e.time_suspect, e.body \
+    let select = "SELECT b.first_position, e.ordinal, e.time_suspect, e.country, e.asn, e.body \
         FROM batch b JOIN event e ON e.batch_id = b.id \
         WHERE b.first_position >= $1 AND b.first_position < $3 \
         AND b.first_position + e.ordinal >= $2 AND b.first_position + e.ordinal < $3 \
@@ -307,6 +313,7 @@ impl From<MemberRow> for Member {
         Self {
             ordinal: row.ordinal,
             time_suspect: row.time_suspect,
+            locality: Locality::stored(row.country.as_deref(), row.asn),
             event: wire::decode(&row.body).ok().map(Arc::new),
             body: row.body.into(),
         }

@@ -11,6 +11,8 @@ use bytes::Bytes;
 use shared::event::Event;
 use uuid::Uuid;
 
+use crate::enrichment::Locality;
+
 /// Bytes of bodies that are kept of what was stored, and as many of what was read. Decoded, they take about as much again.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -22,6 +24,7 @@ const AGE_MAX: Duration = Duration::from_mins(1);
 pub(super) struct Member {
     pub(super) ordinal: i32,
     pub(super) time_suspect: bool,
+    pub(super) locality: Locality,
     /// `None` if its bytes are no event any more.
     pub(super) event: Option<Arc<Event>>,
     pub(super) body: Bytes,
@@ -128,6 +131,7 @@ mod tests {
         vec![Member {
             ordinal: 0,
             time_suspect: false,
+            locality: Locality::default(),
             event: None,
             body: vec![b'x'; bytes].into(),
         }]

@@ -11,6 +11,7 @@ use shared::event::{Event, IMPORT_SERVICE, Identity, bounded};
 use uuid::Uuid;
 
 use super::Arrival;
+use crate::enrichment::{Country, Locality};
 
 /// The longest text in a column, in bytes. An index of PostgreSQL takes 2,704 bytes for all of its columns.
 const COLUMN_BYTES_MAX: usize = 1024;
@@ -50,21 +51,22 @@ pub(crate) struct Row<'a> {
     pub(crate) status: Option<i32>,
     pub(crate) duration_us: Option<i64>,
     pub(crate) request_id: Option<Cow<'a, str>>,
+    pub(crate) locality: Locality,
     pub(crate) body: &'a [u8],
 }
 
 impl<'a> Row<'a> {
-    /// The row of `arrival`, which is number `ordinal` of a batch recorded at `recorded_at`.
-    pub(super) fn of(arrival: &'a Arrival, ordinal: i32, recorded_at: UtcMicros) -> Self {
+    /// The row of `arrival` from `locality`, which is number `ordinal` of a batch recorded at `recorded_at`.
+    pub(super) fn of(arrival: &'a Arrival, locality: Locality, ordinal: i32, recorded_at: UtcMicros) -> Self {
         Self {
             ordinal,
             body: &arrival.body,
-            ..Self::of_event(&arrival.event, recorded_at)
+            ..Self::of_event(&arrival.event, locality, recorded_at)
         }
     }
 
-    /// The columns of an event that was recorded at `recorded_at`, without its place and its body.
-    pub(crate) fn of_event(event: &'a Event, recorded_at: UtcMicros) -> Self {
+    /// The columns of an event from `locality` that was recorded at `recorded_at`, without its place and its body.
+    pub(crate) fn of_event(event: &'a Event, locality: Locality, recorded_at: UtcMicros) -> Self {
         let facts = &event.facts;
         let text = |value: &'a Option<String>| value.as_deref().map(searchable);
         let (actor, http) = (&facts.actor, facts.http.as_ref());
@@ -99,8 +101,19 @@ impl<'a> Row<'a> {
                 .and_then(|http| http.duration_us)
                 .and_then(|micros| i64::try_from(micros).ok()),
             request_id: facts.trace.as_ref().map(|trace| searchable(&trace.request_id)),
+            locality,
             body: &[],
         }
+    }
+}
+
+impl Row<'_> {
+    pub(crate) fn country(&self) -> Option<&str> {
+        self.locality.country.as_ref().map(Country::as_str)
+    }
+
+    pub(crate) fn asn(&self) -> Option<i64> {
+        self.locality.asn.map(i64::from)
     }
 }
 

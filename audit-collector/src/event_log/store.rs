@@ -15,6 +15,7 @@ use super::row::{Row, is_suspect};
 use super::sort::{Sorted, batch_digest, sort};
 use super::{Appended, Arrival, EventLog, ID_CONFLICT, REPEATED};
 use crate::dead_letter::{self, DeadLetter};
+use crate::enrichment::Locality;
 
 /// Rows in one statement on SQLite, which takes 32,766 values; one text for full chunks keeps it prepared.
 const SQLITE_ROWS_MAX: usize = 64;
@@ -33,7 +34,7 @@ const RACES_MAX: usize = 3;
 /// The columns of the table `event`.
 pub(crate) const COLUMNS: &str = "id, class, time, batch_id, ordinal, time_suspect, service, instance, boot, seq, action, outcome, \
     reason, identity, sub, username, client_id, sid, jti, ip, route, template, path, status, request_id, body, method, \
-    duration_us";
+    duration_us, country, asn";
 
 impl EventLog {
     /// Stores what is new of a batch, all or nothing. When this returns, it survives the loss of power.
@@ -66,6 +67,12 @@ impl EventLog {
         Ok(conflict.or_else(|| sorted.repeats.first().map(|_| REPEATED)))
     }
 
+    /// Events with where they came from, as far as is known here.
+    fn located<'a>(&self, arrivals: &[&'a Arrival]) -> Vec<Located<'a>> {
+        let located = |arrival: &&'a Arrival| (*arrival, self.locality(&arrival.event));
+        arrivals.iter().map(located).collect()
+    }
+
     async fn append_once(
         &self,
         arrivals: &[Arrival],
@@ -79,7 +86,7 @@ impl EventLog {
             let sorted = sort(arrivals, &stored);
             if !sorted.fresh.is_empty() {
                 insert_batch(&mut tx, batch, &sorted, recorded_at).await?;
-                insert_events(&mut tx, batch, &sorted.fresh, recorded_at).await?;
+                insert_events(&mut tx, batch, &self.located(&sorted.fresh), recorded_at).await?;
             }
             let conflicts = sorted
                 .conflicts
@@ -96,7 +103,7 @@ impl EventLog {
         if !sorted.fresh.is_empty() {
             self.recent.keep(
                 batch,
-                members(&sorted.fresh, recorded_at),
+                members(&self.located(&sorted.fresh), recorded_at),
                 Origin::Stored,
                 Instant::now(),
             );
@@ -110,6 +117,9 @@ impl EventLog {
         })
     }
 }
+
+/// An event and where it came from.
+type Located<'a> = (&'a Arrival, Locality);
 
 /// The bodies that are stored under the ids of `arrivals`, in whatever class: an id is unique over all of them.
 async fn stored_bodies(
@@ -160,10 +170,11 @@ async fn insert_batch(
 }
 
 /// The events of a batch as they are stored, for those who follow the log.
-fn members(fresh: &[&Arrival], recorded_at: UtcMicros) -> Vec<Member> {
-    let member = |(index, arrival): (usize, &&Arrival)| Member {
+fn members(fresh: &[Located<'_>], recorded_at: UtcMicros) -> Vec<Member> {
+    let member = |(index, (arrival, locality)): (usize, &Located<'_>)| Member {
         ordinal: ordinal(index),
         time_suspect: is_suspect(&arrival.event, recorded_at),
+        locality: *locality,
         event: Some(Arc::clone(&arrival.event)),
         body: arrival.body.clone(),
     };
@@ -173,13 +184,13 @@ fn members(fresh: &[&Arrival], recorded_at: UtcMicros) -> Vec<Member> {
 async fn insert_events(
     tx: &mut Tx<'_>,
     batch: Uuid,
-    fresh: &[&Arrival],
+    fresh: &[Located<'_>],
     recorded_at: UtcMicros,
 ) -> Result<(), DatabaseError> {
     let mut rows: Vec<Row<'_>> = fresh
         .iter()
         .enumerate()
-        .map(|(index, arrival)| Row::of(arrival, ordinal(index), recorded_at))
+        .map(|(index, (arrival, locality))| Row::of(arrival, *locality, ordinal(index), recorded_at))
         .collect();
     match tx {
         Tx::Sqlite(tx) => {
@@ -246,7 +257,9 @@ async fn insert_rows_sqlite(tx: &mut SqliteTx, batch: Uuid, rows: &[Row<'_>]) ->
             .bind(row.request_id.as_deref())
             .bind(row.body)
             .bind(row.method.as_deref())
-            .bind(row.duration_us);
+            .bind(row.duration_us)
+            .bind(row.country())
+            .bind(row.asn());
     }
     query.persistent(is_full).execute(&mut **tx).await?;
     Ok(())
@@ -277,14 +290,14 @@ async fn insert_rows_postgres(
         "INSERT INTO event ({COLUMNS}) \
          SELECT id, class, time, $1, ordinal, time_suspect, service, instance, boot, seq, action, outcome, \
              reason, identity, sub, username, client_id, sid, jti, ip, route, template, path, status, request_id, body, \
-             method, duration_us \
+             method, duration_us, country, asn \
          FROM UNNEST($2::uuid[], $3::text[], $4::bigint[], $5::int[], $6::bool[], $7::text[], $8::text[], $9::uuid[], \
              $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], \
              $18::text[], $19::text[], $20::bytea[], $21::text[], $22::text[], $23::text[], $24::int[], $25::text[], \
-             $26::bytea[], $27::text[], $28::bigint[]) \
+             $26::bytea[], $27::text[], $28::bigint[], $29::text[], $30::bigint[]) \
          AS fresh (id, class, time, ordinal, time_suspect, service, instance, boot, seq, action, outcome, \
              reason, identity, sub, username, client_id, sid, jti, ip, route, template, path, status, request_id, body, \
-             method, duration_us)"
+             method, duration_us, country, asn)"
     );
     sqlx::query(AssertSqlSafe(insert))
         .bind(batch)
@@ -315,6 +328,8 @@ async fn insert_rows_postgres(
         .bind(column!(row => row.body))
         .bind(column!(row => row.method.as_deref()))
         .bind(column!(row => row.duration_us))
+        .bind(column!(row => row.country()))
+        .bind(column!(row => row.asn()))
         .execute(&mut **tx)
         .await?;
     Ok(())

@@ -117,6 +117,8 @@ columns! {
     "alg" Text parts => text(of!(parts.token.alg));
     "ip" Text parts => text(of!(parts.client.ip));
     "peer_ip" Text parts => text(of!(parts.client.peer_ip));
+    "country" Text parts => text(parts.event.locality.country.as_ref().map(crate::enrichment::Country::as_str));
+    "asn" Number parts => number(parts.event.locality.asn);
     "user_agent" Text parts => text(of!(parts.client.user_agent));
     "program" Text parts => text(of!(parts.client.user_agent).map(|agent| crate::enrichment::program(agent)));
     "method" Text parts => text(parts.facts().and_then(|facts| Some(&facts.http.as_ref()?.method)));

@@ -22,6 +22,11 @@ pub(super) fn document(event: &EventBody) -> Value {
     let mut document = own;
     if let Content::Event(numbered) = &event.content {
         merge(&mut document, said(numbered));
+        let address = json!({
+            "geo": {"country_iso_code": event.locality.country},
+            "as": {"number": event.locality.asn, "organization": {"name": event.as_organisation}},
+        });
+        merge(&mut document, json!({"source": address, "client": address}));
     } else {
         merge(&mut document, json!({"event": {"kind": "pipeline_error"}}));
     }
@@ -152,6 +157,15 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::enrichment::Locality;
+
+    fn source() -> Source {
+        Source {
+            service: "api-service".into(),
+            instance: "one".into(),
+            boot: Uuid::nil(),
+        }
+    }
 
     #[test]
     fn a_request_is_where_elastic_looks_for_it() {
@@ -175,12 +189,12 @@ mod tests {
             request_id: "req_1".into(),
             traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
         });
-        let source = Source {
-            service: "api-service".into(),
-            instance: "one".into(),
-            boot: Uuid::nil(),
-        };
         let time = UtcMicros::from_micros(1_768_435_200_123_456);
+        let numbered = Numbered {
+            source: source(),
+            seq: 3,
+            facts,
+        };
 
         let document = document(&EventBody {
             id: Uuid::nil(),
@@ -188,11 +202,9 @@ mod tests {
             recorded_at: time,
             position: Some(7),
             time_suspect: false,
-            content: Content::Event(Box::new(Numbered {
-                source,
-                seq: 3,
-                facts,
-            })),
+            locality: Locality::stored(Some("KR"), Some(64_500)),
+            as_organisation: None,
+            content: Content::Event(Box::new(numbered)),
         });
 
         assert_eq!(
@@ -210,8 +222,8 @@ mod tests {
                 "labels": {"position": "7", "identity": "claimed"},
                 "http": {"request": {"method": "GET", "id": "req_1"}, "response": {"status_code": 401}},
                 "url": {"path": "/a"},
-                "source": {"ip": "192.0.2.7"},
-                "client": {"ip": "192.0.2.7"},
+                "source": {"ip": "192.0.2.7", "geo": {"country_iso_code": "KR"}, "as": {"number": 64_500}},
+                "client": {"ip": "192.0.2.7", "geo": {"country_iso_code": "KR"}, "as": {"number": 64_500}},
                 "user_agent": {"original": "curl/8", "name": "curl"},
                 "trace": {"id": "0af7651916cd43dd8448eb211c80319c"},
                 "span": {"id": "b7ad6b7169203331"}

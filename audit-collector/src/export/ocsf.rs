@@ -76,7 +76,7 @@ pub(super) fn event(event: &EventBody) -> Value {
         "unmapped": unmapped(event, facts),
     });
     add(&mut shown, decision(facts));
-    add(&mut shown, parties(facts));
+    add(&mut shown, parties(event, facts));
     add(&mut shown, particular(&kind, event, facts));
     compact(shown)
 }
@@ -196,7 +196,7 @@ fn decision(facts: &Facts) -> Value {
 }
 
 /// Who asked from where for what.
-fn parties(facts: &Facts) -> Value {
+fn parties(event: &EventBody, facts: &Facts) -> Value {
     let (http, client) = (facts.http.as_ref(), facts.client.as_ref());
     let user = user(facts);
     json!({
@@ -213,6 +213,8 @@ fn parties(facts: &Facts) -> Value {
         },
         "src_endpoint": client.map(|client| json!({
             "ip": client.ip,
+            "location": {"country": event.locality.country},
+            "autonomous_system": {"number": event.locality.asn, "name": event.as_organisation},
             "intermediate_ips": client.peer_ip.iter().filter(|peer| Some(*peer) != client.ip.as_ref()).collect::<Vec<_>>(),
         })),
         "http_request": http.map(|http| json!({
@@ -311,6 +313,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::enrichment::Locality;
 
     /// What every event must have, and what each class must, by the schema 1.8.0.
     const BASE: [&str; 7] = [
@@ -359,6 +362,8 @@ mod tests {
             recorded_at: draft.time,
             position: Some(7),
             time_suspect: false,
+            locality: Locality::stored(Some("KR"), Some(64_500)),
+            as_organisation: None,
             content: Content::Event(Box::new(Numbered {
                 source,
                 seq: 1,

@@ -172,7 +172,7 @@ async fn serve(forwarding: &Forwarding, receiver: &Receiver, lead: &mut Lead) ->
 fn is_wanted(receiver: &Receiver, one: &Positioned) -> bool {
     one.event
         .as_ref()
-        .is_none_or(|event| receiver.filter().matches(event, one.recorded_at))
+        .is_none_or(|event| receiver.filter().matches(event, one.locality, one.recorded_at))
 }
 
 impl Served<'_> {

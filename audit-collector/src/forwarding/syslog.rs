@@ -73,6 +73,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::enrichment::Locality;
 
     fn positioned(action: &str, outcome: Outcome) -> Positioned {
         let source = Source {
@@ -86,6 +87,7 @@ mod tests {
             position: 7,
             recorded_at: event.time,
             time_suspect: false,
+            locality: Locality::default(),
             body: wire::encode(&event).unwrap().into(),
             event: Some(event.into()),
         }

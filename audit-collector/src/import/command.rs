@@ -57,7 +57,7 @@ impl ImportCommand {
             rejects: rejects.clone(),
         };
         let database = Database::open(&settings.database_url, &SCHEMA).await?;
-        let log = EventLog::new(database.clone());
+        let log = EventLog::new(database.clone()).with_places(settings.places.clone());
         let bar = bar(bytes)?;
         let imported = import(&log, &settings.clock, input, |summary| {
             bar.set_position(progress.bytes());

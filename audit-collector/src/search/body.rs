@@ -5,6 +5,7 @@ use shared::clock::UtcMicros;
 use shared::event::{Event, Facts, Source, wire};
 use uuid::Uuid;
 
+use crate::enrichment::Locality;
 use crate::event_log::Positioned;
 
 /// One page of events.
@@ -31,6 +32,12 @@ pub struct EventBody {
     /// Whether the producer's clock was far from the collector's; absent if not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub time_suspect: bool,
+    /// Where its client was.
+    #[serde(flatten)]
+    pub locality: Locality,
+    /// Who runs the autonomous system of `asn`, as far as is known now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_organisation: Option<String>,
     /// What it says.
     #[serde(flatten)]
     pub content: Content,
@@ -49,6 +56,8 @@ impl EventBody {
             recorded_at: one.recorded_at,
             position: i64::try_from(one.position).ok(),
             time_suspect: one.time_suspect,
+            locality: one.locality,
+            as_organisation: None,
             content: one
                 .event
                 .as_deref()

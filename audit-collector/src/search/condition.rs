@@ -70,6 +70,7 @@ pub(crate) enum TextColumn {
     Service,
     Instance,
     Identity,
+    Country,
 }
 
 /// A column that holds numbers.
@@ -81,6 +82,7 @@ pub(crate) enum NumberColumn {
     /// In microseconds.
     Duration,
     Seq,
+    Asn,
 }
 
 /// A column that holds UUIDs.
@@ -122,6 +124,7 @@ impl TextColumn {
             Self::Service => Some(row.service),
             Self::Instance => Some(row.instance),
             Self::Identity => Some(row.identity),
+            Self::Country => row.country(),
         }
     }
 }
@@ -133,6 +136,7 @@ impl NumberColumn {
             Self::Status => row.status.map(i64::from),
             Self::Duration => row.duration_us,
             Self::Seq => Some(row.seq),
+            Self::Asn => row.asn(),
         }
     }
 }

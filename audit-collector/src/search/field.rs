@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::condition::{Condition, IdColumn, Matching, NumberColumn, TextColumn};
 use super::language::{Comparison, Value};
 use super::quantity::{LENGTHS, SPANS, digits, duration, moment, status};
+use crate::enrichment::Country;
 use crate::event_log::{address_bytes, identity_word, searchable};
 
 /// The shortest free text that is looked for, in bytes: less is in nearly every event.
@@ -55,6 +56,8 @@ fields! {
     Sid "sid" "a session",
     Jti "jti" "a token",
     Ip "ip" "the client's address or network",
+    Country "country" "the country of the client's address (ISO 3166-1), such as `KR`",
+    Asn "asn" "the autonomous system of the client's address, such as `15169`",
     Route "route" "a route by its name or, from a slash on, by its template",
     Path "path" "the path as it was asked for",
     Method "method" "the method of HTTP",
@@ -75,6 +78,7 @@ enum Kind {
     Number(NumberColumn),
     Last,
     Address,
+    Country,
     Route,
     Id(IdColumn),
 }
@@ -129,6 +133,8 @@ impl Field {
             Self::Sid => Kind::Text(&[T::Sid]),
             Self::Jti => Kind::Text(&[T::Jti]),
             Self::Ip => Kind::Address,
+            Self::Country => Kind::Country,
+            Self::Asn => Kind::Number(N::Asn),
             Self::Route => Kind::Route,
             Self::Path => Kind::Text(&[T::Path]),
             Self::Method => Kind::Text(&[T::Method]),
@@ -151,6 +157,7 @@ impl Field {
             Kind::Number(column) => number(column, value),
             Kind::Last => last(value, now),
             Kind::Address => address(value),
+            Kind::Country => country(value),
             Kind::Route => route(value),
             Kind::Id(column) => id(column, value),
         }
@@ -192,6 +199,20 @@ fn word(columns: &'static [TextColumn], words: &[&'static str], value: &Value) -
         _ => return Err(format!("one of {}", words.join(", "))),
     };
     Ok(Condition::Text { columns, matching })
+}
+
+fn country(value: &Value) -> Result<Condition, String> {
+    let matching = match value {
+        Value::Exact(text) => Country::of(text).map(|country| Matching::Is(country.as_str().to_owned())),
+        Value::Prefix(text) => Some(Matching::Begins(text.to_ascii_uppercase())),
+        Value::Present => Some(Matching::Present),
+        Value::Compared(..) | Value::Range(..) => None,
+    };
+    let matching = matching.ok_or("the two letters of a country, such as KR (ISO 3166-1)")?;
+    Ok(Condition::Text {
+        columns: &[TextColumn::Country],
+        matching,
+    })
 }
 
 /// Templates begin with a slash, names of routes do not.
@@ -281,6 +302,7 @@ const fn expected(column: NumberColumn) -> &'static str {
         NumberColumn::Status => "a status from 100 to 999, or a class of them such as 4xx",
         NumberColumn::Duration => "a length of time with its unit, such as 250us, 80ms or 2s",
         NumberColumn::Seq => "a number from 1 on",
+        NumberColumn::Asn => "the number of an autonomous system, such as 15169 or AS15169",
     }
 }
 
@@ -296,6 +318,10 @@ fn span(column: NumberColumn, text: &str) -> Option<(i64, i64)> {
         NumberColumn::Seq => {
             let number = digits(text)?;
             (number > 0).then_some((number, number))
+        }
+        NumberColumn::Asn => {
+            let number = digits(text.strip_prefix("AS").unwrap_or(text))?;
+            Some((number, number))
         }
     }
 }

@@ -9,6 +9,7 @@ use super::condition::{Condition, Expression, NumberColumn};
 use super::field::free_text;
 use super::language::{InvalidFilter, Node, Value, parse};
 use super::{Field, InvalidParameter, Period};
+use crate::enrichment::Locality;
 use crate::event_log::Row;
 
 /// Which events are searched for.
@@ -81,9 +82,10 @@ impl Filter {
         }
     }
 
-    /// Whether an event that was recorded at `recorded_at` meets it: the same as the database would say.
-    pub fn matches(&self, event: &Event, recorded_at: UtcMicros) -> bool {
-        self.expression.is_met_by(&Row::of_event(event, recorded_at))
+    /// Whether an event from `locality` that was recorded at `recorded_at` meets it: the same as the database would say.
+    pub fn matches(&self, event: &Event, locality: Locality, recorded_at: UtcMicros) -> bool {
+        self.expression
+            .is_met_by(&Row::of_event(event, locality, recorded_at))
     }
 
     /// The parameters as they were given, ordered by name.

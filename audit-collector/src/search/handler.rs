@@ -28,6 +28,8 @@ use crate::error::ApiError;
         ("sid" = Option<String>, Query, description = "A session"),
         ("jti" = Option<String>, Query, description = "A token"),
         ("ip" = Option<String>, Query, description = "The client's address or network"),
+        ("country" = Option<String>, Query, description = "The country of the client's address (ISO 3166-1)"),
+        ("asn" = Option<String>, Query, description = "The autonomous system of the client's address"),
         ("route" = Option<String>, Query, description = "A route by its name or, with a slash at its beginning, by its template"),
         ("path" = Option<String>, Query, description = "A path as it was asked for"),
         ("outcome" = Option<String>, Query, description = "`granted`, `denied`, `success`, `failure` or `error`"),

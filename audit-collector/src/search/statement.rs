@@ -94,7 +94,7 @@ macro_rules! bound {
 pub(crate) use bound;
 
 /// Events with what the log knows of them.
-pub(crate) const SELECT: &str = "SELECT e.id, e.time, e.time_suspect, e.body, b.recorded_at, b.first_position + e.ordinal AS position \
+pub(crate) const SELECT: &str = "SELECT e.id, e.time, e.time_suspect, e.country, e.asn, e.body, b.recorded_at, b.first_position + e.ordinal AS position \
     FROM event e JOIN batch b ON b.id = e.batch_id";
 
 impl Statement {
@@ -254,6 +254,7 @@ impl TextColumn {
             Self::Service => "e.service",
             Self::Instance => "e.instance",
             Self::Identity => "e.identity",
+            Self::Country => "e.country",
         }
     }
 }
@@ -265,6 +266,7 @@ impl NumberColumn {
             Self::Status => "e.status",
             Self::Duration => "e.duration_us",
             Self::Seq => "e.seq",
+            Self::Asn => "e.asn",
         }
     }
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::body::Content;
 use super::{Cursor, Dialect, EventBody, EventPage, Search, Statement, bound};
+use crate::enrichment::Locality;
 use crate::event_log::EventLog;
 
 /// An event as it is stored, with what the log knows of it.
@@ -16,6 +17,8 @@ pub(crate) struct Found {
     pub(crate) id: Uuid,
     time: i64,
     time_suspect: bool,
+    country: Option<String>,
+    asn: Option<i64>,
     body: Vec<u8>,
     recorded_at: i64,
     position: Option<i64>,
@@ -41,6 +44,8 @@ impl From<Found> for EventBody {
             recorded_at: UtcMicros::from_micros(row.recorded_at),
             position: row.position,
             time_suspect: row.time_suspect,
+            locality: Locality::stored(row.country.as_deref(), row.asn),
+            as_organisation: None,
             content: Content::of(&row.body),
         }
     }
@@ -63,7 +68,7 @@ impl EventLog {
         });
         Ok(EventPage {
             next_cursor: last.map(|cursor| cursor.seal(&search.filter)),
-            events: rows.into_iter().map(EventBody::from).collect(),
+            events: rows.into_iter().map(|row| self.shown(row)).collect(),
         })
     }
 
@@ -74,7 +79,15 @@ impl EventLog {
             &Statement::event(id, Dialect::of(self.database())),
         )
         .await?;
-        Ok(rows.into_iter().next().map(EventBody::from))
+        Ok(rows.into_iter().next().map(|row| self.shown(row)))
+    }
+
+    /// An event with the name of the network that it came from, if that is known now.
+    pub(crate) fn shown(&self, row: Found) -> EventBody {
+        let mut body = EventBody::from(row);
+        let names = self.places().zip(body.locality.asn);
+        body.as_organisation = names.and_then(|(places, asn)| places.organisation(asn).map(str::to_owned));
+        body
     }
 }
 

@@ -63,6 +63,7 @@ impl Dimension {
             Field::Route => "COALESCE(e.route, e.template)".to_owned(),
             Field::Ip => dialect.hex("e.ip"),
             Field::Status => "CAST(e.status AS TEXT)".to_owned(),
+            Field::Asn => "CAST(e.asn AS TEXT)".to_owned(),
             Field::Client => "e.client_id".to_owned(),
             Field::Request => "e.request_id".to_owned(),
             other => format!("e.{}", other.name()),

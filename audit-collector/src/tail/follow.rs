@@ -133,7 +133,7 @@ impl Tail {
     fn tells(&self, one: &Positioned) -> bool {
         one.event
             .as_ref()
-            .is_some_and(|event| !is_tail(event) && self.filter.matches(event, one.recorded_at))
+            .is_some_and(|event| !is_tail(event) && self.filter.matches(event, one.locality, one.recorded_at))
     }
 }
 

@@ -5,7 +5,7 @@ use shared::database::{DatabaseError, read};
 use super::story::{Story, Summary};
 use super::{Subject, Timeline};
 use crate::event_log::{EventLog, searchable};
-use crate::search::{Cursor, Dialect, EventBody, Found, SELECT, Statement, Value, found};
+use crate::search::{Cursor, Dialect, Found, SELECT, Statement, Value, found};
 
 /// Events that a summary is made of at most.
 const SUMMARY_EVENTS_MAX: i64 = 5_000;
@@ -40,7 +40,7 @@ impl EventLog {
         });
         Ok(Story {
             summary,
-            events: rows.into_iter().map(EventBody::from).collect(),
+            events: rows.into_iter().map(|row| self.shown(row)).collect(),
             next_cursor,
         })
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use audit_collector::detection::DetectionSettings;
 use audit_collector::detection::engine::{Record, Replay};
-use audit_collector::detection::place::Place;
+use audit_collector::enrichment::Place;
 use serde_json::{Value, json};
 use shared::clock::UtcMicros;
 use shared::event::{Event, Facts, Source, stable_event_id};
@@ -416,7 +416,7 @@ fn measured() -> String {
     world.honest();
     let honest = world.records.len();
     world.attacks();
-    let rules = DetectionSettings::load(ISSUER, None, None).unwrap().rules;
+    let rules = DetectionSettings::load(ISSUER, None).unwrap().rules;
     let mut replay = Replay::new(rules, None);
     let events = world.records.len();
     let end = world

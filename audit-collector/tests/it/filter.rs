@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::harness::api::TestApi;
 use crate::harness::database::TestDatabase;
 use crate::harness::events::{NOW, arrival, at, event_of, request_facts, requests};
+use crate::harness::places::{locality, places};
 
 on_both_databases!(
     the_language_finds_what_it_says,
@@ -184,6 +185,12 @@ fn term() -> impl Strategy<Value = String> {
             "ip:10.0.0.0/8",
             "ip:2001:db8::/32",
             "ip:*",
+            "country:kr",
+            "country:*",
+            "country:D*",
+            "asn:64500",
+            "asn:>AS64500",
+            "asn:*",
             "ip:192.0.2.7",
             "outcome:denied",
             "class:auth",
@@ -222,7 +229,7 @@ fn filter() -> impl Strategy<Value = String> {
 }
 
 async fn both_databases_and_the_memory_agree_on_every_filter(database: &TestDatabase) {
-    let log = database.log().await;
+    let log = database.log().await.with_places(Some(places()));
     let mut runner = TestRunner::deterministic();
     let mut sample = |count: usize| -> Vec<Facts> {
         (0..count)
@@ -241,7 +248,7 @@ async fn both_databases_and_the_memory_agree_on_every_filter(database: &TestData
         let filter = Filter::parse(&text, NOW).unwrap();
         let in_memory: HashSet<Uuid> = events
             .iter()
-            .filter(|arrival| filter.matches(&arrival.event, NOW))
+            .filter(|arrival| filter.matches(&arrival.event, locality(&arrival.event), NOW))
             .map(|arrival| arrival.event.id)
             .collect();
         assert_eq!(found(&log, &text).await, in_memory, "{text}");

@@ -13,6 +13,7 @@ mod console;
 mod dead_letters;
 mod detection;
 mod detection_measured;
+mod enrichment;
 mod export;
 mod filter;
 mod forwarding;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use audit_collector::enrichment::Locality;
 use audit_collector::event_log::{Arrival, EventLog};
 use audit_collector::rollup::catch_up;
 use audit_collector::search::{Filter, Parameters};
@@ -50,7 +51,10 @@ async fn ordered(log: &EventLog, size: u64) {
 fn expected(events: &[Event], filter: &str, by: impl Fn(&Event) -> String) -> BTreeMap<String, Vec<i64>> {
     let filter = Filter::parse(filter, NOW).unwrap();
     let mut groups = BTreeMap::new();
-    for event in events.iter().filter(|event| filter.matches(event, NOW)) {
+    for event in events
+        .iter()
+        .filter(|event| filter.matches(event, Locality::default(), NOW))
+    {
         let hour = usize::try_from((event.time.as_seconds() - NOW.as_seconds()) / 3_600).unwrap();
         groups.entry(by(event)).or_insert_with(|| vec![0; 6])[hour] += 1;
     }

@@ -38,7 +38,8 @@ fn settings(database: &TestDatabase, transport: Transport, spool: &TempDir) -> S
         retention: Periods::default(),
         receivers: Vec::new(),
         notified: Vec::new(),
-        detection: DetectionSettings::load("http://gatelog.test", None, None).unwrap(),
+        places: None,
+        detection: DetectionSettings::load("http://gatelog.test", None).unwrap(),
         responses: ResponseSettings::default(),
         process: ProcessSettings {
             instance: "test".parse().unwrap(),

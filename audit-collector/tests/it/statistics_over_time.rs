@@ -190,7 +190,7 @@ async fn facets_and_completions_help_to_write_a_filter(database: &TestDatabase) 
     assert_eq!(users["completions"], json!([{"value": "alice", "events": 10}]));
     assert_eq!(addresses["completions"].as_array().unwrap().len(), 2);
     assert_eq!(fields["completions"][0]["value"], "status");
-    assert_eq!(all["completions"].as_array().unwrap().len(), 24);
+    assert_eq!(all["completions"].as_array().unwrap().len(), 26);
 }
 
 async fn a_question_that_is_not_understood_names_the_parameter(database: &TestDatabase) {

@@ -15,7 +15,6 @@ use uuid::Uuid;
 
 use super::engine::Finding;
 use super::past::{Reach, Span};
-use super::place::Places;
 use crate::statistics::Buckets;
 
 /// Events that one reads at most.
@@ -31,19 +30,17 @@ const TOLD_MAX: usize = 100;
 #[derive(Clone, Debug)]
 pub struct Backtests {
     turn: Arc<Semaphore>,
-    /// Where addresses are.
-    places: Option<Arc<Places>>,
+}
+
+impl Default for Backtests {
+    fn default() -> Self {
+        Self {
+            turn: Arc::new(Semaphore::new(1)),
+        }
+    }
 }
 
 impl Backtests {
-    /// Backtests by that map of addresses.
-    pub fn new(places: Option<Arc<Places>>) -> Self {
-        Self {
-            turn: Arc::new(Semaphore::new(1)),
-            places,
-        }
-    }
-
     /// The turn, if it is nobody's. Dropped, it is free again.
     fn take(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.turn).try_acquire_owned().ok()

@@ -22,8 +22,8 @@ use shared::clock::UtcMicros;
 use shared::event::Event;
 
 use super::field::Seen;
-use super::place::Place;
 use super::rule::{Pattern, Rule, RuleSet};
+use crate::enrichment::Place;
 pub use again::{Again, Told};
 pub use finding::{Finding, Fingerprint, Late, Ledger, MemoryKey, Outcome};
 pub use habit::Memory;

@@ -16,7 +16,7 @@ use super::file::{PlaceFile, TestFile};
 use super::{Lists, Rule, RuleSet};
 use crate::detection::engine::{Record, Replay};
 use crate::detection::field::{Field, Known};
-use crate::detection::place::Place;
+use crate::enrichment::{Country, Place};
 
 /// When the first event of a test happens: a Monday at noon, in UTC.
 const BEGINNING: UtcMicros = UtcMicros::from_seconds(1_768_219_200);
@@ -297,12 +297,8 @@ fn with_number(value: &Json, n: u64) -> Json {
 }
 
 fn place_of(file: &PlaceFile) -> Place {
-    let country = file
-        .country
-        .as_ref()
-        .and_then(|code| code.as_bytes().try_into().ok());
     Place {
-        country,
+        country: file.country.as_deref().and_then(Country::of),
         coordinates: file.north.zip(file.east),
         asn: file.asn,
     }

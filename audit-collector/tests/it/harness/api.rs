@@ -118,7 +118,7 @@ impl TestApi {
             consuming: consuming.subscribe(),
             tails: Tails::new(TAILS, stopping.clone()),
             exports: Exports::new(EXPORTS),
-            backtests: Backtests::new(None),
+            backtests: Backtests::default(),
             periods: Periods::default(),
             gap_after: Duration::from_mins(2),
             clock: clock.clone(),
@@ -297,5 +297,5 @@ fn responding() -> Responding {
 }
 
 fn rules() -> RuleSet {
-    DetectionSettings::load(ISSUER, None, None).unwrap().rules
+    DetectionSettings::load(ISSUER, None).unwrap().rules
 }

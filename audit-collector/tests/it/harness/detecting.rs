@@ -35,7 +35,7 @@ pub(crate) struct Collector {
 }
 
 pub(crate) fn built_in() -> RuleSet {
-    DetectionSettings::load("http://gatelog.test", None, None)
+    DetectionSettings::load("http://gatelog.test", None)
         .unwrap()
         .rules
 }
@@ -65,7 +65,11 @@ impl Collector {
 
     /// One that makes messages to those who are told of alerts; it sends none.
     pub(crate) async fn with(database: &TestDatabase, rules: RuleSet, notifying: Notifying) -> Self {
-        let log = database.log().await;
+        Self::on(database.log().await, rules, notifying)
+    }
+
+    /// The same on a log of the test's own.
+    pub(crate) fn on(log: EventLog, rules: RuleSet, notifying: Notifying) -> Self {
         let (transport, folder) = (Transport::InProcess(Bus::new()), TempDir::new().unwrap());
         let settings = SpoolSettings {
             dir: folder.path().to_owned(),
@@ -78,7 +82,6 @@ impl Collector {
         let detector = Detector {
             log: log.clone(),
             rules: in_force,
-            places: None,
             clock: notifying.courier.clock.clone(),
             notifying,
             spool,

@@ -8,6 +8,7 @@ pub(crate) mod events;
 pub(crate) mod hostile;
 pub(crate) mod intake;
 pub(crate) mod mail;
+pub(crate) mod places;
 
 use std::time::Duration;
 
