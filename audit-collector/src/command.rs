@@ -13,6 +13,7 @@ use crate::dead_letter::DeadLettersCommand;
 use crate::detection::RulesCommand;
 use crate::export::ExportCommand;
 use crate::import::ImportCommand;
+use crate::notification::NotifyCommand;
 use crate::retention::RetentionCommand;
 use crate::settings::{self, PREFIX, Settings};
 
@@ -46,6 +47,9 @@ pub enum Command {
         #[command(subcommand)]
         command: RulesCommand,
     },
+    /// Sees whether those who are told of alerts can be reached.
+    #[command(subcommand)]
+    Notify(NotifyCommand),
     /// Asks a running service whether it is ready; for containers.
     Healthcheck {
         /// Where it is; by default the address it listens on.
@@ -68,6 +72,7 @@ impl Command {
             Self::Completeness(command) => command.run(config).await,
             Self::Rules { command } => command.run(config).await,
             Self::DeadLetters(command) => command.run(config).await,
+            Self::Notify(command) => command.run(config).await,
             Self::Check => {
                 Settings::load(config)?;
                 say("the settings are good");

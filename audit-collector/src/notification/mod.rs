@@ -5,8 +5,10 @@
 
 mod attempt;
 mod body;
+mod command;
 mod courier;
 mod handler;
+mod limit;
 mod mail;
 mod metrics;
 mod notice;
@@ -23,6 +25,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::AppState;
+pub use command::NotifyCommand;
 pub use courier::Courier;
 pub use metrics::NotificationMetrics;
 pub(crate) use metrics::watch;

@@ -32,6 +32,8 @@ pub(super) enum Kind {
     Restored,
     /// Nothing: somebody wants to see whether messages arrive.
     Test,
+    /// There were too many to tell of each.
+    HeldBack,
 }
 
 impl Kind {
@@ -42,6 +44,7 @@ impl Kind {
             Self::Withdrawn => "withdrawn",
             Self::Restored => "restored",
             Self::Test => "test",
+            Self::HeldBack => "held_back",
         }
     }
 
@@ -73,11 +76,24 @@ pub(super) struct Notice {
 impl Notice {
     /// A message about nothing.
     pub(super) fn test(id: Uuid, now: UtcMicros, console: &str) -> Self {
+        let title = "Messages of Gatelog arrive here".to_owned();
+        Self::about_no_alert(Kind::Test, title, (id, now), console)
+    }
+
+    /// That so many messages were held back, because there were more than so many in an hour.
+    pub(super) fn held_back((count, per_hour): (i64, u32), made: (Uuid, UtcMicros), console: &str) -> Self {
+        let title = format!(
+            "{count} more messages about alerts were held back, beyond {per_hour} in an hour; the console has the alerts"
+        );
+        Self::about_no_alert(Kind::HeldBack, title, made, console)
+    }
+
+    fn about_no_alert(kind: Kind, title: String, (id, now): (Uuid, UtcMicros), console: &str) -> Self {
         let alert = AlertBody {
             fingerprint: "0".repeat(32),
-            rule: "test".to_owned(),
-            rule_version: "test".to_owned(),
-            title: "Messages of Gatelog arrive here".to_owned(),
+            rule: kind.as_str().to_owned(),
+            rule_version: kind.as_str().to_owned(),
+            title,
             severity: "info".to_owned(),
             group: Map::new(),
             window_start: now,
@@ -98,7 +114,7 @@ impl Notice {
         };
         Self {
             id,
-            kind: Kind::Test,
+            kind,
             made_at: now,
             alert,
             link: format!("{}#/alerts", console_of(console)),
@@ -108,7 +124,7 @@ impl Notice {
     /// One line: what has become of what.
     pub(super) fn headline(&self) -> String {
         let said = match self.kind {
-            Kind::Raised => "",
+            Kind::Raised | Kind::HeldBack => "",
             Kind::Withdrawn => "Withdrawn: ",
             Kind::Restored => "Stands again: ",
             Kind::Test => "Test: ",

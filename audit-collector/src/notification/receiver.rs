@@ -13,6 +13,8 @@ pub struct Receiver {
     pub name: String,
     /// What it is told of.
     pub only: Only,
+    /// Messages that it gets in an hour at most.
+    pub per_hour: u32,
     /// How it is reached.
     pub channel: Channel,
 }

@@ -1,12 +1,12 @@
 //! The loop that sends messages, which every collector runs and one at a time leads.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use shared::clock::SharedClock;
+use shared::clock::{SharedClock, UtcMicros};
 use shared::database::{DatabaseError, Hold, Task};
 use shared::event::{Class, Draft, Facts, Outcome, action};
 use shared::runtime::shutdown::CancellationToken;
@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::attempt::{Attempt, Next};
 use super::courier::Courier;
+use super::limit::{self, Held};
 use super::metrics::NotificationMetrics;
 use super::notice::{Notice, link_to};
 use super::receiver::Receiver;
@@ -35,6 +36,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How long what waits for a receiver that the settings do not name (any more) is kept: others may have newer settings.
 const UNKNOWN_FOR: Duration = Duration::from_hours(1);
+
+/// The span in which messages are counted.
+const LIMIT_SPAN: Duration = Duration::from_hours(1);
+
+/// When a receiver that did not take it is told again that messages were held back.
+const HELD_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 /// How long tries under way are waited for at the end, so that few messages are sent twice by a restart.
 const END_WITHIN: Duration = Duration::from_secs(5);
@@ -56,12 +63,30 @@ pub struct Notifier {
     pub metrics: NotificationMetrics,
 }
 
+/// What is to be sent to a receiver.
+#[derive(Clone, Debug)]
+enum Work {
+    /// A message about an alert.
+    Message(Due),
+    /// That messages were held back.
+    HeldBack(Held),
+}
+
 /// A try that was made.
 struct Tried<'n> {
     receiver: &'n Receiver,
-    due: Due,
+    work: Work,
     attempt: Attempt,
     taken: Taken,
+}
+
+/// What the leader keeps in mind of receivers.
+#[derive(Default)]
+struct Minding<'n> {
+    /// One message at a time for each receiver, so that one that is slow delays nobody else.
+    busy: BTreeSet<&'n str>,
+    /// When a receiver may be told next that messages were held back.
+    held_next_at: BTreeMap<&'n str, UtcMicros>,
 }
 
 impl Leader for Notifier {
@@ -91,25 +116,19 @@ impl Notifier {
 
     async fn send(&self, lead: &mut Lead) -> Result<(), DatabaseError> {
         let mut under_way = FuturesUnordered::new();
-        // One message at a time for each receiver, so that one that is slow delays nobody else.
-        let mut busy = BTreeSet::new();
+        let mut minding = Minding::default();
         while !lead.stop.is_cancelled() {
             for receiver in self.courier.receivers.iter() {
-                if busy.contains(&receiver.name) {
-                    continue;
-                }
-                let due = store::due(self.log.database(), &receiver.name, self.clock.now()).await?;
-                if let Some(due) = due {
-                    busy.insert(&receiver.name);
-                    under_way.push(self.attempt(receiver, due));
+                if let Some(work) = self.next(receiver, &mut lead.hold, &minding).await? {
+                    minding.busy.insert(&receiver.name);
+                    under_way.push(self.attempt(receiver, work));
                 }
             }
             tokio::select! {
                 () = lead.stop.cancelled() => {}
                 Some(tried) = under_way.next() => {
                     let tried = tried?;
-                    busy.remove(&tried.receiver.name);
-                    self.note(&mut lead.hold, &tried).await?;
+                    self.note(&mut lead.hold, &tried, &mut minding).await?;
                 }
                 () = self.queued.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -119,25 +138,62 @@ impl Notifier {
         // Only sending is cut off: a `BEGIN` that is cut off on SQLite would block the writer.
         let end = Instant::now() + END_WITHIN;
         while let Ok(Some(tried)) = timeout_at(end, under_way.next()).await {
-            self.note(&mut lead.hold, &tried?).await?;
+            self.note(&mut lead.hold, &tried?, &mut minding).await?;
         }
         Ok(())
     }
 
-    async fn attempt<'n>(&'n self, receiver: &'n Receiver, due: Due) -> Result<Tried<'n>, DatabaseError> {
-        let alert = alert::read(self.log.database(), due.fingerprint).await?;
-        let begun_at = self.clock.now();
-        let attempt = match alert {
-            Some(alert) => {
-                let notice = Notice {
-                    id: due.id,
-                    kind: due.kind,
-                    made_at: due.made_at,
-                    link: link_to(&self.courier.public_url, &alert.fingerprint),
-                    alert,
-                };
-                self.courier.carry(receiver, &notice).await
+    /// What is to be sent to a receiver now. When it got as many messages as it gets in an hour, the others are held back.
+    async fn next(
+        &self,
+        receiver: &Receiver,
+        hold: &mut Hold,
+        minding: &Minding<'_>,
+    ) -> Result<Option<Work>, DatabaseError> {
+        let name = receiver.name.as_str();
+        if minding.busy.contains(name) {
+            return Ok(None);
+        }
+        let (database, now) = (self.log.database(), self.clock.now());
+        let due = store::due(database, name, now).await?;
+        let held = limit::held(database, name).await?;
+        if due.is_none() && held.is_none() {
+            return Ok(None);
+        }
+        let got = limit::delivered_since(database, name, now.minus(LIMIT_SPAN)).await?;
+        if got >= i64::from(receiver.per_hour) {
+            // What was tried before waits for its turn.
+            if due.is_none_or(|due| due.attempts > 0) {
+                return Ok(None);
             }
+            let mut tx = hold.begin().await?;
+            let count = limit::hold_back(&mut tx, name, now).await?;
+            tx.commit().await?;
+            tracing::warn!(
+                receiver = name,
+                count,
+                "messages about alerts are held back: there are too many"
+            );
+            return Ok(None);
+        }
+        let is_told_now = minding.held_next_at.get(name).is_none_or(|at| *at <= now);
+        if let Some(held) = held.filter(|_| is_told_now) {
+            return Ok(Some(Work::HeldBack(held)));
+        }
+        Ok(due.map(Work::Message))
+    }
+
+    async fn attempt<'n>(&'n self, receiver: &'n Receiver, work: Work) -> Result<Tried<'n>, DatabaseError> {
+        let begun_at = self.clock.now();
+        let notice = match &work {
+            Work::Message(due) => self.notice(due).await?,
+            Work::HeldBack(held) => {
+                let (many, made) = ((held.count, receiver.per_hour), (held.id(), held.until));
+                Some(Notice::held_back(many, made, &self.courier.public_url))
+            }
+        };
+        let attempt = match notice {
+            Some(notice) => self.courier.carry(receiver, &notice).await,
             // Retention took it, and the message with it.
             None => Attempt::without_alert(),
         };
@@ -147,18 +203,54 @@ impl Notifier {
         };
         Ok(Tried {
             receiver,
-            due,
+            work,
             attempt,
             taken,
         })
     }
 
-    async fn note(&self, hold: &mut Hold, tried: &Tried<'_>) -> Result<(), DatabaseError> {
+    /// The message as its alert stands now, if it still does.
+    async fn notice(&self, due: &Due) -> Result<Option<Notice>, DatabaseError> {
+        let alert = alert::read(self.log.database(), due.fingerprint).await?;
+        Ok(alert.map(|alert| Notice {
+            id: due.id,
+            kind: due.kind,
+            made_at: due.made_at,
+            link: link_to(&self.courier.public_url, &alert.fingerprint),
+            alert,
+        }))
+    }
+
+    async fn note<'n>(
+        &self,
+        hold: &mut Hold,
+        tried: &Tried<'n>,
+        minding: &mut Minding<'n>,
+    ) -> Result<(), DatabaseError> {
+        minding.busy.remove(tried.receiver.name.as_str());
+        match &tried.work {
+            Work::Message(due) => self.note_message(hold, tried, due).await,
+            Work::HeldBack(held) => {
+                let is_told = tried.attempt.problem().is_none();
+                let wait = if is_told { LIMIT_SPAN } else { HELD_AGAIN_AFTER };
+                let next_at = tried.taken.ended_at.plus(wait);
+                minding.held_next_at.insert(&tried.receiver.name, next_at);
+                if !is_told {
+                    return Ok(());
+                }
+                let mut tx = hold.begin().await?;
+                limit::note_told(&mut tx, &tried.receiver.name, *held).await?;
+                tx.commit().await
+            }
+        }
+    }
+
+    async fn note_message(&self, hold: &mut Hold, tried: &Tried<'_>, due: &Due) -> Result<(), DatabaseError> {
         let Tried {
             receiver,
-            due,
             attempt,
             taken,
+            ..
         } = tried;
         let next = attempt.next(due.attempts + 1, due.tried_since, taken.ended_at);
         let mut tx = hold.begin().await?;
@@ -175,22 +267,22 @@ impl Notifier {
             }
             Next::Failed => {
                 tracing::error!(receiver = receiver.name, notification = %due.id, problem, "a message will not arrive");
-                self.tell_failed(tried).await;
+                self.tell_failed(tried, due).await;
             }
         }
         Ok(())
     }
 
-    async fn tell_failed(&self, tried: &Tried<'_>) {
+    async fn tell_failed(&self, tried: &Tried<'_>, due: &Due) {
         let facts = Facts::new(Class::System, action::NOTIFICATION_FAILED, Outcome::Failure)
-            .with_detail("notification", tried.due.id.to_string())
-            .with_detail("fingerprint", tried.due.fingerprint.to_string())
+            .with_detail("notification", due.id.to_string())
+            .with_detail("fingerprint", due.fingerprint.to_string())
             .with_detail("receiver", tried.receiver.name.as_str())
-            .with_detail("attempts", tried.due.attempts + 1)
+            .with_detail("attempts", due.attempts + 1)
             .with_detail("problem", tried.attempt.problem().unwrap_or_default());
         let draft = Draft::new(self.clock.now(), facts);
         if let Err(error) = self.spool.append(draft).await {
-            tracing::error!(%error, notification = %tried.due.id, "that a message failed could not be told");
+            tracing::error!(%error, notification = %due.id, "that a message failed could not be told");
         }
     }
 

@@ -24,6 +24,10 @@ pub const NOTIFICATIONS_FILE: Setting = Setting::without_default(
 /// Receivers at most.
 const RECEIVERS_MAX: usize = 20;
 
+/// Messages that a receiver gets in an hour, usually and at most.
+const PER_HOUR: u32 = 60;
+const PER_HOUR_MAX: u32 = 3_600;
+
 /// The longest name of a receiver, in bytes.
 const NAME_BYTES_MAX: usize = 64;
 
@@ -57,6 +61,7 @@ struct WebhookTable {
     secret_file: PathBuf,
     #[serde(default)]
     only: OnlyTable,
+    per_hour: Option<u32>,
 }
 
 /// `[slack.NAME]`
@@ -66,6 +71,7 @@ struct SlackTable {
     url_file: PathBuf,
     #[serde(default)]
     only: OnlyTable,
+    per_hour: Option<u32>,
 }
 
 /// `[mail.NAME]`
@@ -84,6 +90,7 @@ struct MailTable {
     to: Vec<String>,
     #[serde(default)]
     only: OnlyTable,
+    per_hour: Option<u32>,
 }
 
 /// `only = { … }`
@@ -138,20 +145,24 @@ pub fn load(path: &Path) -> Result<Vec<Receiver>, Vec<String>> {
         let target = address
             .zip(secret)
             .map(|(address, secret)| Box::new(SignedTarget { address, secret }));
-        checked.add((at, name), table.only, target.map(Channel::Webhook));
+        checked.add(
+            (at, name),
+            (table.only, table.per_hour),
+            target.map(Channel::Webhook),
+        );
     }
     for (name, table) in file.slack {
         let at = format!("slack.{name}");
         let channel = checked
             .secret(&at, "url_file", &table.url_file)
             .map(Channel::Slack);
-        checked.add((at, name), table.only, channel);
+        checked.add((at, name), (table.only, table.per_hour), channel);
     }
     for (name, mut table) in file.mail {
         let at = format!("mail.{name}");
-        let only = std::mem::take(&mut table.only);
+        let told = (std::mem::take(&mut table.only), table.per_hour);
         let channel = checked.mail(&at, table);
-        checked.add((at, name), only, channel);
+        checked.add((at, name), told, channel);
     }
     if checked.receivers.len() > RECEIVERS_MAX {
         checked
@@ -173,16 +184,27 @@ struct Checked {
 }
 
 impl Checked {
-    fn add(&mut self, (at, name): (String, String), only: OnlyTable, channel: Option<Channel>) {
+    fn add(
+        &mut self,
+        (at, name): (String, String),
+        (only, per_hour): (OnlyTable, Option<u32>),
+        channel: Option<Channel>,
+    ) {
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(is_name) {
             let problem = format!("{at}: a name is 1 to {NAME_BYTES_MAX} letters, digits, `-` and `_`");
             self.problems.push(problem);
         }
+        let per_hour = per_hour.unwrap_or(PER_HOUR);
+        if !(1..=PER_HOUR_MAX).contains(&per_hour) {
+            self.problems
+                .push(format!("{at}: `per_hour` is from 1 to {PER_HOUR_MAX}"));
+        }
         let Some(channel) = channel else { return };
         let receiver = Receiver {
             name: name.clone(),
             only: only.only(),
+            per_hour,
             channel,
         };
         if self.receivers.insert(name, receiver).is_some() {

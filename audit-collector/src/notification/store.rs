@@ -17,6 +17,9 @@ use crate::detection::engine::{Finding, Fingerprint};
 /// What happened longer ago is told to nobody: it was imported, or the detection stood still. The console has it.
 const FRESH: Duration = Duration::from_hours(24);
 
+/// Why a message was not even tried.
+const HELD_BACK: &str = "held back: the receiver got as many messages as it gets in an hour";
+
 /// Tries of a message that are shown at most, the latest.
 const ATTEMPTS_MAX: i64 = 100;
 
@@ -196,7 +199,7 @@ pub(super) async fn give_up(tx: &mut Tx<'_>, receiver: &str, now: UtcMicros) -> 
 
 /// Has a message that failed tried again, from now on; `false` if it has not failed.
 pub(super) async fn retry(tx: &mut Tx<'_>, id: Uuid, now: UtcMicros) -> Result<bool, DatabaseError> {
-    let update = "UPDATE notification SET state = 'pending', tried_since = $2, next_at = $2, ended_at = NULL \
+    let update = "UPDATE notification SET state = 'pending', tried_since = $2, next_at = $2, ended_at = NULL, held = 0 \
         WHERE id = $1 AND state = 'failed'";
     let changed = execute!(tx, sqlx::query(update).bind(id).bind(now.as_micros()))?;
     Ok(changed > 0)
@@ -210,7 +213,7 @@ pub(super) async fn waiting(database: &Database) -> Result<Vec<(String, i64, i64
 }
 
 const COLUMNS: &str = "n.id, n.fingerprint, n.receiver, n.kind, n.state, n.made_at, n.next_at, n.attempts, n.ended_at, \
-    a.status, a.problem FROM notification n \
+    n.held > 0 AS held, a.status, a.problem FROM notification n \
     LEFT JOIN notification_attempt a ON a.notification = n.id AND a.number = n.attempts";
 
 #[derive(FromRow)]
@@ -224,6 +227,7 @@ struct Row {
     next_at: i64,
     attempts: i64,
     ended_at: Option<i64>,
+    held: bool,
     status: Option<i64>,
     problem: Option<String>,
 }
@@ -243,7 +247,7 @@ impl From<Row> for NotificationBody {
             attempts: row.attempts,
             ended_at: row.ended_at.map(UtcMicros::from_micros),
             status: row.status,
-            problem: row.problem,
+            problem: row.problem.or_else(|| row.held.then(|| HELD_BACK.to_owned())),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use audit_collector::notification::{NotificationMetrics, Notifier, Receiver, load};
+use audit_collector::notification::{NotificationMetrics, Notifier, NotifyCommand, Receiver, load};
 use audit_collector::webhook::Secret;
 use axum::Router;
 use axum::body::Bytes;
@@ -39,6 +39,7 @@ on_both_databases!(
     of_two_collectors_one_sends,
     a_withdrawal_is_told_to_those_who_know_the_alert,
     a_test_says_what_the_receiver_answered,
+    what_is_more_than_a_receiver_gets_in_an_hour_is_held_back_and_told_once,
 );
 
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -470,4 +471,97 @@ async fn a_test_says_what_the_receiver_answered(database: &TestDatabase) {
         .recorded_event(|event| event.facts.action == action::NOTIFICATION_TESTED)
         .await;
     assert_eq!(told.facts.detail["receiver"], "siem");
+}
+
+async fn what_is_more_than_a_receiver_gets_in_an_hour_is_held_back_and_told_once(database: &TestDatabase) {
+    let (hook, url) = Hook::start(&[], false).await;
+    let limited = "[webhook.siem]\nurl_file = 'DIR/url'\nsecret_file = 'DIR/secret'\nper_hour = 2\nonly = { rules = ['brute-force-account'] }\n";
+    let told = receivers(&url, limited);
+    let collector = Collector::with(
+        database,
+        built_in(),
+        notifying(told.clone(), Arc::new(ManualClock::at(at(30)))),
+    )
+    .await;
+    let attacks: Vec<_> = (0..5)
+        .flat_map(|user| {
+            (0..10).map(move |second| failure(second, &format!("user{user}"), &format!("192.0.2.{user}")))
+        })
+        .collect();
+    collector.log.append(&attacks, &[], at(10)).await.unwrap();
+    until_read(database, 50).await;
+    let api = TestApi::on(collector.log.clone());
+
+    let sender = Sender::start(database, told).await;
+    let shown = until_shown(&api, "?state=failed", |shown| {
+        shown.as_array().unwrap().len() == 3
+    })
+    .await;
+    assert!(
+        shown[0]["problem"].as_str().unwrap().starts_with("held back"),
+        "{shown}"
+    );
+    assert_eq!(hook.received().len(), 2);
+    sender.clock.advance(Duration::from_hours(1));
+    let messages = hook.until_received(3).await;
+
+    assert_eq!(messages[2].1["type"], "gatelog.alert.held_back");
+    let title = messages[2].1["data"]["alert"]["title"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(title.starts_with("3 more messages"), "{title}");
+    until_number(database, "SELECT COUNT(*) FROM notification WHERE held = 2", 3).await;
+    // What was held back can be asked for.
+    let id = shown[0]["id"].as_str().unwrap();
+    let path = format!("/v1/notifications/{id}/retry");
+    let again = api
+        .act(("POST", path.as_str()), "audit:respond", None, &Value::Null)
+        .await;
+    assert!(again.status.is_success(), "{}", again.body);
+    let messages = hook.until_received(4).await;
+    assert_eq!((messages[3].0.as_str(), messages.len()), (id, 4));
+    sender.end().await;
+    collector.stop().await;
+}
+
+async fn until_number(database: &TestDatabase, sql: &str, expected: i64) {
+    eventually(sql, || async {
+        (database.number(sql).await == expected).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_command_says_who_took_a_message_and_fails_if_somebody_did_not() {
+    let (hook, url) = Hook::start(&[204, 204, 410], false).await;
+    let folder = TempDir::new().unwrap();
+    let both = "[webhook.siem]\nurl_file = 'DIR/url'\nsecret_file = 'DIR/secret'\n[slack.on-call]\nurl_file = 'DIR/url'\n";
+    receivers_in(folder.path(), &url, both);
+    let config = folder.path().join("collector.toml");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let settings = format!(
+        "database_url = 'sqlite:{}'\nbroker_url = 'amqp://audit-collector:x@localhost'\nspool_dir = '{}'\n\
+         service_token = '0123456789abcdef0123456789abcdef'\nnotifications_file = '{}'\n",
+        path("audit.db"),
+        path("spool"),
+        path("notifications.toml"),
+    );
+    std::fs::write(&config, settings).unwrap();
+    let test = async |receiver: Option<&str>| {
+        let receiver = receiver.map(str::to_owned);
+        NotifyCommand::Test { receiver }.run(Some(&config)).await
+    };
+
+    test(Some("siem")).await.unwrap();
+    // The one that is asked second refuses.
+    let of_all = test(None).await.unwrap_err();
+    let unknown = test(Some("nobody")).await.unwrap_err();
+
+    assert_eq!(of_all.to_string(), "1 did not take the message");
+    assert!(unknown.to_string().contains("on-call, siem"), "{unknown}");
+    let received = hook.received();
+    assert_eq!(received.len(), 3);
+    assert_eq!(received[0].1["type"], "gatelog.alert.test");
+    assert!(!folder.path().join("audit.db").exists());
 }
