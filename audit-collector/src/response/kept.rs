@@ -189,6 +189,12 @@ impl Kept {
         }
     }
 
+    /// It is not even tried.
+    pub(super) fn refuse(&mut self, problem: &str) {
+        self.state = State::Refused;
+        self.problem = Some(problem.to_owned());
+    }
+
     /// The event of a step, taken by the collector itself.
     pub(super) fn facts(&self, action: &str, before: Option<State>) -> Facts {
         let outcome = match self.state {

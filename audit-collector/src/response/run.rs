@@ -115,8 +115,7 @@ impl Responder {
     async fn enforce(&self, hold: &mut Hold, kept: &mut Kept) -> Result<(), DatabaseError> {
         let now = self.clock.now();
         if let Some(problem) = self.objection(hold, kept, now).await? {
-            kept.state = State::Refused;
-            kept.problem = Some(problem.to_owned());
+            kept.refuse(problem);
             return Ok(());
         }
         match self.auth.enforce(kept).await {

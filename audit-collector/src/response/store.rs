@@ -19,6 +19,9 @@ const FRESH: Duration = Duration::from_mins(15);
 /// Orders that are taken up in one step at most.
 const STEP: i64 = 20;
 
+/// The problem of an order that its rule gives for a trial only.
+const DRY_RUN: &str = "dry_run";
+
 /// Refusals that are looked at for the one that names an order.
 const REFUSALS: i64 = 50;
 
@@ -93,7 +96,7 @@ fn micros(lifetime: Option<Duration>) -> Option<i64> {
 /// Adds an order that somebody gave.
 pub(super) async fn add(tx: &mut Tx<'_>, kept: &Kept) -> Result<(), DatabaseError> {
     let insert = "INSERT INTO response (id, fingerprint, action, value, reason, author, by_rule, lifetime, ordered_at, \
-        state, next_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', $9) \
+        state, next_at, problem) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9, $11) \
         ON CONFLICT (fingerprint, action, value) WHERE by_rule DO NOTHING";
     execute!(
         tx,
@@ -107,6 +110,8 @@ pub(super) async fn add(tx: &mut Tx<'_>, kept: &Kept) -> Result<(), DatabaseErro
             .bind(kept.by_rule)
             .bind(micros(kept.order.lifetime))
             .bind(kept.ordered_at.as_micros())
+            .bind(kept.state.as_str())
+            .bind(kept.problem.as_deref())
     )?;
     Ok(())
 }
@@ -120,7 +125,7 @@ pub(crate) async fn order_by_rule(
     if now.since(finding.at) > FRESH {
         return Ok(());
     }
-    for order in finding.rule.orders(&finding.group) {
+    for (order, is_dry_run) in finding.rule.orders(&finding.group) {
         let given = Given {
             fingerprint: finding.fingerprint,
             rule: finding.rule.id.to_string(),
@@ -130,7 +135,10 @@ pub(crate) async fn order_by_rule(
             author: finding.rule.id.to_string(),
             by_rule: true,
         };
-        let kept = given.at(now);
+        let mut kept = given.at(now);
+        if is_dry_run {
+            kept.refuse(DRY_RUN);
+        }
         add(tx, &kept).await?;
     }
     Ok(())

@@ -196,7 +196,11 @@ impl Compiler<'_> {
     fn respond(&mut self, wanted: &[Spanned<RespondFile>], group_by: &[Field]) -> Vec<Respond> {
         let mut orders = Vec::new();
         for entry in wanted {
-            let RespondFile { action, r#for } = &entry.value;
+            let RespondFile {
+                action,
+                r#for,
+                dry_run,
+            } = &entry.value;
             let place = group_by.iter().position(|field| field.name() == action.field());
             let lifetime = match r#for.as_deref().map(duration::parse).transpose() {
                 Ok(lifetime) => lifetime,
@@ -216,6 +220,7 @@ impl Compiler<'_> {
                     action: *action,
                     place,
                     lifetime,
+                    is_dry_run: *dry_run,
                 }),
                 Err(error) => self.problem(entry, error.to_string()),
             }

@@ -41,6 +41,8 @@ pub(super) struct RuleFile {
 pub(super) struct RespondFile {
     pub(super) action: Action,
     pub(super) r#for: Option<String>,
+    #[serde(default)]
+    pub(super) dry_run: bool,
 }
 
 /// Selections by name, and the condition that joins them.

@@ -73,6 +73,8 @@ pub struct Respond {
     pub place: usize,
     /// For how long, if not as usual.
     pub lifetime: Option<Duration>,
+    /// Whether it is only kept that it would be done.
+    pub is_dry_run: bool,
 }
 
 /// How bad it is if a rule fires rightly.
@@ -252,11 +254,12 @@ pub enum HabitBreak {
 }
 
 impl Rule {
-    /// What it orders about a group. What the group has no sensible value for is left out.
-    pub(crate) fn orders(&self, group: &[String]) -> Vec<Order> {
+    /// What it orders about a group, and whether only for a trial. What the group has no sensible value for is left out.
+    pub(crate) fn orders(&self, group: &[String]) -> Vec<(Order, bool)> {
         let order = |respond: &Respond| {
             let value = group.get(respond.place)?;
-            Order::new(respond.action, value, respond.lifetime).ok()
+            let order = Order::new(respond.action, value, respond.lifetime).ok()?;
+            Some((order, respond.is_dry_run))
         };
         self.respond.iter().filter_map(order).collect()
     }
