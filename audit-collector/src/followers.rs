@@ -16,8 +16,8 @@ use crate::detection::{self, Detector};
 use crate::event_log::EventLog;
 use crate::forwarding::{self, Forwarding};
 use crate::notification::{Courier, NotificationMetrics, Notifier, Notifying};
-use crate::response::{self, Responding};
-use crate::retention::{self, Retention};
+use crate::response::{self, Responding, ResponseMetrics};
+use crate::retention::{self, Retention, RetentionMetrics};
 use crate::settings::Settings;
 use crate::{METRICS_PREFIX, completeness, rollup};
 
@@ -95,7 +95,10 @@ impl Followers {
             spool: spool.clone(),
             clock: settings.clock.clone(),
         };
-        self.tasks.spawn(retention::run(retention, self.stop.clone()));
+        let metrics = &settings.process.metrics;
+        let metrics = metrics.register(METRICS_PREFIX, RetentionMetrics::register);
+        self.tasks
+            .spawn(retention::run(retention, metrics, self.stop.clone()));
     }
 
     /// Tells the receivers of the settings what comes.
@@ -168,7 +171,9 @@ impl Followers {
     ) -> Result<Option<Responding>, StartError> {
         let proxies = &settings.process.trusted_proxies;
         let parts = (log, spool, &settings.clock);
-        let made = response::responder(&settings.responses, &settings.auth_url, proxies, parts)?;
+        let metrics = &settings.process.metrics;
+        let metrics = metrics.register(METRICS_PREFIX, ResponseMetrics::register);
+        let made = response::responder(&settings.responses, &settings.auth_url, proxies, parts, metrics)?;
         Ok(made.map(|(responder, responding)| {
             self.tasks.spawn(responder.run(self.stop.clone()));
             responding

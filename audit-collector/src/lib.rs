@@ -88,7 +88,7 @@ pub async fn run(
     let mut leading = tokio::spawn(sequencing::run(log.clone(), stop_leading.clone()));
     let parts = Parts::new(&settings, &log, &spool);
     let (mut followers, offered) = Followers::start(parts, &mut helpers)?;
-    let answers = observe(&settings, &guard, &spool, &database);
+    let answers = observe(&settings, &guard, &spool, &log);
     shared::http::metrics::start(&settings.process, shutdown.clone()).await?;
     let app = AppState {
         answers,
@@ -154,13 +154,19 @@ fn intake(
 }
 
 /// What is counted of parts that do not count themselves; and where answers are counted.
-fn observe(settings: &Settings, guard: &Arc<Guard>, spool: &Spool, database: &Database) -> Answers {
-    let metrics = &settings.process.metrics;
+fn observe(settings: &Settings, guard: &Arc<Guard>, spool: &Spool, log: &EventLog) -> Answers {
+    let (metrics, database) = (&settings.process.metrics, log.database());
     shared::guard::metrics::watch(metrics, METRICS_PREFIX, guard);
     shared::spool::metrics::watch(metrics, METRICS_PREFIX, spool);
     shared::database::metrics::watch(metrics, METRICS_PREFIX, database);
     completeness::metrics::watch(metrics, METRICS_PREFIX, database);
     notification::watch(metrics, METRICS_PREFIX, (database, &settings.clock));
+    forwarding::watch(
+        metrics,
+        METRICS_PREFIX,
+        (log, &settings.receivers, &settings.clock),
+    );
+    retention::watch(metrics, METRICS_PREFIX, database);
     metrics.register(METRICS_PREFIX, Answers::register)
 }
 

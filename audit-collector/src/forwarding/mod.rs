@@ -4,6 +4,7 @@
 //! once, in the log's order, however long it was away. One collector at a time serves a receiver.
 
 mod handler;
+mod metrics;
 mod receiver;
 mod run;
 mod settings;
@@ -15,6 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::AppState;
+pub(crate) use metrics::watch;
 pub use receiver::{Receiver, SyslogTarget, WebhookTarget};
 pub use run::{Forwarding, run};
 pub(crate) use settings::{ALL as SETTINGS, read as read_receivers};

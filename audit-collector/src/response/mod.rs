@@ -4,6 +4,7 @@
 mod auth;
 mod handler;
 mod kept;
+mod metrics;
 mod order;
 mod run;
 mod settings;
@@ -23,6 +24,7 @@ use crate::app::AppState;
 use crate::event_log::EventLog;
 pub use auth::Credentials;
 pub(crate) use kept::{Kept, ResponseBody};
+pub use metrics::ResponseMetrics;
 pub use order::{Action, Order, Spare, Spared};
 pub use run::Responder;
 pub use settings::ResponseSettings;
@@ -43,6 +45,7 @@ pub fn responder(
     auth_url: &str,
     proxies: &[ipnet::IpNet],
     (log, spool, clock): (&EventLog, &Spool, &SharedClock),
+    metrics: ResponseMetrics,
 ) -> Result<Option<(Responder, Responding)>, StartError> {
     let Some(credentials) = settings.credentials.clone() else {
         return Ok(None);
@@ -60,6 +63,7 @@ pub fn responder(
         ordered: Arc::clone(&responding.ordered),
         spool: spool.clone(),
         clock: clock.clone(),
+        metrics,
     };
     Ok(Some((responder, responding)))
 }

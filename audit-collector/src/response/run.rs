@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::auth::{Auth, NotDone};
 use super::kept::{Kept, State};
+use super::metrics::ResponseMetrics;
 use super::order::{Action, Spared};
 use super::store;
 use crate::event_log::EventLog;
@@ -51,6 +52,7 @@ pub struct Responder {
     pub(crate) ordered: Arc<Notify>,
     pub(crate) spool: Spool,
     pub(crate) clock: SharedClock,
+    pub(crate) metrics: ResponseMetrics,
 }
 
 impl Leader for Responder {
@@ -208,7 +210,11 @@ impl Responder {
                 "response"
             );
         }
-        tx.commit().await
+        tx.commit().await?;
+        if kept.state != before {
+            self.metrics.stepped(kept);
+        }
+        Ok(())
     }
 }
 

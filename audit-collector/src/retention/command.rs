@@ -159,13 +159,18 @@ fn line(report: &Report, verb: &str) -> String {
     } else {
         String::new()
     };
+    let alerts = if *class == Class::Alert {
+        format!(", {} alerts with {} messages", removed.alerts, removed.messages)
+    } else {
+        String::new()
+    };
     let put_off = if *put_off {
         "; put off: roll-ups or completeness have not come that far"
     } else {
         ""
     };
     format!(
-        "{class}: kept {days} days, since {before}: {} events {verb}, {} ranges{held}{put_off}",
+        "{class}: kept {days} days, since {before}: {} events {verb}, {} ranges{held}{alerts}{put_off}",
         removed.events, removed.ranges
     )
 }

@@ -11,7 +11,8 @@ use shared::runtime::shutdown::CancellationToken;
 use shared::spool::{Spool, SpoolError};
 
 use super::change::Change;
-use super::removal::{Removed, count, followed_until, remove_some, table_parts};
+use super::metrics::RetentionMetrics;
+use super::removal::{Removed, count, count_alerts, followed_until, remove_alerts, remove_some, table_parts};
 use super::rule::Keeping;
 use super::{Periods, change, partition, store};
 use crate::search::Dialect;
@@ -73,12 +74,13 @@ pub struct Report {
 }
 
 /// Removes, or waits to, until `stop`.
-pub async fn run(retention: Retention, stop: CancellationToken) {
+pub async fn run(retention: Retention, metrics: RetentionMetrics, stop: CancellationToken) {
     let mut backoff = Backoff::default();
     tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(FIRST_AFTER) => {} }
     loop {
         match sweep(&retention, &stop).await {
-            Ok(_) => {
+            Ok(reports) => {
+                metrics.ran(&reports.unwrap_or_default());
                 backoff.reset();
                 tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(EVERY) => {} }
             }
@@ -228,7 +230,38 @@ async fn remove(
             tokio::time::sleep(PAUSE).await;
         }
     }
+    if keeping.class == Class::Alert {
+        remove_due_alerts(lead, cutoff.0, &mut report.removed, stop).await?;
+    }
     Ok(report)
+}
+
+/// Removes alerts as old as their events. While there is a hold none is removed: an alert names what it stands on, and no filter
+/// of events says which alerts somebody may need.
+async fn remove_due_alerts(
+    lead: &mut Lead,
+    before: UtcMicros,
+    removed: &mut Removed,
+    stop: &CancellationToken,
+) -> Result<(), DatabaseError> {
+    while !stop.is_cancelled() {
+        let mut tx = lead.begin().await?;
+        store::lock(&mut tx).await?;
+        let counted = if store::kept(&mut tx).await?.holds() {
+            (0, 0)
+        } else {
+            remove_alerts(&mut tx, before).await?
+        };
+        tx.commit().await?;
+        let (alerts, messages) = counted;
+        if alerts == 0 {
+            return Ok(());
+        }
+        removed.alerts += alerts;
+        removed.messages += messages;
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
 }
 
 /// Drops the earliest range, if it has been kept for long enough.
@@ -280,6 +313,10 @@ async fn would_remove(lead: &mut Lead, keeping: Keeping, now: UtcMicros) -> Resu
     tables.extend(parts.map(|table| (table, Some(cutoff))));
     for (table, cutoff) in tables {
         report.removed.events += count(&mut tx, &table, (keeping.class, cutoff), &kept).await?;
+    }
+    if keeping.class == Class::Alert && !kept.holds() {
+        (report.removed.alerts, report.removed.messages) =
+            count_alerts(&mut tx, keeping.cutoff(now).0).await?;
     }
     tx.commit().await?;
     Ok(report)

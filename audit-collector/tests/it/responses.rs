@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use audit_collector::detection::rule::{RuleSet, RuleSource};
 use audit_collector::event_log::{Arrival, EventLog};
-use audit_collector::response::{Credentials, Responding, ResponseSettings, responder};
+use audit_collector::response::{Credentials, Responding, ResponseMetrics, ResponseSettings, responder};
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::Request;
@@ -13,6 +13,7 @@ use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
 use shared::clock::{Clock as _, SharedClock, SystemClock, UtcMicros};
 use shared::event::{Class, ClientFacts, Event, Facts, Identity, Outcome, action, wire};
+use shared::runtime::metrics::Metrics;
 use shared::runtime::shutdown::CancellationToken;
 use shared::spool::{self, SpoolSettings, SpoolTasks};
 use shared::transport::{Bus, Consumer, Transport};
@@ -32,6 +33,7 @@ on_both_databases!(
     what_auth_service_refuses_has_failed_and_what_it_cannot_answer_is_tried_again,
     a_rule_orders_once_and_no_more_than_it_may,
     what_happened_long_ago_is_not_responded_to,
+    a_rule_of_the_program_says_what_it_would_have_done_and_asks_nobody,
 );
 
 /// An auth-service that notes what it is asked, and answers so.
@@ -95,6 +97,10 @@ struct Responses {
     _spool: (TempDir, SpoolTasks),
 }
 
+fn counts() -> ResponseMetrics {
+    Metrics::new().register("test", ResponseMetrics::register)
+}
+
 impl Responses {
     async fn start(log: &EventLog, clock: SharedClock, rules_max: u32) -> Self {
         let auth = Auth::start().await;
@@ -114,7 +120,7 @@ impl Responses {
             spared: Vec::new(),
             rules_max,
         };
-        let made = responder(&settings, &auth.url, &[], (log, &spool, &clock)).unwrap();
+        let made = responder(&settings, &auth.url, &[], (log, &spool, &clock), counts()).unwrap();
         let (responder, responding) = made.unwrap();
         let stop = CancellationToken::new();
         Self {
@@ -450,5 +456,50 @@ async fn what_happened_long_ago_is_not_responded_to(database: &TestDatabase) {
 
     assert!(database.number("SELECT COUNT(*) FROM alert").await >= 1);
     assert_eq!(database.number("SELECT COUNT(*) FROM response").await, 0);
+    collector.stop().await;
+}
+
+/// One address tries a wrong password on each of many users.
+fn spraying(now: UtcMicros) -> Vec<Arrival> {
+    let one = |user: usize| {
+        let mut failed = (*fresh_failure(now, "192.0.2.1").event).clone();
+        failed.facts.actor.username = Some(format!("user{user}"));
+        arrival(failed)
+    };
+    (0..60).map(one).collect()
+}
+
+async fn a_rule_of_the_program_says_what_it_would_have_done_and_asks_nobody(database: &TestDatabase) {
+    let collector = Collector::start(database, built_in()).await;
+    let responses = Responses::start(&collector.log, Arc::new(SystemClock), 20).await;
+    let now = SystemClock.now();
+
+    collector.log.append(&spraying(now), &[], now).await.unwrap();
+    until_read(database, 60).await;
+
+    let kept: Vec<(String, String, String, Option<String>)> = database
+        .rows(
+            "SELECT r.action, r.value, r.state, r.problem FROM response r JOIN alert a ON a.fingerprint = r.fingerprint \
+             WHERE a.rule_id = 'password-spraying'",
+        )
+        .await;
+    let expected = ("block_address", "192.0.2.1", "refused", Some("dry_run"));
+    let kept: Vec<_> = kept
+        .iter()
+        .map(|(action, value, state, problem)| {
+            (
+                action.as_str(),
+                value.as_str(),
+                state.as_str(),
+                problem.as_deref(),
+            )
+        })
+        .collect();
+    assert_eq!(kept, [expected]);
+    assert!(responses.auth.asked().is_empty());
+    // It uses nothing up of what rules may order.
+    let counted = "SELECT COUNT(*) FROM response WHERE state <> 'refused'";
+    assert_eq!(database.number(counted).await, 0);
+    responses.stop().await;
     collector.stop().await;
 }

@@ -31,6 +31,7 @@ on_both_databases!(
     a_dry_run_removes_nothing_and_tells_the_same,
     nothing_is_removed_that_is_not_counted_yet,
     a_shorter_time_waits_for_a_second_person_and_a_longer_one_does_not,
+    alerts_go_with_their_messages_and_stay_while_there_is_a_hold,
 );
 
 /// After the first range of PostgreSQL, which ends two days after its migration: 2027-06-01.
@@ -406,4 +407,75 @@ async fn ranges_are_made_ahead_and_a_search_by_id_looks_into_one() {
     let stray = database.number("SELECT COUNT(*) FROM event_access_default").await;
     assert_eq!(stray, 0);
     database.remove().await;
+}
+
+/// An alert that was raised at a moment, a message about it, and what became of its order.
+async fn raised(database: &TestDatabase, number: u8, at: UtcMicros, response: &str) {
+    let bytes = |text: String| {
+        if database.is_server() {
+            format!("'\\x{text}'::bytea")
+        } else {
+            format!("x'{text}'")
+        }
+    };
+    let id = |kind: u8| {
+        let text = format!("{kind:02x}{number:030x}");
+        if database.is_server() {
+            format!("'{text}'::uuid")
+        } else {
+            format!("x'{text}'")
+        }
+    };
+    let (fingerprint, at) = (bytes(format!("{number:064x}")), at.as_micros());
+    for sql in [
+        format!(
+            "INSERT INTO alert (fingerprint, rule_id, rule_version, title, severity, group_fields, group_values, window_start, \
+             fired_at, since, until, value, evidence, raised_at, updated_at, shadow, told) \
+             VALUES ({fingerprint}, 'r', '1', 't', 'high', '[]', '[]', {at}, {at}, {at}, {at}, 1, '[]', {at}, {at}, FALSE, TRUE)"
+        ),
+        format!(
+            "INSERT INTO notification (id, fingerprint, receiver, kind, made_at, tried_since, next_at) \
+             VALUES ({}, {fingerprint}, 'ops', 'raised', {at}, {at}, {at})",
+            id(1)
+        ),
+        format!(
+            "INSERT INTO response (id, fingerprint, action, value, reason, author, by_rule, ordered_at, state, next_at, expires_at) \
+             VALUES ({}, {fingerprint}, 'block_address', '192.0.2.1', 'r', 'r', TRUE, {at}, '{response}', {at}, {at})",
+            id(2)
+        ),
+    ] {
+        database.change(&sql).await;
+    }
+}
+
+async fn alerts_go_with_their_messages_and_stay_while_there_is_a_hold(database: &TestDatabase) {
+    let removing = Removing::on(database).await;
+    raised(database, 1, day(0), "expired").await;
+    raised(database, 2, day(0), "in_force").await;
+    raised(database, 3, day(10), "expired").await;
+    let api = TestApi::on(removing.log.clone());
+    let hold = json!({"name": "case 7", "q": "user:bob", "reason": "asked for by counsel"});
+    post(&api, "usr_1", "/v1/holds", hold).await;
+    removing.clock.advance(Duration::from_hours(24 * 1_096));
+    let told = |reports: Vec<Report>| {
+        let mut reports = reports.into_iter();
+        let report = reports.find(|report| report.class == Class::Alert).unwrap();
+        (report.removed.alerts, report.removed.messages)
+    };
+
+    assert_eq!(told(removing.sweep().await), (0, 0));
+    database.change("UPDATE hold SET released_at = 1").await;
+    let periods = &removing.retention.periods;
+    let previewed = preview(removing.log.database(), periods, removing.clock.now()).await;
+
+    assert_eq!(told(previewed.unwrap()), (1, 1));
+    assert_eq!(told(removing.sweep().await), (1, 1));
+    // One is still in effect, and the other is not old enough.
+    for table in ["alert", "notification", "response"] {
+        assert_eq!(
+            database.number(&format!("SELECT COUNT(*) FROM {table}")).await,
+            2,
+            "{table}"
+        );
+    }
 }
