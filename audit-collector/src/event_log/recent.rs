@@ -57,9 +57,12 @@ impl Recent {
     /// Keeps a batch whose events are committed, all that are left of it.
     pub(super) fn keep(&self, batch: Uuid, members: Vec<Member>, origin: Origin, now: Instant) {
         let mut shelves = self.shelves();
+        let Shelves { stored, read } = &mut *shelves;
+        stored.drop_aged(now);
+        read.drop_aged(now);
         let shelf = match origin {
-            Origin::Stored => &mut shelves.stored,
-            Origin::Read => &mut shelves.read,
+            Origin::Stored => stored,
+            Origin::Read => read,
         };
         shelf.put(batch, members.into(), now);
     }
@@ -79,10 +82,11 @@ impl Recent {
     }
 }
 
-/// Batches up to a number of bytes; the oldest go first.
+/// Batches up to an age and a number of bytes; the oldest go first.
 #[derive(Debug, Default)]
 struct Shelf {
     batches: HashMap<Uuid, Kept>,
+    /// By since when they are kept.
     order: VecDeque<Uuid>,
     bytes: usize,
 }
@@ -95,7 +99,11 @@ struct Kept {
 }
 
 impl Shelf {
+    /// A batch that is here already stays as it is: batches do not change.
     fn put(&mut self, batch: Uuid, members: Arc<[Member]>, now: Instant) {
+        if self.batches.contains_key(&batch) {
+            return;
+        }
         let bytes = members.iter().map(|member| member.body.len()).sum();
         let kept = Kept {
             members,
@@ -103,21 +111,37 @@ impl Shelf {
             since: now,
         };
         self.bytes += bytes;
-        match self.batches.insert(batch, kept) {
-            Some(before) => self.bytes -= before.bytes,
-            None => self.order.push_back(batch),
-        }
-        while self.bytes > BYTES_MAX {
-            let Some(oldest) = self.order.pop_front() else {
-                break;
-            };
-            self.bytes -= self.batches.remove(&oldest).map_or(0, |kept| kept.bytes);
-        }
+        self.batches.insert(batch, kept);
+        self.order.push_back(batch);
+        while self.bytes > BYTES_MAX && self.drop_oldest() {}
+    }
+
+    fn drop_aged(&mut self, now: Instant) {
+        let is_aged = |shelf: &Self| {
+            let oldest = shelf.order.front().and_then(|batch| shelf.batches.get(batch));
+            oldest.is_some_and(|kept| kept.is_aged(now))
+        };
+        while is_aged(self) && self.drop_oldest() {}
+    }
+
+    /// Whether there was one.
+    fn drop_oldest(&mut self) -> bool {
+        let Some(oldest) = self.order.pop_front() else {
+            return false;
+        };
+        self.bytes -= self.batches.remove(&oldest).map_or(0, |kept| kept.bytes);
+        true
     }
 
     fn get(&self, batch: Uuid, now: Instant) -> Option<&Arc<[Member]>> {
         let kept = self.batches.get(&batch)?;
-        (now.saturating_duration_since(kept.since) < AGE_MAX).then_some(&kept.members)
+        (!kept.is_aged(now)).then_some(&kept.members)
+    }
+}
+
+impl Kept {
+    fn is_aged(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) >= AGE_MAX
     }
 }
 
@@ -187,5 +211,23 @@ mod tests {
 
         assert!(recent.find(id(1), now + Duration::from_secs(59)).is_some());
         assert!(recent.find(id(1), now + AGE_MAX).is_none());
+    }
+
+    #[test]
+    fn what_is_old_leaves_room_as_soon_as_anything_new_is_kept() {
+        let (recent, now) = (Recent::default(), Instant::now());
+        recent.keep(id(1), members(MEBIBYTE), Origin::Stored, now);
+        recent.keep(id(2), members(MEBIBYTE), Origin::Read, now);
+        recent.keep(id(3), members(1), Origin::Read, now + AGE_MAX / 2);
+
+        recent.keep(id(4), members(1), Origin::Stored, now + AGE_MAX);
+
+        let shelves = recent.shelves();
+        assert_eq!((shelves.stored.bytes, shelves.read.bytes), (1, 1));
+        assert_eq!(shelves.read.order, [id(3)]);
+        drop(shelves);
+        // Read again, it is as new.
+        recent.keep(id(2), members(1), Origin::Read, now + AGE_MAX);
+        assert!(recent.find(id(2), now + AGE_MAX).is_some());
     }
 }
