@@ -49,7 +49,7 @@ pub(super) async fn replay_while(
     let begun = beginning(database).await?;
     let known_from = begun.map(|begun| begun.max(span.from));
     let mut replay = Replay::new(rules.clone(), known_from);
-    let mut past = Past::open(database, span.from, span.until, places).await?;
+    let mut past = Past::new(database, span.from, span.until);
     let mut reach = Reach {
         events: 0,
         until: span.from,

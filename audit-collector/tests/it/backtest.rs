@@ -12,8 +12,10 @@ use crate::harness::events::at;
 on_both_databases!(
     what_a_rule_would_have_found_is_counted_over_the_period,
     a_backtest_that_cannot_be_is_refused,
+    many_events_with_a_suspect_clock_are_judged_by_when_they_were_stored,
 );
 
+const DAY: i64 = 86_400;
 const PATH: &str = "/v1/rules/brute-force-account/backtest";
 
 async fn backtest(api: &TestApi, scope: &str, path: &str, (from, to): (i64, i64)) -> Answer {
@@ -70,6 +72,46 @@ async fn what_a_rule_would_have_found_is_counted_over_the_period(database: &Test
     );
     let part = backtest(&api, "rules:write", PATH, (3_600, 86_400)).await;
     assert_eq!(part.body["alerts"], 1);
+    collector.stop().await;
+}
+
+async fn many_events_with_a_suspect_clock_are_judged_by_when_they_were_stored(database: &TestDatabase) {
+    let log = database.log().await;
+    let api = TestApi::on(log.clone());
+    // More than are read at a time, of clocks that are a day ahead, stored a minute apart, and among them such as are right.
+    for minute in 0..25 {
+        let mut batch: Vec<_> = (0..100)
+            .map(|number| {
+                failure(
+                    DAY + minute * 100 + number,
+                    &format!("user{minute}-{number}"),
+                    "192.0.2.1",
+                )
+            })
+            .collect();
+        batch.extend(
+            (0..10).map(|second| failure(minute * 60 + second, &format!("known{minute}"), "192.0.2.2")),
+        );
+        log.append(&batch, &[], at(minute * 60 + 30)).await.unwrap();
+    }
+    let collector = Collector::start_by(database, RuleSet::default(), api.clock.clone()).await;
+    until_read(database, 2_750).await;
+
+    let first = backtest(&api, "rules:write", PATH, (0, 600)).await;
+    let all = backtest(&api, "rules:write", PATH, (0, 2_000)).await;
+    let day_after = backtest(&api, "rules:write", PATH, (DAY, DAY + 5_000)).await;
+
+    assert_eq!(
+        (&first.body["events"], &first.body["alerts"]),
+        (&json!(1_100), &json!(10)),
+        "{}",
+        first.body
+    );
+    assert_eq!(
+        (&all.body["events"], &all.body["alerts"]),
+        (&json!(2_750), &json!(25))
+    );
+    assert_eq!(day_after.body["events"], 0);
     collector.stop().await;
 }
 
