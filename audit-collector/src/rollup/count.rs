@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use shared::event::Event;
 
-use super::source::WIDTHS;
-use crate::event_log::{Positioned, searchable};
+use super::distinct::{Distinct, ValueHash};
+use super::source::{DAY, HOUR, MINUTE};
+use super::spread::Spread;
+use crate::event_log::{Positioned, address_bytes, address_of_bytes, searchable};
 use crate::search::TEXT_CHARACTERS_MAX;
 
 /// By what is counted: as the columns of an event, texts by their first characters, since a key must fit into an index, and
@@ -30,18 +32,67 @@ pub(super) struct Key<'e> {
 /// How many events there are of each kind. Bytes that are no event any more count nowhere.
 pub(super) fn count(events: &[Positioned]) -> BTreeMap<Key<'_>, i64> {
     let mut counts = BTreeMap::new();
-    let [minute, hour] = WIDTHS;
     for event in events.iter().filter_map(|one| one.event.as_deref()) {
-        *counts.entry(Key::of(event, minute)).or_default() += 1;
+        *counts.entry(Key::of(event, MINUTE)).or_default() += 1;
     }
     let hours: Vec<_> = counts
         .iter()
-        .map(|(key, events): (&Key<'_>, &i64)| (key.widened(hour), *events))
+        .map(|(key, events): (&Key<'_>, &i64)| (key.widened(HOUR), *events))
         .collect();
     for (key, events) in hours {
         *counts.entry(key).or_default() += events;
     }
     counts
+}
+
+/// What is kept of events beside their count.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Sketch {
+    pub(super) events: i64,
+    pub(super) users: Distinct,
+    pub(super) addresses: Distinct,
+    pub(super) durations: Spread,
+}
+
+/// The sketches of the events of each kind, by hour and by day.
+pub(super) fn sketch(events: &[Positioned]) -> BTreeMap<Key<'_>, Sketch> {
+    let mut sketches = BTreeMap::new();
+    for event in events.iter().filter_map(|one| one.event.as_deref()) {
+        let sketch: &mut Sketch = sketches.entry(Key::of(event, HOUR)).or_default();
+        sketch.insert(event);
+    }
+    let mut days: BTreeMap<Key<'_>, Sketch> = BTreeMap::new();
+    for (key, sketch) in &sketches {
+        days.entry(key.widened(DAY)).or_default().merge(sketch);
+    }
+    sketches.append(&mut days);
+    sketches
+}
+
+impl Sketch {
+    fn insert(&mut self, event: &Event) {
+        let facts = &event.facts;
+        self.events += 1;
+        if let Some(user) = facts.actor.username.as_ref().or(facts.actor.sub.as_ref()) {
+            self.users.insert(ValueHash::of(&searchable(user)));
+        }
+        let address = facts.client.as_ref().and_then(|client| client.ip.as_deref());
+        if let Some(address) = address.and_then(|text| text.parse().ok()) {
+            let shown = address_of_bytes(address_bytes(address)).to_string();
+            self.addresses.insert(ValueHash::of(&shown));
+        }
+        if let Some(micros) = facts.http.as_ref().and_then(|http| http.duration_us) {
+            self.durations.insert(micros, 1);
+        }
+    }
+
+    /// Adds what is kept of other events.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.events += other.events;
+        self.users.merge(&other.users);
+        self.addresses.merge(&other.addresses);
+        self.durations.merge(&other.durations);
+    }
 }
 
 impl<'e> Key<'e> {

@@ -2,11 +2,16 @@
 //!
 //! One leader adds the log to them in its order. An event counts in the minute in which it happened, however late it came, and
 //! once, since what was added and how far that was are committed together. What the leader has not come to is counted from rows.
+//! Which users and addresses there were and how long answers took is kept likewise, by hour and day, in sketches that add up.
 
 mod count;
+mod distinct;
 mod run;
 mod source;
+mod spread;
 mod store;
 
+pub(crate) use distinct::{Distinct, STANDARD_ERROR, ValueHash};
 pub use run::{catch_up, run};
-pub(crate) use source::Source;
+pub(crate) use source::{Sketched, Source};
+pub(crate) use spread::{RELATIVE_ERROR, Spread};

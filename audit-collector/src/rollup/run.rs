@@ -5,8 +5,8 @@ use std::time::Duration;
 use shared::database::{DatabaseError, Hold, Task};
 use shared::runtime::shutdown::CancellationToken;
 
-use super::count::count;
-use super::store;
+use super::count::{count, sketch};
+use super::store::{self, Progress};
 use crate::event_log::{EventLog, Follower, Following, Page};
 use crate::leading;
 
@@ -37,7 +37,7 @@ pub async fn catch_up(log: &EventLog) -> Result<(), DatabaseError> {
 
 #[derive(Debug, Default)]
 struct Adding {
-    position: u64,
+    progress: Progress,
 }
 
 impl Follower for Adding {
@@ -57,14 +57,21 @@ impl Follower for Adding {
     const STEP_TIMEOUT: Duration = Duration::from_secs(15);
 
     async fn begin(&mut self, hold: &mut Hold) -> Result<u64, DatabaseError> {
-        self.position = store::position(hold).await?;
-        Ok(self.position)
+        self.progress = store::progress(hold).await?;
+        Ok(self.progress.sketched)
     }
 
     async fn take(&mut self, hold: &mut Hold, page: Page) -> Result<(), DatabaseError> {
-        let counts = count(&page.events);
-        store::add(hold, &counts, (self.position, page.next)).await?;
-        self.position = page.next;
+        let before = self.progress;
+        // What was counted before there were sketches is here for them alone.
+        let counted = page.events.partition_point(|one| one.position < before.counted);
+        let fresh = page.events.get(counted..).unwrap_or_default();
+        let after = Progress {
+            counted: before.counted.max(page.next),
+            sketched: page.next,
+        };
+        store::add(hold, (&count(fresh), &sketch(&page.events)), (before, after)).await?;
+        self.progress = after;
         Ok(())
     }
 }

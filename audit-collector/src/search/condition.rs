@@ -154,6 +154,46 @@ impl Expression {
 }
 
 impl Expression {
+    /// Expressions of which every row that meets this one meets exactly one, each with an equation for a single column where this has
+    /// one for several.
+    pub(crate) fn alternatives(&self) -> Vec<Self> {
+        match self {
+            Self::All(parts) => {
+                let divided = parts.iter().enumerate().find_map(|(index, part)| {
+                    let alternatives = part.alternatives();
+                    (alternatives.len() > 1).then_some((index, alternatives))
+                });
+                let Some((index, alternatives)) = divided else {
+                    return vec![self.clone()];
+                };
+                let others = parts.iter().enumerate().filter(|(other, _)| *other != index);
+                let others: Vec<_> = others.map(|(_, part)| part.clone()).collect();
+                let with =
+                    |one: Self| Self::All(std::iter::once(one).chain(others.iter().cloned()).collect());
+                alternatives.into_iter().map(with).collect()
+            }
+            Self::Is(Condition::Text {
+                columns,
+                matching: matching @ Matching::Is(_),
+            }) if columns.len() > 1 => {
+                let of = |columns: &'static [TextColumn]| {
+                    let matching = matching.clone();
+                    Self::Is(Condition::Text { columns, matching })
+                };
+                let alone = |index: usize| {
+                    let before = columns.get(..index).unwrap_or_default();
+                    let mut parts = vec![of(columns.get(index..=index).unwrap_or_default())];
+                    if !before.is_empty() {
+                        parts.push(Self::Not(Box::new(of(before))));
+                    }
+                    Self::All(parts)
+                };
+                (0..columns.len()).map(alone).collect()
+            }
+            _ => vec![self.clone()],
+        }
+    }
+
     /// Whether counts by minute can tell it: it is about what they are kept by, and about time only as a whole.
     pub(crate) fn is_kept(&self) -> bool {
         match self {

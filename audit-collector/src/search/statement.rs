@@ -49,6 +49,14 @@ impl Dialect {
         }
     }
 
+    /// No bytes, where others of the same column are bytes.
+    pub(crate) const fn no_bytes(self) -> &'static str {
+        match self {
+            Self::Sqlite => "CAST(NULL AS BLOB)",
+            Self::Postgres => "CAST(NULL AS BYTEA)",
+        }
+    }
+
     /// Whether a column is one of what a subselect gives. PostgreSQL would guess that to be a third of a table and read all of
     /// another one for it; of an array it expects few.
     pub(crate) fn one_of(self, column: &str, select: &str) -> String {
@@ -108,26 +116,50 @@ impl Statement {
 
     /// One page, newest first, and one event more, which tells whether there is another page.
     pub(super) fn page(search: &Search, dialect: Dialect) -> Self {
-        let mut statement = Self::new(SELECT, dialect);
-        let condition = statement.filter(&search.filter);
-        statement.push_condition(&condition);
-        if let Some(after) = search.after {
-            let time = statement.placeholder(Value::Number(after.time.as_micros()));
-            let id = statement.placeholder(Value::Id(after.id));
-            statement.push_condition(&format!("(e.time, e.id) < ({time}, {id})"));
-        }
+        let mut statement = Self::new("", dialect);
+        let after = search.after.map_or_else(
+            || "1 = 1".to_owned(),
+            |after| {
+                let time = statement.placeholder(Value::Number(after.time.as_micros()));
+                let id = statement.placeholder(Value::Id(after.id));
+                format!("(e.time, e.id) < ({time}, {id})")
+            },
+        );
         let limit = statement.placeholder(Value::Number(i64::from(search.limit) + 1));
-        statement
-            .sql
-            .extend([" ORDER BY e.time DESC, e.id DESC LIMIT ", &limit]);
+        // Each is read in the order of time from an index of its own; of both at once a database would read all and sort it.
+        let pages: Vec<_> = search
+            .filter
+            .expression()
+            .alternatives()
+            .iter()
+            .map(|alternative| {
+                let condition = statement.expression(alternative);
+                format!(
+                    "{SELECT} WHERE {condition} AND {after} ORDER BY e.time DESC, e.id DESC LIMIT {limit}"
+                )
+            })
+            .collect();
+        statement.sql = match pages.as_slice() {
+            [page] => page.clone(),
+            pages => {
+                let parts: Vec<_> = (0..)
+                    .zip(pages)
+                    .map(|(index, page): (i32, _)| format!("SELECT * FROM ({page}) AS part_{index}"))
+                    .collect();
+                format!(
+                    "{} ORDER BY time DESC, id DESC LIMIT {limit}",
+                    parts.join(" UNION ALL ")
+                )
+            }
+        };
         statement
     }
 
     /// The event with that id.
     pub(super) fn event(id: Uuid, dialect: Dialect) -> Self {
-        let mut statement = Self::new(SELECT, dialect);
+        let mut statement = Self::new("", dialect);
         let id = statement.placeholder(Value::Id(id));
-        statement.push_condition(&format!("e.id = {id}"));
+        statement.sql = format!("{SELECT} WHERE e.id = {id}");
         statement
     }
 
@@ -196,6 +228,9 @@ impl Statement {
                 format!("({})", parts.join(" OR "))
             }
             Condition::Number { column, first, last } => self.range(column.sql(), *first, *last),
+            Condition::Address { first, last } if first == last => {
+                format!("e.ip = {}", self.placeholder(Value::Bytes(first.to_vec())))
+            }
             Condition::Address { first, last } => {
                 let first = self.placeholder(Value::Bytes(first.to_vec()));
                 let last = self.placeholder(Value::Bytes(last.to_vec()));
@@ -222,15 +257,6 @@ impl Statement {
             parts.push(format!("{column} IS NOT NULL"));
         }
         format!("({})", parts.join(" AND "))
-    }
-
-    fn push_condition(&mut self, condition: &str) {
-        let word = if self.sql.contains(" WHERE ") {
-            "AND"
-        } else {
-            "WHERE"
-        };
-        self.sql.extend([" ", word, " ", condition]);
     }
 }
 
@@ -313,9 +339,30 @@ mod tests {
                 "{}",
                 statement.sql
             );
-            assert_eq!(statement.values.len(), 8);
-            assert!(statement.sql.ends_with("LIMIT $8"), "{}", statement.sql);
+            assert_eq!(statement.values.len(), 7);
+            assert!(statement.sql.ends_with("LIMIT $1"), "{}", statement.sql);
         }
+    }
+
+    #[test]
+    fn a_user_is_looked_for_by_each_of_its_columns_apart() {
+        let search =
+            Search::parse("q=user:alice+outcome:denied&limit=10", UtcMicros::from_seconds(1)).unwrap();
+
+        let sql = Statement::page(&search, Dialect::Postgres).sql;
+
+        let parts: Vec<_> = sql.split(" UNION ALL ").collect();
+        let [by_sub, by_name] = parts.as_slice() else {
+            panic!("{sql}")
+        };
+        assert!(
+            by_sub.contains("(e.sub = $2)") && !by_sub.contains("e.username"),
+            "{sql}"
+        );
+        assert!(
+            by_name.contains("(e.username = $4)") && by_name.contains("((e.sub = $5)) IS NOT TRUE"),
+            "{sql}"
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What events are told apart by when they are counted. Pure.
 
 use crate::event_log::address_of_bytes;
-use crate::search::{Dialect, Field, Filter, InvalidParameter, Parameters};
+use crate::rollup::Source;
+use crate::search::{Dialect, Field, Filter, InvalidParameter, Parameters, Statement};
 
 /// A field that events are grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,24 @@ impl Dimension {
                 | Field::Route
                 | Field::Status
         )
+    }
+
+    /// Where the events that a filter meets are counted by it, if time is not divided.
+    pub(super) fn source(self, statement: &mut Statement, filter: &Filter) -> Source {
+        if self.is_kept() {
+            Source::of(statement, filter, None)
+        } else {
+            Source::rows()
+        }
+    }
+
+    /// The column of the sketches of its values, if such are kept.
+    pub(super) const fn sketched(self) -> Option<&'static str> {
+        match self.0 {
+            Field::User => Some("users"),
+            Field::Ip => Some("addresses"),
+            _ => None,
+        }
     }
 
     /// Its values in `event e`, as texts.

@@ -6,6 +6,7 @@ use shared::clock::UtcMicros;
 use super::Count;
 use super::dimension::Dimension;
 use super::question::{Question, limit};
+use crate::rollup::Source;
 use crate::search::{Dialect, Field, Filter, InvalidParameter, Parameters, Period, Statement};
 
 const FIELDS_MAX: usize = 8;
@@ -14,6 +15,9 @@ const VALUES_MAX: u16 = 50;
 
 /// Values that are looked through for such as begin with what is typed.
 const SIFTED_MAX: i64 = 1_000;
+
+/// Events that are looked at for values of which no counts are kept.
+const LOOKED_AT_MAX: i64 = 10_000;
 
 /// What is typed is completed from the events of the last week, unless a period is given.
 const LOOK_BACK: std::time::Duration = std::time::Duration::from_hours(7 * 24);
@@ -72,8 +76,9 @@ impl Question for Facets {
             .zip(&self.fields)
             .map(|(index, field): (i32, _)| {
                 let value = field.sql(dialect);
+                let Source { from, events, .. } = field.source(&mut statement, &self.filter);
                 format!(
-                    "SELECT * FROM (SELECT {index} AS field, {value} AS value, COUNT(*) AS events FROM event e \
+                    "SELECT * FROM (SELECT {index} AS field, {value} AS value, {events} AS events FROM {from} \
                     WHERE {condition} AND {value} IS NOT NULL GROUP BY 2 ORDER BY 3 DESC, 2 LIMIT {limit}) AS part_{index}",
                     limit = self.values,
                 )
@@ -134,7 +139,7 @@ pub struct Completion {
     /// What a field says; absent of values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub means: Option<&'static str>,
-    /// How many events have the value; absent of fields.
+    /// How many events have the value, of those that were looked at; absent of fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<i64>,
 }
@@ -168,13 +173,20 @@ impl Question for Completions {
     fn statement(&self, dialect: Dialect) -> Statement {
         let mut statement = Statement::new("SELECT '', 0 FROM event e WHERE 1 = 0", dialect);
         if let Some(field) = self.field {
-            let condition = statement.filter(&self.filter);
             let value = field.sql(dialect);
+            let Source { from, events, .. } = field.source(&mut statement, &self.filter);
+            let condition = statement.filter(&self.filter);
+            let met = format!("{condition} AND {value} IS NOT NULL");
             // Values that only show their beginning when they are read are sifted afterwards.
-            statement.sql = format!(
-                "SELECT {value}, COUNT(*) FROM event e WHERE {condition} AND {value} IS NOT NULL \
-                GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {SIFTED_MAX}"
-            );
+            let sifted = format!("GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {SIFTED_MAX}");
+            statement.sql = if field.is_kept() {
+                format!("SELECT {value}, {events} FROM {from} WHERE {met} {sifted}")
+            } else {
+                // Who types waits for no count of all.
+                format!(
+                    "SELECT value, COUNT(*) FROM (SELECT {value} AS value FROM {from} WHERE {met} LIMIT {LOOKED_AT_MAX}) AS looked_at {sifted}"
+                )
+            };
         }
         statement
     }

@@ -44,7 +44,8 @@ impl Question for Heatmap {
 
     fn statement(&self, dialect: Dialect) -> Statement {
         let mut statement = Statement::new("", dialect);
-        let Source { from, events } = Source::of(&mut statement, &self.filter, Some((-self.offset, HOUR)));
+        let Source { from, events, .. } =
+            Source::of(&mut statement, &self.filter, Some((-self.offset, HOUR)));
         let condition = statement.filter(&self.filter);
         statement.sql = format!(
             "SELECT ((e.time + ({offset})) / {HOUR}) % {hours}, {events} FROM {from} WHERE {condition} GROUP BY 1",

@@ -1,6 +1,7 @@
 //! Counting the log: `GET /v1/stats/…`.
 
 mod dimension;
+mod distinct;
 mod facets;
 mod handler;
 mod heatmap;
@@ -16,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::AppState;
+pub use distinct::Distinct;
 pub use facets::{Completions, Facets};
 pub use heatmap::Heatmap;
 pub use percentiles::Percentiles;
@@ -24,7 +26,7 @@ pub use question::Question;
 pub use ratio::Ratio;
 pub use series::Series;
 pub use summary::{Count, Summary};
-pub use top::{Distinct, New, Top};
+pub use top::{New, Top};
 
 /// The routes of this capability.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {

@@ -4,7 +4,8 @@ use serde::Serialize;
 use shared::clock::UtcMicros;
 
 use super::question::{Buckets, Question};
-use crate::search::{Dialect, Filter, InvalidParameter, Parameters, Statement};
+use crate::rollup::Source;
+use crate::search::{Dialect, Filter, InvalidParameter, Parameters, Period, Statement};
 
 /// The share of the events that meet `filter` that also meets `of`, in each stretch of a period.
 #[derive(Clone, Debug)]
@@ -73,12 +74,19 @@ impl Question for Ratio {
 
     fn statement(&self, dialect: Dialect) -> Statement {
         let mut statement = Statement::new("", dialect);
+        // A kept count is of all of its minute or hour, whatever the second filter says of times.
+        let source = if self.of.is_kept() && self.of.period() == Period::default() {
+            Source::of(&mut statement, &self.filter, Some(self.buckets.division()))
+        } else {
+            Source::rows()
+        };
         let of = statement.filter(&self.of);
         let condition = statement.filter(&self.filter);
         let bucket = self.buckets.sql();
+        let Source { from, one, .. } = source;
         statement.sql = format!(
-            "SELECT {bucket}, COUNT(*), CAST(SUM(CASE WHEN {of} THEN 1 ELSE 0 END) AS BIGINT) \
-            FROM event e WHERE {condition} GROUP BY 1"
+            "SELECT {bucket}, CAST(SUM({one}) AS BIGINT), CAST(SUM(CASE WHEN {of} THEN {one} ELSE 0 END) AS BIGINT) \
+            FROM {from} WHERE {condition} GROUP BY 1"
         );
         statement
     }

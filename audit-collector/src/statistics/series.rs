@@ -81,7 +81,7 @@ impl Question for Series {
         } else {
             Source::rows()
         };
-        let Source { from, events } = source;
+        let Source { from, events, .. } = source;
         let condition = statement.filter(&self.filter);
         let bucket = self.buckets.sql();
         statement.sql = match self.by {

@@ -1,4 +1,4 @@
-//! Which values are frequent, how many there are, and which are new. Pure.
+//! Which values are frequent, and which are new. Pure.
 
 use serde::Serialize;
 use shared::clock::UtcMicros;
@@ -52,12 +52,7 @@ impl Question for Top {
 
     fn statement(&self, dialect: Dialect) -> Statement {
         let mut statement = Statement::new("", dialect);
-        let source = if self.by.is_kept() {
-            Source::of(&mut statement, &self.filter, None)
-        } else {
-            Source::rows()
-        };
-        let Source { from, events } = source;
+        let Source { from, events, .. } = self.by.source(&mut statement, &self.filter);
         let condition = statement.filter(&self.filter);
         statement.sql = format!(
             "WITH counted AS (SELECT {value} AS value, {events} AS events FROM {from} WHERE {condition} GROUP BY 1) \
@@ -91,57 +86,6 @@ impl Question for Top {
     }
 
     fn events(answer: &TopAnswer) -> i64 {
-        answer.events
-    }
-}
-
-/// How many values of a field there are: `GET /v1/stats/distinct`.
-#[derive(Clone, Debug)]
-pub struct Distinct {
-    filter: Filter,
-    by: Dimension,
-}
-
-/// The answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct DistinctAnswer {
-    /// The field.
-    pub by: &'static str,
-    /// All events.
-    pub events: i64,
-    /// How many values they have.
-    pub distinct: i64,
-}
-
-impl Question for Distinct {
-    type Row = (i64, i64);
-    type Answer = DistinctAnswer;
-
-    fn read(mut parameters: Parameters, now: UtcMicros) -> Result<Self, InvalidParameter> {
-        Ok(Self {
-            by: Dimension::required(&mut parameters, "by")?,
-            filter: parameters.filter(now)?,
-        })
-    }
-
-    fn statement(&self, dialect: Dialect) -> Statement {
-        let mut statement = Statement::new("", dialect);
-        let condition = statement.filter(&self.filter);
-        let value = self.by.sql(dialect);
-        statement.sql = format!("SELECT COUNT(*), COUNT(DISTINCT {value}) FROM event e WHERE {condition}");
-        statement
-    }
-
-    fn answer(&self, rows: Vec<Self::Row>) -> DistinctAnswer {
-        let (events, distinct) = rows.first().copied().unwrap_or_default();
-        DistinctAnswer {
-            by: self.by.name(),
-            events,
-            distinct,
-        }
-    }
-
-    fn events(answer: &DistinctAnswer) -> i64 {
         answer.events
     }
 }

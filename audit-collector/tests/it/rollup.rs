@@ -1,13 +1,13 @@
 //! Counts that are kept say what the rows say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use audit_collector::enrichment::Locality;
 use audit_collector::event_log::{Arrival, EventLog};
 use audit_collector::rollup::catch_up;
 use audit_collector::search::{Filter, Parameters};
 use audit_collector::sequencing;
-use audit_collector::statistics::{Question as _, Series, Top};
+use audit_collector::statistics::{Distinct, Percentiles, Question, Series, Top};
 use shared::clock::UtcMicros;
 use shared::event::{Event, Outcome};
 use shared::runtime::shutdown::CancellationToken;
@@ -19,6 +19,8 @@ use crate::harness::eventually;
 on_both_databases!(
     kept_counts_are_those_of_the_rows_whatever_comes_late_or_twice,
     a_text_that_no_index_takes_does_not_stop_the_counts,
+    sketches_say_what_the_rows_say_within_their_error,
+    what_was_counted_before_there_were_sketches_is_read_once_more_for_them,
 );
 
 /// Events over five hours, in an order that has nothing to do with their times.
@@ -36,11 +38,13 @@ fn events() -> Vec<Arrival> {
         .collect()
 }
 
-async fn ordered(log: &EventLog, size: u64) {
+/// Puts everything in order that is stored.
+async fn ordered(database: &TestDatabase, log: &EventLog) {
     let stop = CancellationToken::new();
     let leading = tokio::spawn(sequencing::run(log.clone(), stop.clone()));
     eventually("the log is in order", || async {
-        (log.size().await.unwrap() == size).then_some(())
+        let unordered = "SELECT COUNT(*) FROM batch WHERE first_position IS NULL";
+        (database.number(unordered).await == 0).then_some(())
     })
     .await;
     stop.cancel();
@@ -81,16 +85,16 @@ async fn kept_counts_are_those_of_the_rows_whatever_comes_late_or_twice(database
         log.append(batch, &[], NOW).await.unwrap();
         batches += 1;
         if batches == 4 {
-            ordered(&log, 200).await;
+            ordered(database, &log).await;
             catch_up(&log).await.unwrap();
         }
     }
-    ordered(&log, 450).await;
+    ordered(database, &log).await;
     catch_up(&log).await.unwrap();
     catch_up(&log).await.unwrap();
     // In order but not counted yet, and not even in order.
     log.append(&newest[..100], &[], NOW).await.unwrap();
-    ordered(&log, 550).await;
+    ordered(database, &log).await;
     log.append(&newest[100..], &[], NOW).await.unwrap();
     assert_eq!(database.number("SELECT position FROM rollup_state").await, 450);
 
@@ -154,9 +158,146 @@ async fn a_text_that_no_index_takes_does_not_stop_the_counts(database: &TestData
     facts.policy.as_mut().unwrap().route = Some(long.clone());
     facts.http.as_mut().unwrap().route = Some(long);
     log.append(&[arrival(event(NOW, facts))], &[], NOW).await.unwrap();
-    ordered(&log, 1).await;
+    ordered(database, &log).await;
 
     catch_up(&log).await.unwrap();
 
     assert_eq!(database.number("SELECT position FROM rollup_state").await, 1);
+}
+
+/// Requests over thirty hours of 1,500 users at 300 addresses, in an order that has nothing to do with their times.
+fn crowd() -> Vec<Arrival> {
+    (0..3_000_i64)
+        .map(|number| {
+            let mut facts = request_facts();
+            facts.actor.username = Some(format!("user{}", number * 7 % 1_500));
+            facts.client.as_mut().unwrap().ip = Some(format!("10.0.{}.{}", number % 3, number % 100));
+            facts.http.as_mut().unwrap().duration_us = Some((number * 7_919 % 100_000).cast_unsigned());
+            if number % 2 == 0 {
+                facts.outcome = Outcome::Denied;
+            }
+            arrival(event(at(number * 53 % (30 * 3_600)), facts))
+        })
+        .collect()
+}
+
+async fn asked<Q: Question>(log: &EventLog, query: &str) -> Q::Answer {
+    let question = Q::read(Parameters::parse(query).unwrap(), NOW).unwrap();
+    log.ask(&question).await.unwrap()
+}
+
+/// What there is in a part of the crowd: how many users and addresses, and all durations in order.
+fn truth(arrivals: &[Arrival], is_in: impl Fn(&Event) -> bool) -> (usize, usize, Vec<i64>) {
+    let events: Vec<_> = arrivals
+        .iter()
+        .map(|one| &*one.event)
+        .filter(|event| is_in(event))
+        .collect();
+    let users: BTreeSet<_> = events.iter().map(|event| &event.facts.actor.username).collect();
+    let addresses: BTreeSet<_> = events
+        .iter()
+        .map(|event| &event.facts.client.as_ref().unwrap().ip)
+        .collect();
+    let durations = events
+        .iter()
+        .filter_map(|event| event.facts.http.as_ref()?.duration_us);
+    let mut durations: Vec<_> = durations.map(u64::cast_signed).collect();
+    durations.sort_unstable();
+    (users.len(), addresses.len(), durations)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
+fn assert_near(found: i64, expected: i64, error: f64, what: &str) {
+    let off = (found as f64 / expected as f64 - 1.0).abs();
+    assert!(off <= error, "{what}: {found}, not {expected}");
+}
+
+async fn sketches_say_what_the_rows_say_within_their_error(database: &TestDatabase) {
+    let log = database.log().await;
+    let arrivals = crowd();
+    let (kept, newest) = arrivals.split_at(2_400);
+    for batch in kept.chunks(400) {
+        log.append(batch, &[], NOW).await.unwrap();
+        log.append(batch, &[], NOW).await.unwrap();
+        ordered(database, &log).await;
+        catch_up(&log).await.unwrap();
+    }
+    log.append(newest, &[], NOW).await.unwrap();
+
+    // All of it; and what begins and ends within an hour.
+    for (period, first, end) in [
+        ("", 0, 30 * 3_600),
+        ("from=2026-01-15T00:10:30Z&to=2026-01-16T02:20:10Z&", 630, 94_810),
+    ] {
+        let (users, addresses, durations) =
+            truth(&arrivals, |event| (at(first)..at(end)).contains(&event.time));
+        let by_user = asked::<Distinct>(&log, &format!("{period}by=user")).await;
+        let by_address = asked::<Distinct>(&log, &format!("{period}by=ip")).await;
+        let spread = asked::<Percentiles>(&log, &format!("{period}q=class:access")).await;
+
+        assert_eq!(by_user.events, i64::try_from(durations.len()).unwrap());
+        assert!(!by_user.exact && by_user.error.is_some());
+        assert_near(
+            by_user.distinct,
+            i64::try_from(users).unwrap(),
+            4.0 * 0.016,
+            "users",
+        );
+        // Few are counted exactly, however long the period.
+        assert!(by_address.exact && by_address.error.is_none());
+        assert_eq!(by_address.distinct, i64::try_from(addresses).unwrap());
+        let group = &spread.groups[0];
+        assert!(!spread.exact);
+        assert_eq!((group.min, group.max), (durations[0], *durations.last().unwrap()));
+        for (rank, found) in [(500, group.p50), (950, group.p95), (999, group.p999)] {
+            let place = (durations.len() * rank).div_ceil(1_000) - 1;
+            assert_near(found, durations[place], spread.error.unwrap(), "a percentile");
+        }
+    }
+    let denied = asked::<Percentiles>(&log, "by=outcome&limit=1&q=-outcome:granted").await;
+    assert_eq!(
+        (denied.groups[0].value.as_deref(), denied.groups[0].events),
+        (Some("denied"), 1_500)
+    );
+    // Other filters are answered from rows, exactly.
+    let of_one = asked::<Percentiles>(&log, "q=user:user7").await;
+    assert_eq!((of_one.groups[0].events, of_one.exact), (2, true));
+    // A number that somebody changed shows where the answer comes from.
+    database
+        .change("UPDATE rollup_sketch SET events = events + 100000")
+        .await;
+    assert!(asked::<Distinct>(&log, "by=user").await.events > 100_000);
+}
+
+async fn what_was_counted_before_there_were_sketches_is_read_once_more_for_them(database: &TestDatabase) {
+    let log = database.log().await;
+    let arrivals = crowd();
+    for batch in arrivals[..2_000].chunks(400) {
+        log.append(batch, &[], NOW).await.unwrap();
+    }
+    ordered(database, &log).await;
+    catch_up(&log).await.unwrap();
+    database.change("DELETE FROM rollup_sketch").await;
+    database.change("UPDATE rollup_state SET sketched = 0").await;
+    // Before they are made anew, rows are read.
+    assert_eq!(asked::<Distinct>(&log, "by=user").await.events, 2_000);
+    log.append(&arrivals[2_000..], &[], NOW).await.unwrap();
+    ordered(database, &log).await;
+
+    catch_up(&log).await.unwrap();
+
+    assert_eq!(asked::<Top>(&log, "by=outcome").await.events, 3_000);
+    assert_eq!(asked::<Distinct>(&log, "by=user").await.events, 3_000);
+    assert_eq!(
+        database
+            .number("SELECT position - sketched FROM rollup_state")
+            .await,
+        0
+    );
+    assert_eq!(
+        database
+            .number("SELECT CAST(SUM(events) AS BIGINT) FROM rollup_sketch WHERE width = 86400")
+            .await,
+        3_000
+    );
 }

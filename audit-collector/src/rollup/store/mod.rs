@@ -1,41 +1,56 @@
-//! Adds to the counts.
+//! Adds to the counts and the sketches.
+
+mod sketch;
 
 use std::collections::BTreeMap;
 
 use shared::database::{DatabaseError, Hold, Tx, execute, fetch};
 
-use super::count::Key;
+use super::count::{Key, Sketch};
 
 const ADD: &str = "ON CONFLICT (width, start, class, action, outcome, reason, service, route, template, status) \
     DO UPDATE SET events = rollup.events + excluded.events";
 
-/// The position of the next event to be counted.
-pub(super) async fn position(hold: &mut Hold) -> Result<u64, DatabaseError> {
-    let mut tx = hold.begin().await?;
-    let select = "SELECT position FROM rollup_state WHERE id = 1";
-    let (position,): (i64,) = fetch!(fetch_one, &mut tx, sqlx::query_as(select))?;
-    tx.commit().await?;
-    Ok(position.cast_unsigned())
+/// How far the log has been taken in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// The position of the next event to be counted.
+    pub(super) counted: u64,
+    /// The same for sketches, which is not behind it.
+    pub(super) sketched: u64,
 }
 
-/// Adds what is counted from one position on and moves to the next, unless another leader has come further.
+pub(super) async fn progress(hold: &mut Hold) -> Result<Progress, DatabaseError> {
+    let mut tx = hold.begin().await?;
+    let select = "SELECT position, sketched FROM rollup_state WHERE id = 1";
+    let (counted, sketched): (i64, i64) = fetch!(fetch_one, &mut tx, sqlx::query_as(select))?;
+    tx.commit().await?;
+    Ok(Progress {
+        counted: counted.cast_unsigned(),
+        sketched: sketched.cast_unsigned(),
+    })
+}
+
+/// Adds what is counted and sketched from one place on and moves to the next, unless another leader has come further.
 pub(super) async fn add(
     hold: &mut Hold,
-    counts: &BTreeMap<Key<'_>, i64>,
-    (from, next): (u64, u64),
+    (counts, sketches): (&BTreeMap<Key<'_>, i64>, &BTreeMap<Key<'_>, Sketch>),
+    (before, after): (Progress, Progress),
 ) -> Result<(), DatabaseError> {
     let mut tx = hold.begin().await?;
-    let advance = "UPDATE rollup_state SET position = $1 WHERE id = 1 AND position = $2";
+    let advance = "UPDATE rollup_state SET position = $1, sketched = $2 WHERE id = 1 AND sketched = $3";
     let moved = execute!(
         &mut tx,
         sqlx::query(advance)
-            .bind(next.cast_signed())
-            .bind(from.cast_signed())
+            .bind(after.counted.cast_signed())
+            .bind(after.sketched.cast_signed())
+            .bind(before.sketched.cast_signed())
     )?;
     if moved == 0 {
         return Err(DatabaseError::Raced);
     }
     insert(&mut tx, counts).await?;
+    sketch::add(&mut tx, sketches).await?;
     tx.commit().await
 }
 
