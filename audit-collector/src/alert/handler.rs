@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use shared::http::problem::Problem;
 use url::form_urlencoded;
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, Order};
 use super::lifecycle::{self, AlertCase};
 use super::store::{self, AlertSearch, Assigned};
 use super::{AlertBody, AlertPage};
@@ -22,7 +22,7 @@ use crate::search::InvalidParameter;
 const LIMIT_MAX: u16 = 500;
 const LIMIT: u16 = 50;
 
-/// Alerts, the last raised first.
+/// Alerts, the last raised or the most severe first.
 ///
 /// Those of rules that are only tried, suppressed ones and withdrawn ones are given with `all=true`.
 #[utoipa::path(
@@ -37,6 +37,7 @@ const LIMIT: u16 = 50;
         ("severity" = Option<String>, Query, description = "`info`, `low`, `medium`, `high` or `critical`"),
         ("assignee" = Option<String>, Query, description = "A name, or empty for those that nobody looks after"),
         ("all" = Option<bool>, Query, description = "Also of rules that are only tried, suppressed and withdrawn ones"),
+        ("order" = Option<String>, Query, description = "`time`, the last raised first, or `severity`, the most severe first and among equals the last raised"),
         ("limit" = Option<u16>, Query, description = "Alerts of a page at most"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
@@ -55,7 +56,10 @@ pub(super) async fn list_alerts(
         let has_more = alerts.len() > usize::from(search.limit);
         alerts.truncate(usize::from(search.limit));
         let rows = i64::try_from(alerts.len()).unwrap_or(i64::MAX);
-        let last = alerts.last().filter(|_| has_more).and_then(cursor_of);
+        let last = alerts
+            .last()
+            .filter(|_| has_more)
+            .and_then(|last| cursor_of(last, search.order));
         let next_cursor = last.map(Cursor::seal);
         Ok((AlertPage { alerts, next_cursor }, rows))
     };
@@ -126,8 +130,12 @@ pub(super) async fn answer(app: &AppState, auditor: &Auditor, alert: AlertBody) 
     Ok(([(ETAG, tag)], Json(case)).into_response())
 }
 
-fn cursor_of(alert: &AlertBody) -> Option<Cursor> {
+fn cursor_of(alert: &AlertBody, order: Order) -> Option<Cursor> {
     Some(Cursor {
+        rank: match order {
+            Order::Time => None,
+            Order::Severity => Some(store::rank(&alert.severity)),
+        },
         raised_at: alert.raised_at,
         fingerprint: Fingerprint::parse(&alert.fingerprint)?,
     })
@@ -138,6 +146,7 @@ fn parse(query: &str) -> Result<AlertSearch, InvalidParameter> {
         limit: LIMIT,
         ..AlertSearch::default()
     };
+    let mut cursor = None;
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let wrong = |problem: &str| InvalidParameter::new(&name, problem);
         let one_of = |words: &[&str]| {
@@ -152,17 +161,25 @@ fn parse(query: &str) -> Result<AlertSearch, InvalidParameter> {
             "severity" => search.severity = Some(one_of(&["info", "low", "medium", "high", "critical"])?),
             "assignee" if value.is_empty() => search.assignee = Some(Assigned::Nobody),
             "assignee" => search.assignee = Some(Assigned::To(value.into_owned())),
+            "order" => {
+                search.order = match &*one_of(&["time", "severity"])? {
+                    "severity" => Order::Severity,
+                    _ => Order::Time,
+                }
+            }
             "all" => search.all = one_of(&["true", "false"])? == "true",
             "limit" => {
                 let limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
                 search.limit = limit.ok_or_else(|| wrong(&format!("from 1 to {LIMIT_MAX}")))?;
             }
-            "cursor" => {
-                let cursor = Cursor::open(&value).ok_or_else(|| wrong("the cursor is damaged"))?;
-                search.after = Some((cursor.raised_at.as_micros(), cursor.fingerprint.0));
-            }
+            "cursor" => cursor = Some(value.into_owned()),
             _ => return Err(wrong("there is no such parameter")),
         }
+    }
+    if let Some(text) = cursor {
+        let problem = "the cursor is damaged or belongs to another order";
+        let opened = Cursor::open(&text, search.order);
+        search.after = Some(opened.ok_or_else(|| InvalidParameter::new("cursor", problem))?);
     }
     Ok(search)
 }

@@ -4,6 +4,7 @@ use shared::clock::UtcMicros;
 use shared::database::{Database, DatabaseError, Tx, execute, fetch, read};
 use sqlx::FromRow;
 
+use super::cursor::{Cursor, Order};
 use super::{AlertBody, AlertStatus, Verdict};
 use crate::detection::Telling;
 use crate::detection::engine::{Finding, Fingerprint, Told};
@@ -222,26 +223,46 @@ pub(super) struct AlertSearch {
     pub(super) assignee: Option<Assigned>,
     /// Whether those of shadow rules, suppressed and withdrawn ones are given too.
     pub(super) all: bool,
-    pub(super) after: Option<(i64, [u8; 16])>,
+    pub(super) order: Order,
+    pub(super) after: Option<Cursor>,
     pub(super) limit: u16,
+}
+
+/// The place of a severity among the others. There is an index by this very expression.
+const RANK: &str = "CASE severity WHEN 'critical' THEN 4 WHEN 'high' THEN 3 WHEN 'medium' THEN 2 WHEN 'low' THEN 1 ELSE 0 END";
+
+/// The same of a word.
+pub(super) fn rank(severity: &str) -> u8 {
+    match severity {
+        "critical" => 4,
+        "high" => 3,
+        "medium" => 2,
+        "low" => 1,
+        _ => 0,
+    }
 }
 
 /// One alert more than `limit`, which tells whether there are more.
 pub(super) async fn find(database: &Database, search: &AlertSearch) -> Result<Vec<AlertBody>, DatabaseError> {
+    // A number alone would be the number of a column.
+    let rank = match search.order {
+        Order::Time => "(0 + 0)",
+        Order::Severity => RANK,
+    };
     let select = format!(
         "SELECT {COLUMNS} FROM alert \
          WHERE ($1 IS NULL OR rule_id = $1) AND ($2 IS NULL OR status = $2) AND ($3 IS NULL OR severity = $3) \
          AND ($4 OR (NOT shadow AND suppressed IS NULL AND withdrawn_at IS NULL)) \
-         AND (raised_at < $5 OR (raised_at = $5 AND fingerprint < $6)) \
+         AND ({rank}, raised_at, fingerprint) < ($10, $5, $6) \
          AND ($8 IS NULL OR assignee = $8) AND (NOT $9 OR assignee IS NULL) \
-         ORDER BY raised_at DESC, fingerprint DESC LIMIT $7"
+         ORDER BY {rank} DESC, raised_at DESC, fingerprint DESC LIMIT $7"
     );
     let (is_nobodys, assignee) = match &search.assignee {
         None => (false, None),
         Some(Assigned::Nobody) => (true, None),
         Some(Assigned::To(name)) => (false, Some(name.clone())),
     };
-    let (raised_at, fingerprint) = search.after.unwrap_or((i64::MAX, [255; 16]));
+    let after = search.after.unwrap_or(Cursor::BEFORE_ALL);
     let rows: Vec<AlertRow> = read!(
         fetch_all,
         database,
@@ -250,11 +271,12 @@ pub(super) async fn find(database: &Database, search: &AlertSearch) -> Result<Ve
             .bind(search.status.clone())
             .bind(search.severity.clone())
             .bind(search.all)
-            .bind(raised_at)
-            .bind(fingerprint.to_vec())
+            .bind(after.raised_at.as_micros())
+            .bind(after.fingerprint.0.to_vec())
             .bind(i64::from(search.limit) + 1)
             .bind(assignee.clone())
             .bind(is_nobodys)
+            .bind(i32::from(after.rank.unwrap_or(0)))
     )?;
     Ok(rows.into_iter().map(AlertBody::from).collect())
 }

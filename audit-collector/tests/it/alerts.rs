@@ -18,6 +18,7 @@ on_both_databases!(
     a_closed_alert_that_grows_keeps_its_verdict,
     notes_are_added_with_author_and_time,
     alerts_are_found_by_who_looks_after_them,
+    the_queue_begins_with_the_most_severe_page_by_page,
 );
 
 const RESPOND: &str = "audit:respond";
@@ -277,5 +278,43 @@ async fn alerts_are_found_by_who_looks_after_them(database: &TestDatabase) {
             .collect();
         assert_eq!(found, users, "{query}");
     }
+    collector.stop().await;
+}
+
+async fn the_queue_begins_with_the_most_severe_page_by_page(database: &TestDatabase) {
+    let users = ["alice", "bob", "carol", "dave", "erin"];
+    let (collector, api, paths) = with_alerts(database, &users).await;
+    let severities = ["low", "critical", "info", "high", "critical"];
+    for ((path, severity), second) in paths.iter().zip(severities).zip(0..) {
+        let raised = at(second).as_micros();
+        let fingerprint = path.rsplit_once('/').unwrap().1;
+        let is_it = if database.is_server() {
+            format!("encode(fingerprint, 'hex') = '{fingerprint}'")
+        } else {
+            format!("lower(hex(fingerprint)) = '{fingerprint}'")
+        };
+        let update = format!("UPDATE alert SET severity = '{severity}', raised_at = {raised} WHERE {is_it}");
+        database.change(&update).await;
+    }
+
+    let mut found = Vec::new();
+    let mut query = "order=severity&limit=2&rule=brute-force-account".to_owned();
+    let mut cursor = String::new();
+    for _ in 0..users.len() {
+        let page = api.get(&format!("/v1/alerts?{query}{cursor}")).await.body;
+        for alert in page["alerts"].as_array().unwrap() {
+            found.push(alert["group"]["actor.username"].as_str().unwrap().to_owned());
+        }
+        let Some(next) = page["next_cursor"].as_str() else {
+            break;
+        };
+        cursor = format!("&cursor={next}");
+    }
+
+    // Both critical ones, the last raised first; then down to what is only good to know.
+    assert_eq!(found, ["erin", "bob", "dave", "alice", "carol"]);
+    query = "order=time&rule=brute-force-account".to_owned();
+    let other = api.get(&format!("/v1/alerts?{query}{cursor}")).await;
+    assert_eq!(refusal(&other).0, 400, "{}", other.body);
     collector.stop().await;
 }
