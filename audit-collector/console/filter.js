@@ -30,11 +30,8 @@ export const FIELDS = {
   id: null,
 };
 
-// What this console itself asks, and the beats of services: most of the events while somebody looks.
-export const QUIET = '-(client:gatelog-console method:GET) -action:heartbeat';
-
-// The same for figures: what the collector answers from counts that it keeps, however many events there are (docs/search.md). What
-// was granted at Gatelog's own end points is left out, whoever asked.
+// What is left out of views unless it is asked for: beats of services, reads of the log, and what was granted at Gatelog's own end points, most of
+// which this console has asked. The collector counts the rest from what it keeps, however many events there are (docs/search.md).
 export const COUNTED = '-(route:/v1/* outcome:granted) -action:(heartbeat sensitive_read)';
 
 // A value as it stands in a filter. One that is not plain is quoted, so that nothing in it is special.
@@ -51,8 +48,31 @@ export const condition = (field, value) => `${field}:${quoted(value)}`;
 export function sent(typed, isQuiet) {
   const text = typed.trim();
   if (!isQuiet) return { q: text, shift: typed.indexOf(text) };
-  if (!text) return { q: QUIET, shift: 0 };
-  return { q: `(${text}) ${QUIET}`, shift: typed.indexOf(text) - 1 };
+  if (!text) return { q: COUNTED, shift: 0 };
+  return { q: `(${text}) ${COUNTED}`, shift: typed.indexOf(text) - 1 };
+}
+
+const HOUR = 3_600_000;
+const WEEK = 168 * HOUR;
+// Hours that a filter has room for.
+const HOURS_MAX = 26;
+
+// The filter for one hour of one weekday (0 is Monday) in a period, by a clock that is so many minutes ahead of UTC; null if the period has no
+// beginning, or too many weeks.
+export function hourOfWeek({ from, to }, weekday, hour, offset, now = Date.now()) {
+  if (!from) return null;
+  // 5 January 1970 was a Monday.
+  const monday = 4 * 24 * HOUR - offset * 60_000;
+  const [first, end] = [Date.parse(from), to ? Date.parse(to) : now];
+  const inWeek = (weekday * 24 + hour) * HOUR;
+  const hours = [];
+  let start = monday + Math.floor((first - monday) / WEEK) * WEEK + inWeek;
+  if (start + HOUR <= first) start += WEEK;
+  for (; start < end; start += WEEK) hours.push(start);
+  if (hours.length === 0 || hours.length > HOURS_MAX) return null;
+  const written = (time) => new Date(time).toISOString().replace('.000Z', 'Z');
+  const within = hours.map((time) => `time:${written(time)}..${written(time + HOUR - 1000).replace('Z', '.999999Z')}`);
+  return within.length === 1 ? within[0] : `(${within.join(' OR ')})`;
 }
 
 // The same filter with a period that counts from whenever it is asked.

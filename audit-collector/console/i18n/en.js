@@ -113,7 +113,7 @@ export default {
   'events.placeholder': 'user:alice outcome:denied path:/orders/*',
   'events.clear': 'Clear the filter',
   'events.columns': 'Columns',
-  'events.quiet': 'Hide heartbeats and what this console reads',
+  'events.quiet': 'Hide heartbeats, reads of the log, and what was granted at Gatelog itself',
   'events.newer': 'Newer',
   'events.older': 'Older',
   'events.refresh': 'Refresh',

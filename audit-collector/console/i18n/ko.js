@@ -113,7 +113,7 @@ export default {
   'events.placeholder': 'user:alice outcome:denied path:/orders/*',
   'events.clear': '필터 지우기',
   'events.columns': '열',
-  'events.quiet': '하트비트와 이 콘솔이 읽은 것 숨기기',
+  'events.quiet': '하트비트, 로그 열람, Gatelog 자체에서 허용된 요청 숨기기',
   'events.newer': '더 최근',
   'events.older': '더 이전',
   'events.refresh': '새로 고침',

@@ -8,7 +8,7 @@ import { change, link } from '../url.js';
 import { About, AlertTable, Severity, Untold } from '../components/alerts.js';
 import { Acts, Notes } from '../components/case.js';
 import { EventTable } from '../components/event_table.js';
-import { BY_TIME, Pager, usePages } from '../components/pager.js';
+import { Pager, usePages } from '../components/pager.js';
 import { Answer, Empty, Heading, Panel } from '../components/parts.js';
 import { Responses } from '../components/responses.js';
 import { Drawer } from './event_drawer.js';
@@ -37,7 +37,7 @@ function Queue({ params }) {
   const pages = usePages(question);
   const { cursor } = pages;
   const answer = useAnswer(`${question} ${cursor}`, (signal) =>
-    get('/v1/alerts', { severity, status, rule, all: all || undefined, cursor, limit: PAGE }, signal),
+    get('/v1/alerts', { order: 'severity', severity, status, rule, all: all || undefined, cursor, limit: PAGE }, signal),
   );
   return html`<div class="view">
     <div class="bar">
@@ -52,7 +52,7 @@ function Queue({ params }) {
       alerts.length === 0 && pages.index === 0
         ? html`<${Empty}>${t('alerts.none')}<//>`
         : html`<${AlertTable} alerts=${alerts} />
-          <${Pager} pages=${pages} next=${next} names=${BY_TIME} />`}
+          <${Pager} pages=${pages} next=${next} />`}
     <//>
   </div>`;
 }

@@ -2,7 +2,7 @@
 
 import { html, useMemo } from '../html.js';
 import { get, useAnswer } from '../api.js';
-import { COUNTED, condition } from '../filter.js';
+import { COUNTED, condition, hourOfWeek } from '../filter.js';
 import { number, zoneName, zoneOffset } from '../format.js';
 import { language, t } from '../i18n.js';
 import { useObservable } from '../observable.js';
@@ -18,7 +18,7 @@ import { PeriodChoice } from '../components/period.js';
 const REQUESTS = `class:access action:api_request ${COUNTED}`;
 // Users that a token or a password proved.
 const PROVED = 'identity:verified';
-// Open alerts that are shown, the last raised.
+// Open alerts that are shown, the most severe.
 const ALERTS = 5;
 const SIGN_INS = 'action:(authn_login_success authn_login_fail)';
 
@@ -36,11 +36,15 @@ export default function Overview({ params }) {
   const isDue = Boolean(requests.data && actions.data && heat.data);
   const users = top('user', `${PROVED} ${COUNTED}`, isDue);
   const addresses = top('ip', COUNTED, isDue);
-  const alerts = useAnswer('alerts', (signal) => get('/v1/alerts', { status: 'open', limit: ALERTS }, signal));
+  const alerts = useAnswer('alerts', (signal) => get('/v1/alerts', { status: 'open', order: 'severity', limit: ALERTS }, signal));
   const whole = useAnswer(key, (signal) => get('/v1/completeness', period, signal));
   const letters = useAnswer('letters', (signal) => get('/v1/dead-letters', { limit: 1 }, signal));
   // The events of a number are found by the filter that counted them.
   const to = (q) => link('events', { ...periodParams(params), q: `${q} ${COUNTED}`.trim(), all: '1' });
+  const cell = (weekday, hour) => {
+    const within = hourOfWeek(period, weekday, hour, zoneOffset());
+    return within && to(`${within} class:access action:api_request`);
+  };
   return html`<div class="view">
     <div class="bar"><${Heading}>${t('view.overview')}<//><${PeriodChoice} params=${params} /></div>
     <${Tiles} requests=${requests.data} signIns=${signIns.data} events=${actions.data?.events} to=${to} />
@@ -71,8 +75,8 @@ export default function Overview({ params }) {
       <${Panel} title=${t('overview.actions')}>
         <${Ranks} answer=${actions} field="action" to=${to} />
       <//>
-      <${Panel} title=${t('overview.heat', { zone: zoneName() })}>
-        <${Answer} answer=${heat}>${(map) => html`<${Heat} map=${map} />`}<//>
+      <${Panel} wide title=${t('overview.heat', { zone: zoneName() })}>
+        <${Answer} answer=${heat}>${(map) => html`<${Heat} map=${map} cell=${cell} />`}<//>
       <//>
     </div>
   </div>`;
@@ -145,14 +149,14 @@ function Ranks({ answer, field, to }) {
   }}<//>`;
 }
 
-// Darker is more; the numbers themselves are said to whoever hears the page.
-function Heat({ map }) {
+// Darker is more; the numbers themselves are said to whoever hears the page. `cell` is the address of an hour's events.
+function Heat({ map, cell }) {
   if (map.events === 0) return html`<${Empty}>${t('overview.none')}<//>`;
   const most = Math.max(...map.weekdays.flat());
   // 5 January 1970 was a Monday.
   const name = (weekday, length) =>
     new Intl.DateTimeFormat(language.get(), { weekday: length, timeZone: 'UTC' }).format(new Date((4 + weekday) * 86_400_000));
-  return html`<table class="heat">
+  return html`<div class="scroll" tabindex="0"><table class="heat">
     <thead><tr><th scope="col"><span class="hidden">${t('heat.day')}</span></th>
       ${map.weekdays[0].map((_, hour) => html`<th scope="col" class="small muted">${hour % 6 === 0 ? hour : html`<span class="hidden">${hour}</span>`}</th>`)}</tr></thead>
     <tbody>
@@ -160,10 +164,13 @@ function Heat({ map }) {
         (hours, weekday) => html`<tr><th scope="row" class="small">${name(weekday, 'short')}</th>
           ${hours.map((count, hour) => {
             const label = t('heat.cell', { day: name(weekday, 'long'), hour, count: number(count) });
-            return html`<td title=${label} style=${{ '--share': count ? Math.round(15 + (85 * count) / most) : 0 }}><span class="hidden">${number(count)}</span></td>`;
+            const address = count > 0 && cell(weekday, hour);
+            const said = html`<span class="hidden">${number(count)}</span>`;
+            return html`<td title=${label} style=${{ '--share': count ? Math.round(15 + (85 * count) / most) : 0 }}>
+              ${address ? html`<a href=${address} aria-label=${label}>${said}</a>` : said}</td>`;
           })}</tr>`,
       )}
     </tbody>
-  </table>`;
+  </table></div>`;
 }
 

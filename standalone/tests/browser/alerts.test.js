@@ -74,6 +74,18 @@ test('an alert is worked through to a session that every door refuses, and a blo
   await assertAccessible(page, 'a closed alert');
 });
 
+test('the queue begins with the most severe', async () => {
+  const { page } = desk;
+  await page.goto(consoleAt('#/alerts'));
+  await settled(page);
+
+  const order = ['critical', 'high', 'medium', 'low', 'info'];
+  const ranks = (await page.locator('tbody tr .badge:first-child').allTextContents()).map((word) => order.indexOf(word)).filter((rank) => rank >= 0);
+
+  assert.ok(ranks.length > 0);
+  assert.deepEqual(ranks, ranks.toSorted((one, other) => one - other));
+});
+
 test('a rule is tried on the past, and what it would have found is drawn and leads to its events', async () => {
   const { page } = desk;
   await page.goto(consoleAt('#/rules/token-algorithm-trick?last=1h'));

@@ -84,6 +84,23 @@ test('every view fits and is accessible: wide and narrow, light and dark, in bot
   await page.getByLabel('언어').selectOption('en');
 });
 
+test('a cell of the heat map leads to its events', async () => {
+  const { page } = desk;
+  await page.goto(consoleAt('#/overview?last=7d'));
+  await settled(page);
+  const cell = page.locator('.heat a').last();
+  const count = Number((await cell.textContent()).replaceAll(/\D/g, ''));
+  assert.ok(count > 0);
+
+  await cell.click();
+
+  await heading(page, 'Events').waitFor();
+  assert.match(await page.getByRole('combobox', { name: 'Filter' }).inputValue(), /^\(?time:[-0-9]{10}T[0-9:]{8}Z\.\./);
+  await page.getByRole('row').nth(1).waitFor();
+  // One page has no more than fifty; the console itself goes on asking meanwhile.
+  assert.ok((await page.locator('tbody tr').count()) >= Math.min(count, 50));
+});
+
 test('a session that ends elsewhere leads to sign-in, and what was typed is kept', async () => {
   const { page } = desk;
   await page.goto(consoleAt('#/blocks'));

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { completions, condition, sent, withLast } from '../../../audit-collector/console/filter.js';
+import { completions, condition, hourOfWeek, sent, withLast } from '../../../audit-collector/console/filter.js';
 import { serverSentEvents } from '../../../audit-collector/console/sse.js';
 
 test('a value is quoted unless nothing in it is special', () => {
@@ -36,6 +36,23 @@ test('a period that counts from now holds for the whole of a filter', () => {
   assert.equal(withLast('user:a OR user:b', '7d'), '(user:a OR user:b) last:7d');
   assert.equal(withLast('', '1h'), 'last:1h');
   assert.equal(withLast('user:a', 'all'), 'user:a');
+});
+
+test('an hour of a weekday is one stretch of time in each week of a period', () => {
+  const week = { from: '2026-01-12T10:30:00Z', to: '2026-01-19T10:30:00Z' };
+  const monday = (from, to) => `time:${from}:00:00Z..${to}:59:59.999999Z`;
+
+  // Cut off by the period on both sides, which is asked for as well.
+  assert.equal(hourOfWeek(week, 0, 10, 0), `(${monday('2026-01-12T10', '2026-01-12T10')} OR ${monday('2026-01-19T10', '2026-01-19T10')})`);
+  assert.equal(hourOfWeek(week, 0, 9, 0), monday('2026-01-19T09', '2026-01-19T09'));
+  assert.equal(hourOfWeek(week, 6, 23, 0), monday('2026-01-18T23', '2026-01-18T23'));
+  // Monday begins nine hours earlier where the sun rises earlier.
+  assert.equal(hourOfWeek(week, 0, 0, 540), monday('2026-01-18T15', '2026-01-18T15'));
+  assert.equal(hourOfWeek(week, 0, 0, 330), 'time:2026-01-18T18:30:00Z..2026-01-18T19:29:59.999999Z');
+  const month = hourOfWeek({ from: '2026-01-01T00:00:00Z' }, 3, 12, 0, Date.parse('2026-01-31T00:00:00Z'));
+  assert.equal(month.split(' OR ').length, 5);
+  assert.equal(hourOfWeek({}, 0, 0, 0), null);
+  assert.equal(hourOfWeek({ from: '2020-01-01T00:00:00Z' }, 0, 0, 0, Date.parse('2026-01-01T00:00:00Z')), null);
 });
 
 test('what may follow depends on where the caret stands', () => {
