@@ -49,7 +49,7 @@ struct Arguments {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "queues,spool,postgres,raw,sqlite,way"
+        default_value = "queues,spool,postgres,raw,sqlite,way,delay"
     )]
     only: Vec<String>,
 }
@@ -108,6 +108,12 @@ async fn measure(arguments: &Arguments) -> Outcome<()> {
     }
     if arguments.has("way") {
         measure_way(arguments, &servers).await?;
+    }
+    if arguments.has("delay") {
+        say("\n## From the broker to a search and to an alert\n");
+        let postgres = arguments.drain(&servers, "delaypostgres", true).await?;
+        let way = WholeWay::start(&servers, &postgres).await?;
+        way.measure_delay(&servers, &postgres).await?;
     }
     Ok(())
 }
@@ -207,7 +213,5 @@ async fn measure_way(arguments: &Arguments, servers: &Servers) -> Outcome<()> {
     way.measure(servers, &postgres, lasting, "PostgreSQL").await?;
     let sqlite = arguments.drain(servers, "waysqlite", false).await?;
     let other = WholeWay::start(servers, &sqlite).await?;
-    other.measure(servers, &sqlite, lasting, "SQLite").await?;
-    say("\n## From the broker to a search\n");
-    way.measure_delay(servers, &postgres).await
+    other.measure(servers, &sqlite, lasting, "SQLite").await
 }

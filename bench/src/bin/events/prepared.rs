@@ -1,5 +1,7 @@
 //! Events as a door makes them, published as fast as the broker takes them.
 
+use std::net::Ipv6Addr;
+
 use bench::Outcome;
 use shared::clock::{Clock as _, SystemClock};
 use shared::event::{Event, event_id, wire};
@@ -33,6 +35,24 @@ impl Prepared {
 
     /// The next event, of now.
     pub(crate) fn next(&mut self) -> Outcome<Message> {
+        message(&self.next_event())
+    }
+
+    /// A refused token that is an alert by itself, from an address of its own.
+    pub(crate) fn trick(&mut self) -> Outcome<(Message, String)> {
+        let mut event = self.next_event();
+        let (_, random) = event.id.as_u64_pair();
+        // Of those for documentation (RFC 3849).
+        let address = Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(random)).to_string();
+        event.facts.outcome = shared::event::Outcome::Denied;
+        event.facts.reason = Some("token_algorithm_refused".to_owned());
+        if let Some(client) = &mut event.facts.client {
+            client.ip = Some(address.clone());
+        }
+        Ok((message(&event)?, address))
+    }
+
+    fn next_event(&mut self) -> Event {
         self.seq += 1;
         let (seq, mut event) = (self.seq, self.model.clone());
         event.seq = seq;
@@ -53,10 +73,7 @@ impl Prepared {
         if let Some(trace) = &mut event.facts.trace {
             trace.request_id = event.id.to_string();
         }
-        Ok(Message {
-            routing_key: event.routing_key(),
-            body: wire::encode(&event)?.into(),
-        })
+        event
     }
 
     /// Publishes so many.
@@ -70,4 +87,11 @@ impl Prepared {
         }
         Ok(())
     }
+}
+
+fn message(event: &Event) -> Outcome<Message> {
+    Ok(Message {
+        routing_key: event.routing_key(),
+        body: wire::encode(event)?.into(),
+    })
 }

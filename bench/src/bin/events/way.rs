@@ -13,6 +13,7 @@ use serde_json::json;
 use shared::runtime::cli::say;
 use tempfile::TempDir;
 
+use crate::delay::{self, Until};
 use crate::drain::{DRAIN_MAX, Drain, LOOK_EVERY, SERVICE_TOKEN, Store};
 use crate::servers::Servers;
 
@@ -173,8 +174,8 @@ impl WholeWay {
             return Err("no PostgreSQL".into());
         };
         let collector = drain.collector().await?;
-        say("| requests a second meanwhile | p50 ms | p99 ms |");
-        say("|---|---|---|");
+        say("| requests a second meanwhile | until | p50 ms | p99 ms |");
+        say("|---|---|---|---|");
         for rate in [0, 1_000] {
             let mut asking = tokio::task::JoinSet::new();
             if rate > 0 {
@@ -182,13 +183,18 @@ impl WholeWay {
                     asking.spawn(ask_steadily(asker, connection, Duration::from_millis(10)));
                 }
             }
-            let delays = crate::delay::measure(servers, drain.prefix, pool).await?;
+            for (until, name) in [
+                (Until::Found, "a search finds it"),
+                (Until::Alert, "its alert stands"),
+            ] {
+                let delays = delay::measure(servers, drain.prefix, (pool, until)).await?;
+                let at = |percent: usize| {
+                    let delay = delays.get(delays.len() * percent / 100);
+                    delay.map_or(f64::NAN, |delay| delay.as_secs_f64() * 1e3)
+                };
+                say(&format!("| {rate} | {name} | {:.1} | {:.1} |", at(50), at(99)));
+            }
             asking.shutdown().await;
-            let at = |percent: usize| {
-                let delay = delays.get(delays.len() * percent / 100);
-                delay.map_or(f64::NAN, |delay| delay.as_secs_f64() * 1e3)
-            };
-            say(&format!("| {rate} | {:.1} | {:.1} |", at(50), at(99)));
         }
         collector.stop()
     }
