@@ -152,6 +152,8 @@ async fn open_postgres(options: &PgConnectOptions, schema: &Schema) -> Result<Po
         ("default_transaction_read_only", "on"),
         // A plan made for any value would be wrong for the rare or the frequent one.
         ("plan_cache_mode", "force_custom_plan"),
+        // It compiles what is planned, whatever is executed: of a question to some sixty ranges, for longer than the question may take.
+        ("jit", "off"),
     ]);
     Ok(Pools::Postgres {
         writer: RevivablePool::new(pool.clone().max_connections(schema.writers_max), writing),

@@ -16,7 +16,7 @@ const PROBES: usize = 300;
 const PROBE_EVERY: Duration = Duration::from_millis(20);
 
 /// The longest that one is waited for.
-const DELAY_MAX: Duration = Duration::from_secs(60);
+const DELAY_MAX: Duration = Duration::from_mins(1);
 
 /// How often the store is asked: the resolution.
 const ASK_EVERY: Duration = Duration::from_micros(500);

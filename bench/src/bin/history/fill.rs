@@ -19,7 +19,7 @@ const LANES: u64 = 2;
 const BATCH: u64 = 2_000;
 
 /// How long the collector may take to count all of it.
-const COUNTED_MAX: Duration = Duration::from_mins(60);
+const COUNTED_MAX: Duration = Duration::from_hours(1);
 
 /// Makes the database, unless it is there; whether it was not.
 pub(crate) async fn create(options: &PgConnectOptions, name: &str) -> Outcome<bool> {
@@ -62,7 +62,7 @@ pub(crate) async fn fill(pool: &PgPool, events: u64) -> Outcome<()> {
         count(bytes.cast_unsigned() >> 20) / 1024.0,
         rows.as_secs_f64(),
         count(events) / rows.as_secs_f64(),
-        (began.elapsed() - rows).as_secs_f64(),
+        began.elapsed().saturating_sub(rows).as_secs_f64(),
     ));
     Ok(())
 }

@@ -64,6 +64,7 @@ macro_rules! question {
     };
 }
 
+#[expect(clippy::too_many_lines, reason = "it is a list")]
 fn questions() -> Vec<Question> {
     let mut all = vec![
         question!("event by its id", "/v1/events/{id}", 0, [], |_| String::new()),
