@@ -23,8 +23,7 @@ CREATE TABLE rollup_sketch (
 -- is read once more for them.
 ALTER TABLE rollup_state ADD COLUMN sketched BIGINT NOT NULL DEFAULT 0;
 
--- Minutes apart from hours, of which there are a twentieth: among minutes, the hours of a week were a part so small and so scattered that all
--- was read for them.
+-- Minutes apart from hours, of which there are a twentieth: among minutes, the hours of a week are few rows far from each other.
 ALTER TABLE rollup RENAME TO rollup_before;
 ALTER INDEX rollup_pkey RENAME TO rollup_before_pkey;
 CREATE TABLE rollup (LIKE rollup_before) PARTITION BY LIST (width);
