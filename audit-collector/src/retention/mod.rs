@@ -4,6 +4,7 @@
 //! enough. Batches stay, with their positions and digests, so that the order of the log and what was counted from it do not change; of
 //! a batch that keeps some of its events, the leaf hashes of the others stay too, so that its digest can still be checked.
 
+mod alerts;
 mod change;
 mod command;
 mod handler;

@@ -10,9 +10,10 @@ use shared::runtime::Backoff;
 use shared::runtime::shutdown::CancellationToken;
 use shared::spool::{Spool, SpoolError};
 
+use super::alerts::{count_alerts, remove_alerts};
 use super::change::Change;
 use super::metrics::RetentionMetrics;
-use super::removal::{Removed, count, count_alerts, followed_until, remove_alerts, remove_some, table_parts};
+use super::removal::{Removed, count, followed_until, remove_some, table_parts};
 use super::rule::Keeping;
 use super::{Periods, change, partition, store};
 use crate::search::Dialect;

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 
 use shared::event::Event;
 
-use super::distinct::{Distinct, ValueHash};
+use super::sketch::{Distinct, Spread, ValueHash};
 use super::source::{DAY, HOUR, MINUTE};
-use super::spread::Spread;
 use crate::event_log::{Positioned, address_bytes, address_of_bytes, searchable};
 use crate::search::TEXT_CHARACTERS_MAX;
 

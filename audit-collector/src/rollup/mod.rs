@@ -5,13 +5,11 @@
 //! Which users and addresses there were and how long answers took is kept likewise, by hour and day, in sketches that add up.
 
 mod count;
-mod distinct;
 mod run;
+mod sketch;
 mod source;
-mod spread;
 mod store;
 
-pub(crate) use distinct::{Distinct, STANDARD_ERROR, ValueHash};
 pub use run::{catch_up, run};
+pub(crate) use sketch::{Distinct, RELATIVE_ERROR, STANDARD_ERROR, Spread, ValueHash};
 pub(crate) use source::{Sketched, Source};
-pub(crate) use spread::{RELATIVE_ERROR, Spread};

@@ -1,12 +1,10 @@
 //! What is removed and what is kept of it.
 
-mod alerts;
 mod leaves;
 mod store;
 
 use crate::search::{Filter, Statement};
 
-pub(super) use alerts::{count_alerts, remove_alerts};
 pub(super) use store::{count, followed_until, remove_some, table_parts};
 
 /// What came of one class.

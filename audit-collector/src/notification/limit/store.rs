@@ -4,27 +4,10 @@ use shared::clock::UtcMicros;
 use shared::database::{Database, DatabaseError, Tx, execute, read};
 use uuid::Uuid;
 
-/// Messages that were held back and of which the receiver does not know yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Held {
-    /// The first of them.
-    first: Uuid,
-    /// How many there are.
-    pub(super) count: i64,
-    /// When the last of them was held back.
-    pub(super) until: UtcMicros,
-}
-
-impl Held {
-    /// By what id the receiver is told: made of the first one's, so that told twice it is told once, and other than that, under
-    /// which the message itself may still come.
-    pub(super) const fn id(&self) -> Uuid {
-        Uuid::from_u128(self.first.as_u128() ^ 1)
-    }
-}
+use super::Held;
 
 /// Messages that a receiver got after a moment.
-pub(super) async fn delivered_since(
+pub(in crate::notification) async fn delivered_since(
     database: &Database,
     receiver: &str,
     since: UtcMicros,
@@ -40,14 +23,21 @@ pub(super) async fn delivered_since(
 }
 
 /// Holds back what waits for a receiver and was not tried yet.
-pub(super) async fn hold_back(tx: &mut Tx<'_>, receiver: &str, now: UtcMicros) -> Result<u64, DatabaseError> {
+pub(in crate::notification) async fn hold_back(
+    tx: &mut Tx<'_>,
+    receiver: &str,
+    now: UtcMicros,
+) -> Result<u64, DatabaseError> {
     let update = "UPDATE notification SET state = 'failed', held = 1, ended_at = $2 \
         WHERE receiver = $1 AND state = 'pending' AND attempts = 0 AND next_at <= $2";
     execute!(tx, sqlx::query(update).bind(receiver).bind(now.as_micros()))
 }
 
 /// What was held back of a receiver's messages and it does not know.
-pub(super) async fn held(database: &Database, receiver: &str) -> Result<Option<Held>, DatabaseError> {
+pub(in crate::notification) async fn held(
+    database: &Database,
+    receiver: &str,
+) -> Result<Option<Held>, DatabaseError> {
     let select = "SELECT id, COUNT(*) OVER (), MAX(ended_at) OVER () FROM notification WHERE receiver = $1 AND held = 1 \
         ORDER BY id LIMIT 1";
     let row: Option<(Uuid, i64, i64)> =
@@ -60,7 +50,11 @@ pub(super) async fn held(database: &Database, receiver: &str) -> Result<Option<H
 }
 
 /// Notes that the receiver knows it.
-pub(super) async fn note_told(tx: &mut Tx<'_>, receiver: &str, held: Held) -> Result<(), DatabaseError> {
+pub(in crate::notification) async fn note_told(
+    tx: &mut Tx<'_>,
+    receiver: &str,
+    held: Held,
+) -> Result<(), DatabaseError> {
     let update = "UPDATE notification SET held = 2 WHERE receiver = $1 AND held = 1 AND ended_at <= $2";
     execute!(
         tx,

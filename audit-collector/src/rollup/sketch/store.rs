@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use shared::database::{DatabaseError, SqliteTx, Tx};
 use sqlx::{AssertSqlSafe, Postgres, Transaction};
 
+use super::{Distinct, Spread};
 use crate::rollup::count::{Key, Sketch};
-use crate::rollup::{Distinct, Spread};
 
 const KEY: &str = "width, start, class, action, outcome, reason, service, route, template, status";
 
@@ -16,7 +16,10 @@ const UPSERT: &str = "ON CONFLICT (width, start, class, action, outcome, reason,
 /// Events and the three sketches.
 type Kept = (i64, Vec<u8>, Vec<u8>, Vec<u8>);
 
-pub(super) async fn add(tx: &mut Tx<'_>, sketches: &BTreeMap<Key<'_>, Sketch>) -> Result<(), DatabaseError> {
+pub(in crate::rollup) async fn add(
+    tx: &mut Tx<'_>,
+    sketches: &BTreeMap<Key<'_>, Sketch>,
+) -> Result<(), DatabaseError> {
     match tx {
         Tx::Sqlite(tx) => add_sqlite(tx, sketches).await,
         Tx::Postgres(tx) => add_postgres(tx, sketches).await,

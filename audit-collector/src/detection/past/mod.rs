@@ -1,12 +1,15 @@
 //! The past judged by its own time: what a backtest and what came late have in common.
 
+mod store;
+
 use shared::clock::UtcMicros;
 use shared::database::{Database, DatabaseError};
 
 use super::engine::{Ledger, Record, Replay};
 use super::rule::RuleSet;
-use super::store::{Past, beginning};
+use super::store::beginning;
 use crate::enrichment::Places;
+use store::Past;
 
 /// A stretch of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,11 @@
 //! Adds to the counts and the sketches.
 
-mod sketch;
-
 use std::collections::BTreeMap;
 
 use shared::database::{DatabaseError, Hold, Tx, execute, fetch};
 
 use super::count::{Key, Sketch};
+use super::sketch;
 
 const ADD: &str = "ON CONFLICT (width, start, class, action, outcome, reason, service, route, template, status) \
     DO UPDATE SET events = rollup.events + excluded.events";

@@ -1,0 +1,5 @@
+//! What retention removes of alerts.
+
+mod store;
+
+pub(super) use store::{count_alerts, remove_alerts};
