@@ -84,9 +84,10 @@ impl EventLog {
             let mut tx = self.database.begin().await?;
             let stored = stored_bodies(&mut tx, arrivals).await?;
             let sorted = sort(arrivals, &stored);
-            if !sorted.fresh.is_empty() {
+            let fresh = self.located(&sorted.fresh);
+            if !fresh.is_empty() {
                 insert_batch(&mut tx, batch, &sorted, recorded_at).await?;
-                insert_events(&mut tx, batch, &self.located(&sorted.fresh), recorded_at).await?;
+                insert_events(&mut tx, batch, &fresh, recorded_at).await?;
             }
             let conflicts = sorted
                 .conflicts
@@ -97,20 +98,20 @@ impl EventLog {
                 dead_letter::insert(&mut tx, &letter, recorded_at).await?;
             }
             tx.commit().await?;
-            Ok(sorted)
+            Ok((sorted, fresh))
         };
-        let sorted = self.database.in_time(Purpose::Write, appending).await?;
-        if !sorted.fresh.is_empty() {
+        let (sorted, fresh) = self.database.in_time(Purpose::Write, appending).await?;
+        if !fresh.is_empty() {
             self.recent.keep(
                 batch,
-                members(&self.located(&sorted.fresh), recorded_at),
+                members(&fresh, recorded_at),
                 Origin::Stored,
                 Instant::now(),
             );
             self.newest.send_replace(Some(batch));
         }
         Ok(Appended {
-            stored: sorted.fresh.len(),
+            stored: fresh.len(),
             duplicates: sorted.duplicates,
             repeats: sorted.repeats.len(),
             conflicts: sorted.conflicts.iter().map(|arrival| arrival.event.id).collect(),

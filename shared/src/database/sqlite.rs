@@ -18,9 +18,7 @@ use sqlx::{Connection as _, Database, SqlSafeStr as _, Sqlite, SqliteConnection}
 use sqlx_core::transaction::TransactionManager as _;
 
 use super::PoolUse;
-
-/// How long a caller waits for a connection.
-const LEND_TIMEOUT: Duration = Duration::from_secs(5);
+use super::open::ACQUIRE_TIMEOUT;
 
 /// Steps of SQLite's machine between two looks at the clock: a fraction of a millisecond.
 const LIMIT_LOOK_EVERY: i32 = 10_000;
@@ -76,7 +74,7 @@ impl SqlitePool {
         let config = PoolConfig {
             max_size: usize::try_from(max).unwrap_or(usize::MAX),
             timeouts: Timeouts {
-                wait: Some(LEND_TIMEOUT),
+                wait: Some(ACQUIRE_TIMEOUT),
                 ..Timeouts::new()
             },
             // The one whose caches are still filled.
