@@ -16,11 +16,11 @@ use shared::transport::{Transport, read_broker};
 use url::Url;
 
 use crate::SERVICE;
-pub use crate::master_key::{InvalidMasterKey, MasterKey};
 pub use crate::password::{HashCost, InvalidHashCost, PasswordSettings};
 pub use crate::secret_file::make_secret_file;
 pub use crate::signing_key::KeySettings;
 pub use shared::database::{DatabaseUrl, InvalidDatabaseUrl};
+pub use shared::sealing::{InvalidMasterKey, MasterKey};
 
 /// What the names of its environment variables begin with.
 pub const PREFIX: &str = "GATELOG_AUTH_";

@@ -13,6 +13,8 @@ pub mod guard;
 pub mod http;
 #[cfg(feature = "runtime")]
 pub mod runtime;
+#[cfg(feature = "sealing")]
+pub mod sealing;
 #[cfg(feature = "spool")]
 pub mod spool;
 #[cfg(feature = "token")]

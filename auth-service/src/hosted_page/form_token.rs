@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use shared::clock::UtcMicros;
 
-use crate::master_key::{MasterKey, Underivable};
+use shared::sealing::{MasterKey, Underivable};
 
 /// What the key is derived for.
 const PURPOSE: &str = "gatelog forms v1";

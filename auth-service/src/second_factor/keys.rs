@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 use super::recovery_code::RecoveryCode;
 use crate::error::Internal;
-use crate::master_key::{MasterKey, Underivable};
-use crate::seal::Seal;
+use shared::sealing::Seal;
+use shared::sealing::{MasterKey, Underivable};
 
 /// What the keys are derived for. A change makes every factor unusable.
 const SECRETS: &str = "gatelog second factors v1";

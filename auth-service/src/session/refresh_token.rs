@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::{Builder, Uuid};
 
-use crate::master_key::{MasterKey, Underivable};
+use shared::sealing::{MasterKey, Underivable};
 
 /// What the key is derived for. A change ends all sessions.
 const PURPOSE: &str = "gatelog refresh tokens v1";

@@ -24,10 +24,10 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::error::{ApiError, Internal};
-use crate::master_key::MasterKey;
-use crate::seal::Seal;
 use plan::Rules;
 pub(crate) use ring::{KeyRing, NoSigner, SigningKey};
+use shared::sealing::MasterKey;
+use shared::sealing::Seal;
 
 /// What private halves are sealed for.
 const SEALED_FOR: &str = "gatelog signing keys v1";

@@ -15,7 +15,7 @@ use shared::token::Algorithm;
 use super::key_pair::KeyPair;
 use super::plan::{self, KeyTimes, MARGIN, STALE_MAX, State};
 use super::store::StoredKey;
-use crate::seal::{Seal, WrongMasterKey};
+use shared::sealing::{Seal, WrongMasterKey};
 
 /// Keys that were read so long ago are read again when somebody asks for something.
 const OLD_AFTER: Duration = Duration::from_mins(1);

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use shared::clock::UtcMicros;
 
 use super::rule::{Rule, State};
-use crate::master_key::{MasterKey, Underivable};
+use shared::sealing::{MasterKey, Underivable};
 
 /// What the key is derived for.
 const PURPOSE: &str = "gatelog throttle v1";

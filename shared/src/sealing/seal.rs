@@ -3,26 +3,26 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use zeroize::Zeroizing;
 
-use crate::master_key::{MasterKey, Underivable};
+use super::{MasterKey, Underivable};
 
-/// Closes and opens the secrets of one purpose.
-pub(crate) struct Seal(RandomizedNonceKey);
+/// Closes and opens the secrets of one purpose. Shows nothing of its key.
+pub struct Seal(RandomizedNonceKey);
 
 /// The secret was sealed under another master key, for somebody or something else, or was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the sealed secrets in the database cannot be opened: the master key is not the one they were sealed with"
 )]
-pub(crate) struct WrongMasterKey;
+pub struct WrongMasterKey;
 
 /// A secret could not be sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a secret could not be sealed")]
-pub(crate) struct Unsealable;
+pub struct Unsealable;
 
 impl Seal {
-    /// A seal for `purpose`. Another purpose makes everything that was sealed before unreadable.
-    pub(crate) fn new(master_key: &MasterKey, purpose: &'static str) -> Result<Self, Underivable> {
+    /// A seal for `purpose`, or an error if no key can be derived. Another purpose makes everything that was sealed before unreadable.
+    pub fn new(master_key: &MasterKey, purpose: &'static str) -> Result<Self, Underivable> {
         let key = master_key.derive(purpose)?;
         RandomizedNonceKey::new(&AES_256_GCM, key.as_slice())
             .map(Self)
@@ -30,7 +30,7 @@ impl Seal {
     }
 
     /// The nonce, the cipher text and its tag, to be opened only with the same `owner`.
-    pub(crate) fn close(&self, owner: &str, secret: &[u8]) -> Result<Vec<u8>, Unsealable> {
+    pub fn close(&self, owner: &str, secret: &[u8]) -> Result<Vec<u8>, Unsealable> {
         let mut text = secret.to_vec();
         let nonce = self
             .0
@@ -42,7 +42,7 @@ impl Seal {
     }
 
     /// What was sealed for `owner`.
-    pub(crate) fn open(&self, owner: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, WrongMasterKey> {
+    pub fn open(&self, owner: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, WrongMasterKey> {
         let (nonce, text) = sealed.split_at_checked(NONCE_LEN).ok_or(WrongMasterKey)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| WrongMasterKey)?;
         let mut text = Zeroizing::new(text.to_vec());

@@ -21,7 +21,7 @@ pub struct InvalidMasterKey;
 /// A key could not be derived, which the library does for wrong lengths only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a key could not be derived from the master key")]
-pub(crate) struct Underivable;
+pub struct Underivable;
 
 impl FromStr for MasterKey {
     type Err = InvalidMasterKey;
@@ -41,7 +41,7 @@ impl FromStr for MasterKey {
 
 impl MasterKey {
     /// The key for one purpose (HKDF-SHA-256, RFC 5869): knowing it tells nothing about those for other purposes.
-    pub(crate) fn derive(&self, purpose: &'static str) -> Result<Zeroizing<[u8; LENGTH]>, Underivable> {
+    pub fn derive(&self, purpose: &'static str) -> Result<Zeroizing<[u8; LENGTH]>, Underivable> {
         let mut derived = Zeroizing::new([0; LENGTH]);
         Salt::none(HKDF_SHA256)
             .extract(self.0.as_slice())
