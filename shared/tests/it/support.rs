@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Long enough for a busy machine, short enough that a hanging test is told soon.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// How often a condition is looked at that cannot be waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(5);

@@ -112,6 +112,14 @@ impl Log {
         }
     }
 
+    /// Stores until so many events of `source` have come.
+    async fn until_count(&mut self, source: &Source, count: usize) {
+        while self.of_source(source).len() < count {
+            let deliveries = self.receive().await;
+            self.store(deliveries).await;
+        }
+    }
+
     fn of_source(&self, source: &Source) -> Vec<&Event> {
         self.events
             .iter()
