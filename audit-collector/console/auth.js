@@ -5,7 +5,7 @@ import { observable } from './observable.js';
 import { language } from './i18n.js';
 
 const CLIENT = 'gatelog-console';
-const SCOPES = 'admin audit:read audit:export audit:respond rules:write';
+const SCOPES = 'admin audit:read audit:export audit:respond audit:identify rules:write';
 
 // Where a sign-in on its way is remembered, in this tab alone: its verifier, and the view to come back to.
 const FLOW = 'gatelog.flow';

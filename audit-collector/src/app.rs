@@ -32,7 +32,7 @@ use crate::retention::Periods;
 use crate::tail::Tails;
 use crate::{
     alert, completeness, console, dead_letter, detection, export, forwarding, notification, openapi,
-    response, retention, search, statistics, tail, timeline,
+    pseudonym, response, retention, search, statistics, tail, timeline,
 };
 
 /// What requests share.
@@ -73,6 +73,7 @@ pub struct AppState {
 /// What readers of the log ask.
 fn log() -> OpenApiRouter<AppState> {
     search::routes()
+        .merge(pseudonym::routes())
         .merge(statistics::routes())
         .merge(export::routes())
         .merge(forwarding::routes())

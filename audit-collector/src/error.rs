@@ -20,6 +20,14 @@ pub(crate) enum ApiError {
     Parameter(#[from] InvalidParameter),
     #[error("there is no event with this id")]
     NoSuchEvent,
+    #[error("this event has no pseudonyms: it is kept as it came")]
+    NotDisguised,
+    #[error(
+        "what this event said cannot be opened: by the keys that the collector has, or because it was changed"
+    )]
+    OriginalClosed,
+    #[error("nothing has a pseudonym here (`pseudonymise`)")]
+    NoPseudonyms,
     #[error("there is no dead letter with this id")]
     NoSuchDeadLetter,
     #[error("only a part of this dead letter was kept, so it cannot be replayed")]
@@ -50,6 +58,8 @@ pub(crate) enum ApiError {
     ResponsesOff,
     #[error("no response touches that one (`responses_spared`)")]
     ResponseSpared,
+    #[error("addresses have pseudonyms here: name one that the alert's events have")]
+    ResponseAddressUnknown,
     #[error("that would keep you out yourself")]
     ResponseToYourself,
     #[error("a session that was revoked has ended for good")]
@@ -138,6 +148,10 @@ impl ApiError {
             | Self::NotesFull
             | Self::ResponsesOff
             | Self::ResponseSpared
+            | Self::ResponseAddressUnknown
+            | Self::NotDisguised
+            | Self::OriginalClosed
+            | Self::NoPseudonyms
             | Self::ResponseToYourself
             | Self::ResponseFinal
             | Self::ResponseNotInForce
@@ -199,6 +213,10 @@ impl ApiError {
             Self::NoSuchResponse => "response_not_found",
             Self::ResponsesOff => "responses_off",
             Self::ResponseSpared => "response_spared",
+            Self::ResponseAddressUnknown => "response_address_unknown",
+            Self::NotDisguised => "event_not_disguised",
+            Self::OriginalClosed => "original_closed",
+            Self::NoPseudonyms => "pseudonyms_off",
             Self::ResponseToYourself => "would_respond_to_yourself",
             Self::ResponseFinal => "response_final",
             Self::ResponseNotInForce => "response_not_in_force",

@@ -19,6 +19,7 @@ pub mod ingest;
 mod leading;
 pub mod notification;
 mod openapi;
+pub mod pseudonym;
 pub mod response;
 pub mod retention;
 pub mod rollup;
@@ -72,7 +73,7 @@ pub async fn run(
         () = shutdown.cancelled() => return Ok(()),
         opened = Database::open(&settings.database_url, &SCHEMA) => opened?,
     };
-    let log = EventLog::new(database.clone()).with_places(settings.places.clone());
+    let log = settings.log(&database);
     let consumer = settings.transport.consumer(settings.prefetch);
     let consuming = consumer.watch_connected();
     let mut helpers = JoinSet::new();

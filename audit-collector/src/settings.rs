@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use shared::clock::{SharedClock, SystemClock};
-use shared::database::DatabaseUrl;
+use shared::database::{Database, DatabaseUrl};
 use shared::runtime::common::{
     AUTH_URL, BROKER_URL, DATABASE_URL, ISSUER, ProcessSettings, SERVICE_TOKEN, SPOOL_DIR, SPOOL_MAX_BYTES,
     TOPOLOGY_PREFIX, read_service_token,
@@ -17,8 +17,10 @@ use shared::transport::{Transport, read_broker};
 
 use crate::detection::DetectionSettings;
 use crate::enrichment::{self, Places};
+use crate::event_log::EventLog;
 use crate::forwarding::{self, Receiver};
 use crate::notification;
+use crate::pseudonym::{self, Pseudonyms};
 use crate::response::ResponseSettings;
 use crate::retention::{self, Periods};
 
@@ -73,6 +75,7 @@ pub fn all() -> Vec<Setting> {
         .chain(intake)
         .chain(DetectionSettings::SETTINGS)
         .chain(enrichment::SETTINGS)
+        .chain(pseudonym::SETTINGS)
         .chain(retention::SETTINGS)
         .chain(forwarding::SETTINGS)
         .chain([notification::NOTIFICATIONS_FILE])
@@ -111,6 +114,8 @@ pub struct Settings {
     pub gap_after: Duration,
     /// Where addresses are, if there is a file that says so.
     pub places: Option<Arc<Places>>,
+    /// What hides names and addresses, if that is wanted or was.
+    pub pseudonyms: Option<Arc<Pseudonyms>>,
     /// What is looked for.
     pub detection: DetectionSettings,
     /// For how long events are kept.
@@ -151,8 +156,9 @@ impl Settings {
         let iss: Option<&String> = issuer.as_ref();
         let periods = retention::read_periods(r);
         let receivers = forwarding::read_receivers(r);
-        let detection = DetectionSettings::read(r, iss.map(String::as_str).unwrap_or_default());
-        let places = enrichment::read_places(r);
+        let (places, pseudonyms) = (enrichment::read_places(r), pseudonym::read_pseudonyms(r));
+        let iss = iss.map(String::as_str).unwrap_or_default();
+        let detection = DetectionSettings::read(r, iss, pseudonyms.clone().flatten());
         let notified = notification::read_receivers(r);
         let responses = ResponseSettings::read(r);
         let process = ProcessSettings::read(r);
@@ -171,6 +177,7 @@ impl Settings {
                 batch_linger: Duration::from_millis(linger_ms?),
                 gap_after: Duration::from_secs(gap_after_s?),
                 places: places?,
+                pseudonyms: pseudonyms?,
                 detection: detection?,
                 retention: periods?,
                 receivers: receivers?,
@@ -180,6 +187,15 @@ impl Settings {
                 clock: Arc::new(SystemClock),
             })
         })
+    }
+}
+
+impl Settings {
+    /// The log in `database`, as all that these settings are for append to it and read it.
+    pub fn log(&self, database: &Database) -> EventLog {
+        EventLog::new(database.clone())
+            .with_places(self.places.clone())
+            .with_pseudonyms(self.pseudonyms.clone())
     }
 }
 

@@ -294,8 +294,13 @@ impl Common {
             retention: Periods::default(),
             receivers: Vec::new(),
             places: settings.places.clone(),
-            detection: DetectionSettings::load(&addresses.door, settings.rules_dir.clone())
-                .map_err(|problems| StartError::config(problems.join("\n")))?,
+            pseudonyms: settings.pseudonyms.clone(),
+            detection: DetectionSettings::load(
+                &addresses.door,
+                settings.rules_dir.clone(),
+                settings.pseudonyms.clone(),
+            )
+            .map_err(|problems| StartError::config(problems.join("\n")))?,
             notified: settings.notified.clone(),
             responses: settings.responses.clone(),
             process: self.process.clone(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use audit_collector::enrichment::{self, Places};
 use audit_collector::notification::{self, NOTIFICATIONS_FILE};
+use audit_collector::pseudonym::{self, Pseudonyms};
 use audit_collector::response::ResponseSettings;
 use shared::http::traces::Traces;
 use shared::runtime::common::{LOG, LOG_FORMAT, METRICS_LISTEN};
@@ -54,6 +55,7 @@ pub fn all() -> Vec<Setting> {
     ];
     own.into_iter()
         .chain(enrichment::SETTINGS)
+        .chain(pseudonym::SETTINGS)
         .chain([NOTIFICATIONS_FILE])
         .chain(ResponseSettings::SETTINGS)
         .chain([METRICS_LISTEN, LOG, LOG_FORMAT])
@@ -79,6 +81,8 @@ pub struct Settings {
     pub rules_dir: Option<PathBuf>,
     /// Where addresses are.
     pub places: Option<Arc<Places>>,
+    /// What hides names and addresses.
+    pub pseudonyms: Option<Arc<Pseudonyms>>,
     /// Who is told of alerts.
     pub notified: Vec<notification::Receiver>,
     /// What is done about alerts.
@@ -106,6 +110,7 @@ impl Settings {
             r.value(&COLLECTOR_LISTEN),
         );
         let (rules_dir, places) = (r.optional(&RULES_DIR), enrichment::read_places(r));
+        let pseudonyms = pseudonym::read_pseudonyms(r);
         let notified = notification::read_receivers(r);
         let responses = ResponseSettings::read(r);
         let metrics_listen = r.optional(&METRICS_LISTEN);
@@ -120,6 +125,7 @@ impl Settings {
                 audiences: audiences?,
                 rules_dir: rules_dir?,
                 places: places?,
+                pseudonyms: pseudonyms?,
                 notified: notified?,
                 responses: responses?,
                 metrics_listen: metrics_listen?,

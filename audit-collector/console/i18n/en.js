@@ -238,6 +238,14 @@ export default {
   'event.end_session': 'End session…',
   'event.block': 'Block address…',
 
+  'reveal.note': 'Names or addresses in this event are pseudonyms.',
+  'reveal.ask': 'Reveal…',
+  'reveal.title': 'Reveal whom this event is about',
+  'reveal.text': 'That you were told, and why you wanted to know, will stand in the log.',
+  'reveal.reason': 'Reason',
+  'reveal.go': 'Reveal',
+  'reveal.done': 'Revealed',
+
   'fact.time': 'Time',
   'fact.recorded_at': 'Stored',
   'fact.class': 'Class',

@@ -238,6 +238,14 @@ export default {
   'event.end_session': '세션 끝내기…',
   'event.block': '주소 차단…',
 
+  'reveal.note': '이 이벤트의 이름이나 주소는 가명입니다.',
+  'reveal.ask': '확인…',
+  'reveal.title': '이 이벤트의 실제 대상 확인',
+  'reveal.text': '누가 왜 확인했는지 로그에 기록됩니다.',
+  'reveal.reason': '사유',
+  'reveal.go': '확인',
+  'reveal.done': '확인됨',
+
   'fact.time': '시각',
   'fact.recorded_at': '저장',
   'fact.class': '종류',

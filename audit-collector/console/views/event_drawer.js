@@ -9,6 +9,7 @@ import { t } from '../i18n.js';
 import { periodParams } from '../period.js';
 import { link } from '../url.js';
 import { Block } from '../components/block.js';
+import { Reveal } from '../components/reveal.js';
 import { Answer, Confirm, Copy, Outcome, Spoken } from '../components/parts.js';
 
 export function Drawer({ id, params, onClose }) {
@@ -41,6 +42,7 @@ function Known({ event, params }) {
   const { actor = {}, client = {}, http = {}, policy = {}, token = {}, source = {}, trace = {} } = event;
   return html`<div class="stack">
     <${Pivots} event=${event} params=${params} />
+    ${event.has_pseudonyms && html`<${Reveal} key=${event.id} event=${event} />`}
     <${Group} title=${t('event.what')} facts=${{
       time: html`<${Moment} time=${event.time} as=${moment} />${event.time_suspect && html` <span class="badge warn">${t('events.suspect')}</span>`}`,
       recorded_at: html`<${Moment} time=${event.recorded_at} as=${moment} />`,
@@ -135,12 +137,14 @@ function Pivots({ event, params }) {
   const pivots = Object.entries(values).filter(([, value]) => value);
   const to = (field, value) => link('events', { ...periodParams(params), all: params.all, q: condition(field, value), id: event.id });
   const isVerified = actor.identity === 'verified';
+  // A pseudonym may be the true address of somebody who has done nothing.
+  const mayBlock = may('admin') && client.ip && !event.has_pseudonyms;
   return html`<nav class="pivots" aria-label=${t('event.pivots')}>
     ${pivots.map(([field, value]) => html`<a class="button" href=${to(field, value)}>${t(`event.pivot.${field}`)}</a>`)}
     ${actor.sid && html`<a class="button" href=${link('timeline', { sid: actor.sid })}>${t('event.timeline')}</a>`}
     ${may('admin') && isVerified && actor.sub?.startsWith('usr_') && html`<a class="button" href=${link(`people/${actor.sub}`)}>${t('event.account')}</a>`}
     ${may('admin') && actor.sid && html`<button type="button" onClick=${() => setAsking('session')}>${t('event.end_session')}</button>`}
-    ${may('admin') && client.ip && html`<button type="button" onClick=${() => setAsking('block')}>${t('event.block')}</button>`}
+    ${mayBlock && html`<button type="button" onClick=${() => setAsking('block')}>${t('event.block')}</button>`}
     <${Spoken}>${said}<//>
     ${asking === 'session' && html`<${Confirm} title=${t('people.end.title')} action=${t('people.end.go')}
       act=${() => remove(`/v1/admin/sessions/${encodeURIComponent(actor.sid)}`)} onClose=${() => setAsking(null)} onDone=${() => setSaid(t('people.ended'))}>

@@ -19,6 +19,9 @@ pub(crate) struct AuditExport;
 /// Acting on what was found.
 pub(crate) struct AuditRespond;
 
+/// Learning what pseudonyms stand for.
+pub(crate) struct AuditIdentify;
+
 /// Changing what is looked for.
 pub(crate) struct RulesWrite;
 
@@ -34,15 +37,20 @@ impl Scope for AuditRespond {
     const NAME: &'static str = "audit:respond";
 }
 
+impl Scope for AuditIdentify {
+    const NAME: &'static str = "audit:identify";
+}
+
 impl Scope for RulesWrite {
     const NAME: &'static str = "rules:write";
 }
 
 /// Every scope that an end point may demand.
-pub(crate) const SCOPES: [&str; 4] = [
+pub(crate) const SCOPES: [&str; 5] = [
     AuditRead::NAME,
     AuditExport::NAME,
     AuditRespond::NAME,
+    AuditIdentify::NAME,
     RulesWrite::NAME,
 ];
 

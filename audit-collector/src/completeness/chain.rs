@@ -46,8 +46,8 @@ pub(super) enum Checked {
 }
 
 impl Chain {
-    /// Of the one event `number`, which may declare the hash before it.
-    pub(super) fn of(number: u64, digest: EventDigest, declared: Option<RunningHash>) -> Self {
+    /// Of the one event `number`, which may declare the hash before it. Without its digest nothing can be checked across it.
+    pub(super) fn of(number: u64, digest: Option<EventDigest>, declared: Option<RunningHash>) -> Self {
         // Before the first number there is nothing, whatever it declares.
         let declared = if number == 1 {
             Some(RunningHash::default())
@@ -59,10 +59,10 @@ impl Chain {
                 waiting: Some(Digests::default()),
                 first: Some(Declaration { number, hash }),
                 last: number,
-                hash: Some(hash.after_digest(digest)),
+                hash: digest.map(|digest| hash.after_digest(digest)),
             },
             None => Self {
-                waiting: Some(Digests(vec![digest])),
+                waiting: digest.map(|digest| Digests(vec![digest])),
                 first: None,
                 last: 0,
                 hash: None,

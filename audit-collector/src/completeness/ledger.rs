@@ -97,7 +97,8 @@ impl Ledger {
             beat: self.progress.beats,
         };
         let record = self.record(&event.source, time);
-        let (mut notices, is_known) = record.take(event, &positioned.body, seen_at);
+        let (mut notices, is_known) =
+            record.take(event, positioned.original.digest(&positioned.body), seen_at);
         if is_known {
             self.reused.push((event.source.clone(), event.id));
         }

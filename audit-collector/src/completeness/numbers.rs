@@ -73,7 +73,8 @@ pub(super) struct Seen {
     pub(super) time: UtcMicros,
     /// When it was stored.
     pub(super) recorded_at: UtcMicros,
-    pub(super) digest: EventDigest,
+    /// Of the bytes that its source sent; `None` if they are not known any more.
+    pub(super) digest: Option<EventDigest>,
     /// The running hash that it declares for all numbers before it.
     pub(super) declared: Option<RunningHash>,
 }
@@ -295,7 +296,7 @@ mod tests {
             number,
             time: UtcMicros::from_seconds(number.cast_signed()),
             recorded_at: UtcMicros::from_seconds(1_000),
-            digest: event_digest(&body.to_be_bytes()),
+            digest: Some(event_digest(&body.to_be_bytes())),
             declared: (number == 1 || number.is_multiple_of(10)).then_some(before),
         }
     }
@@ -395,7 +396,7 @@ mod tests {
             number,
             time: UtcMicros::from_seconds(0),
             recorded_at: UtcMicros::from_seconds(0),
-            digest: [0; 32],
+            digest: Some([0; 32]),
             declared: None,
         }
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use shared::clock::UtcMicros;
 use shared::event::{Class, Event, Source, action};
-use shared::spool::{EventDigest, RunningHash, event_digest};
+use shared::spool::{EventDigest, RunningHash};
 
 use super::chain::Checked;
 use super::notice::Notice;
@@ -117,8 +117,14 @@ impl Record {
         }
     }
 
-    /// Takes an event of the log. Returns what is to be told, and whether its number was filled before.
-    pub(super) fn take(&mut self, event: &Event, body: &[u8], seen_at: SeenAt) -> (Vec<Notice>, bool) {
+    /// Takes an event of the log, with the digest of what its source sent if that is known. Returns what is to be told, and
+    /// whether its number was filled before.
+    pub(super) fn take(
+        &mut self,
+        event: &Event,
+        digest: Option<EventDigest>,
+        seen_at: SeenAt,
+    ) -> (Vec<Notice>, bool) {
         let declared = declaration(event);
         self.events += 1;
         self.recent.events += 1;
@@ -126,7 +132,7 @@ impl Record {
             number: event.seq,
             time: seen_at.time,
             recorded_at: seen_at.recorded_at,
-            digest: event_digest(body),
+            digest,
             declared,
         };
         let (mut notices, is_known) = self.note(&event.source, &seen);
@@ -170,7 +176,7 @@ impl Record {
             number,
             time: received_at,
             recorded_at: received_at,
-            digest,
+            digest: Some(digest),
             declared: None,
         };
         self.note(source, &seen).0

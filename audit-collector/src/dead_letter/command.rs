@@ -121,7 +121,7 @@ impl DeadLettersCommand {
         }
         let settings = Settings::load(config)?;
         let database = Database::open(&settings.database_url, &SCHEMA).await?;
-        let log = EventLog::new(database.clone()).with_places(settings.places.clone());
+        let log = settings.log(&database);
         let done = self.run_on(&log, &settings).await;
         database.close().await;
         done

@@ -73,6 +73,7 @@ fn load(config: Option<&Path>, folder: Option<PathBuf>) -> Result<RuleSet, Start
     let source = RuleSource {
         folder: Some(folder),
         issuer: String::new(),
+        ..RuleSource::default()
     };
     source
         .load()
@@ -117,8 +118,8 @@ async fn backtest(settings: &Settings, rules: &RuleSet, span: Span) -> Result<()
     let database = Database::look(&settings.database_url, &SCHEMA)
         .await
         .map_err(StartError::failed)?;
-    let places = settings.places.as_deref();
-    let ledger = replay(&database, rules, span, span.until, places)
+    let log = settings.log(&database);
+    let ledger = replay(&log, rules, span, span.until)
         .await
         .map_err(StartError::failed)?;
     let mut found: BTreeMap<UtcMicros, Vec<Finding>> = BTreeMap::new();

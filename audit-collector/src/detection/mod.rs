@@ -8,6 +8,7 @@ mod handler;
 mod memory;
 pub mod metrics;
 pub mod past;
+mod place;
 pub mod reload;
 pub mod rule;
 mod run;

@@ -13,10 +13,9 @@ use super::engine::{Again, Engine, Finding, Record};
 use super::memory;
 use super::metrics::DetectionMetrics;
 use super::past::{self, replay};
+use super::place::place;
 use super::rule::RuleSet;
-use super::store::{
-    Given, State, Step, beginning, commit, due, first_position, note_told, record, settle, state,
-};
+use super::store::{Given, State, Step, beginning, commit, due, first_position, note_told, settle, state};
 use crate::alert::{self, draft, told_in, untold};
 use crate::event_log::{EventLog, Follower, Following, Page, Positioned};
 use crate::leading;
@@ -165,14 +164,7 @@ impl Detector {
             from: again.reads_from(&rebuilt.rules),
             until: again.until,
         };
-        let ledger = replay(
-            database,
-            &judged,
-            span,
-            rebuilt.state.watermark,
-            self.log.places(),
-        )
-        .await?;
+        let ledger = replay(&self.log, &judged, span, rebuilt.state.watermark).await?;
         let told = told_in(database, again.from, again.until).await?;
         let told: Vec<_> = told.into_iter().map(|(told, _)| told).collect();
         let outcome = again.judge(&rebuilt.rules, ledger, &told, rebuilt.state.watermark);
@@ -192,15 +184,15 @@ impl Detector {
     }
 
     fn records(&self, page: Vec<Positioned>) -> Vec<Record> {
-        let places = self.log.places();
         let of = |positioned: Positioned| {
-            Some(record(
-                positioned.event?,
-                positioned.locality,
-                positioned.recorded_at,
-                positioned.time_suspect,
-                places,
-            ))
+            let event = positioned.event?;
+            let place = place(&self.log, &event, positioned.locality, &positioned.original);
+            Some(Record {
+                event,
+                place,
+                recorded_at: positioned.recorded_at,
+                time_suspect: positioned.time_suspect,
+            })
         };
         page.into_iter().filter_map(of).collect()
     }

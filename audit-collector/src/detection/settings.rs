@@ -1,10 +1,12 @@
 //! The settings of the detection.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use shared::runtime::settings::{Reader, Setting};
 
 use super::rule::{InvalidRules, RuleSet, RuleSource};
+use crate::pseudonym::Pseudonyms;
 
 const RULES_DIR: Setting = Setting::without_default(
     "rules_dir",
@@ -24,19 +26,24 @@ impl DetectionSettings {
     /// Every setting, for the documentation.
     pub const SETTINGS: [Setting; 1] = [RULES_DIR];
 
-    /// The settings that `reader` holds; `issuer` is the `iss` of Gatelog's tokens.
-    pub fn read(reader: &mut Reader, issuer: &str) -> Option<Self> {
+    /// The settings that `reader` holds; `issuer` is the `iss` of Gatelog's tokens, and `pseudonyms` hide what events say.
+    pub fn read(reader: &mut Reader, issuer: &str, pseudonyms: Option<Arc<Pseudonyms>>) -> Option<Self> {
         let folder: Option<Option<PathBuf>> = reader.optional(&RULES_DIR);
-        Self::load(issuer, folder?)
+        Self::load(issuer, folder?, pseudonyms)
             .map_err(|problems| problems.into_iter().for_each(|problem| reader.problem(problem)))
             .ok()
     }
 
     /// Reads the rules of the program and those in `folder`, or says everything that is wrong with them.
-    pub fn load(issuer: &str, folder: Option<PathBuf>) -> Result<Self, Vec<String>> {
+    pub fn load(
+        issuer: &str,
+        folder: Option<PathBuf>,
+        pseudonyms: Option<Arc<Pseudonyms>>,
+    ) -> Result<Self, Vec<String>> {
         let source = RuleSource {
             folder,
             issuer: issuer.to_owned(),
+            pseudonyms,
         };
         match source.load() {
             Ok(rules) => Ok(Self { source, rules }),

@@ -4,13 +4,12 @@ use shared::clock::UtcMicros;
 use shared::database::{Database, DatabaseError, Hold, Tx, execute, read};
 use shared::event::{event_id, stable_event_id};
 
-use super::engine::{Again, Fingerprint, Outcome, Record};
+use super::engine::{Again, Fingerprint, Outcome};
 use super::memory;
 use super::rule::RuleSet;
 use super::silence::store::in_force;
 use super::standing::store::all_within;
 use super::telling::Decided;
-use crate::enrichment::{Locality, Place, Places};
 use crate::notification::{self, Receiver};
 use crate::{alert, response};
 
@@ -171,40 +170,6 @@ pub(super) async fn note_told(hold: &mut Hold, told: &crate::alert::AlertBody) -
     let mut tx = hold.begin().await?;
     alert::retold(&mut tx, told).await?;
     tx.commit().await
-}
-
-/// An event as the engine takes it.
-pub(super) fn record(
-    event: std::sync::Arc<shared::event::Event>,
-    locality: Locality,
-    recorded_at: UtcMicros,
-    time_suspect: bool,
-    places: Option<&Places>,
-) -> Record {
-    let ip = event
-        .facts
-        .client
-        .as_ref()
-        .and_then(|client| client.ip.as_deref());
-    Record {
-        place: located(ip.and_then(|ip| places?.of(ip)), locality),
-        event,
-        recorded_at,
-        time_suspect,
-    }
-}
-
-/// Where a client is now, and was when the event was stored: what was kept holds, and only where it was more exactly is looked up.
-fn located(now: Option<Place>, then: Locality) -> Option<Place> {
-    if then == Locality::default() {
-        return now;
-    }
-    let now = now.unwrap_or_default();
-    Some(Place {
-        country: then.country.or(now.country),
-        asn: then.asn.or(now.asn),
-        ..now
-    })
 }
 
 /// The fingerprints that stand; for tests.

@@ -10,13 +10,14 @@ mod store;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use shared::database::Database;
+use shared::database::{Database, DatabaseError};
 use shared::event::Event;
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::dead_letter::DeadLetter;
 use crate::enrichment::{Locality, Places};
+use crate::pseudonym::{NoDisguise, Pseudonyms, Unsealed};
 pub(crate) use follow::{Follower, Following};
 pub(crate) use read::Page;
 pub use read::{Growth, Positioned};
@@ -42,6 +43,15 @@ impl Arrival {
             body: self.body.clone(),
         }
     }
+}
+
+/// An event as it is to be stored, with what stands beside it.
+#[derive(Clone, Debug)]
+pub(crate) struct Keeping {
+    arrival: Arrival,
+    locality: Locality,
+    sealed: Option<Bytes>,
+    original: Unsealed,
 }
 
 /// The reason of a dead letter whose id is that of another event with other content.
@@ -71,6 +81,7 @@ pub struct EventLog {
     grown: watch::Sender<()>,
     recent: Recent,
     places: Option<Arc<Places>>,
+    pseudonyms: Option<Arc<Pseudonyms>>,
 }
 
 impl EventLog {
@@ -82,6 +93,7 @@ impl EventLog {
             grown: watch::Sender::new(()),
             recent: Recent::default(),
             places: None,
+            pseudonyms: None,
         }
     }
 
@@ -89,6 +101,60 @@ impl EventLog {
     #[must_use]
     pub fn with_places(self, places: Option<Arc<Places>>) -> Self {
         Self { places, ..self }
+    }
+
+    /// The same, which hides what is to be hidden of events, and knows what was.
+    #[must_use]
+    pub fn with_pseudonyms(self, pseudonyms: Option<Arc<Pseudonyms>>) -> Self {
+        Self { pseudonyms, ..self }
+    }
+
+    /// What makes pseudonyms, if there are any.
+    pub(crate) fn pseudonyms(&self) -> Option<&Pseudonyms> {
+        self.pseudonyms.as_deref()
+    }
+
+    /// What is known here of what the event `id` said, of which `body` is stored, and `sealed` if it has pseudonyms.
+    pub(crate) fn unsealed(&self, id: Uuid, body: &[u8], sealed: Option<&[u8]>) -> Unsealed {
+        let Some(sealed) = sealed else {
+            return Unsealed::AsItIs;
+        };
+        let known = self.pseudonyms();
+        known.map_or(Unsealed::Closed, |known| known.open(id, body, sealed))
+    }
+
+    /// What is kept of events. What cannot be hidden cannot be stored.
+    fn keeping(&self, fresh: &[&Arrival]) -> Result<Vec<Keeping>, DatabaseError> {
+        let keeping = fresh.iter().map(|arrival| self.disguised(arrival));
+        keeping
+            .collect::<Result<_, _>>()
+            .map_err(DatabaseError::of_the_values)
+    }
+
+    /// What is kept of an event: where its client was is looked up before that is hidden.
+    fn disguised(&self, arrival: &Arrival) -> Result<Keeping, NoDisguise> {
+        let locality = self.locality(&arrival.event);
+        let disguised = match self.pseudonyms() {
+            Some(pseudonyms) => pseudonyms.disguise(&arrival.event, &arrival.body)?,
+            None => None,
+        };
+        let Some(disguised) = disguised else {
+            return Ok(Keeping {
+                arrival: arrival.clone(),
+                locality,
+                sealed: None,
+                original: Unsealed::AsItIs,
+            });
+        };
+        Ok(Keeping {
+            arrival: Arrival {
+                event: Arc::new(disguised.event),
+                body: disguised.body,
+            },
+            locality,
+            sealed: Some(disguised.sealed),
+            original: Unsealed::Known(Arc::new(disguised.original)),
+        })
     }
 
     /// The map of addresses that is used.

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::EventLog;
 use super::recent::{Member, Origin};
 use crate::enrichment::Locality;
+use crate::pseudonym::Unsealed;
 
 /// Batches that are looked at in one step at most.
 const BATCHES_MAX: i64 = 256;
@@ -41,8 +42,10 @@ pub struct Positioned {
     pub locality: Locality,
     /// What it says; `None` if its bytes are no event any more, which only a change of the database can cause.
     pub event: Option<Arc<Event>>,
-    /// The bytes it came in.
+    /// The bytes that are stored of it.
     pub body: Bytes,
+    /// What is known here of what it said if it has pseudonyms.
+    pub original: Unsealed,
 }
 
 /// Tells when the log may have grown.
@@ -148,7 +151,7 @@ impl EventLog {
         }
         let (now, mut unknown) = (Instant::now(), stretch.clone());
         unknown.keep_while(|batch| self.recent.find(batch.id, now).is_none());
-        let read = members_of(&self.database, &unknown).await?;
+        let read = self.members_of(&unknown).await?;
         let mut events = Vec::new();
         for (batch, members) in unknown.batches.iter().zip(read) {
             events.extend(unknown.events(batch, &members));
@@ -251,6 +254,7 @@ impl Stretch {
                 locality: member.locality,
                 event: member.event.clone(),
                 body: member.body.clone(),
+                original: member.original.clone(),
             })
         })
     }
@@ -273,48 +277,51 @@ async fn batches_from(database: &Database, from: i64) -> Result<Vec<Batch>, Data
 #[derive(FromRow)]
 struct MemberRow {
     first_position: i64,
+    id: Uuid,
     ordinal: i32,
     time_suspect: bool,
     country: Option<String>,
     asn: Option<i64>,
     body: Vec<u8>,
+    sealed: Option<Vec<u8>>,
 }
 
-/// What is left of each batch of a stretch, as far as it is in it.
-async fn members_of(database: &Database, stretch: &Stretch) -> Result<Vec<Vec<Member>>, DatabaseError> {
-    let select = "SELECT b.first_position, e.ordinal, e.time_suspect, e.country, e.asn, e.body \
-        FROM batch b JOIN event e ON e.batch_id = b.id \
-        WHERE b.first_position >= $1 AND b.first_position < $3 \
-        AND b.first_position + e.ordinal >= $2 AND b.first_position + e.ordinal < $3 \
-        ORDER BY b.first_position, e.ordinal";
-    let batches_from = stretch
-        .batches
-        .first()
-        .map_or(stretch.from, |first| first.first_position);
-    let rows: Vec<MemberRow> = read!(
-        fetch_all,
-        database,
-        sqlx::query_as(select)
-            .bind(batches_from)
-            .bind(stretch.from)
-            .bind(stretch.end)
-    )?;
-    let mut rows = rows.into_iter().peekable();
-    let members = stretch.batches.iter().map(|batch| {
-        std::iter::from_fn(|| rows.next_if(|row| row.first_position == batch.first_position))
-            .map(Member::from)
-            .collect()
-    });
-    Ok(members.collect())
-}
+impl EventLog {
+    /// What is left of each batch of a stretch, as far as it is in it.
+    async fn members_of(&self, stretch: &Stretch) -> Result<Vec<Vec<Member>>, DatabaseError> {
+        let select = "SELECT b.first_position, e.id, e.ordinal, e.time_suspect, e.country, e.asn, e.body, e.sealed \
+            FROM batch b JOIN event e ON e.batch_id = b.id \
+            WHERE b.first_position >= $1 AND b.first_position < $3 \
+            AND b.first_position + e.ordinal >= $2 AND b.first_position + e.ordinal < $3 \
+            ORDER BY b.first_position, e.ordinal";
+        let batches_from = stretch
+            .batches
+            .first()
+            .map_or(stretch.from, |first| first.first_position);
+        let rows: Vec<MemberRow> = read!(
+            fetch_all,
+            self.database,
+            sqlx::query_as(select)
+                .bind(batches_from)
+                .bind(stretch.from)
+                .bind(stretch.end)
+        )?;
+        let mut rows = rows.into_iter().peekable();
+        let members = stretch.batches.iter().map(|batch| {
+            std::iter::from_fn(|| rows.next_if(|row| row.first_position == batch.first_position))
+                .map(|row| self.member(row))
+                .collect()
+        });
+        Ok(members.collect())
+    }
 
-impl From<MemberRow> for Member {
-    fn from(row: MemberRow) -> Self {
-        Self {
+    fn member(&self, row: MemberRow) -> Member {
+        Member {
             ordinal: row.ordinal,
             time_suspect: row.time_suspect,
             locality: Locality::stored(row.country.as_deref(), row.asn),
             event: wire::decode(&row.body).ok().map(Arc::new),
+            original: self.unsealed(row.id, &row.body, row.sealed.as_deref()),
             body: row.body.into(),
         }
     }

@@ -12,6 +12,7 @@ use shared::event::Event;
 use uuid::Uuid;
 
 use crate::enrichment::Locality;
+use crate::pseudonym::Unsealed;
 
 /// Bytes of bodies that are kept of what was stored, and as many of what was read. Decoded, they take about as much again.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -28,6 +29,7 @@ pub(super) struct Member {
     /// `None` if its bytes are no event any more.
     pub(super) event: Option<Arc<Event>>,
     pub(super) body: Bytes,
+    pub(super) original: Unsealed,
 }
 
 /// Where a batch comes from. What is read by those who lag must not push out what is new.
@@ -158,6 +160,7 @@ mod tests {
             locality: Locality::default(),
             event: None,
             body: vec![b'x'; bytes].into(),
+            original: Unsealed::AsItIs,
         }]
     }
 

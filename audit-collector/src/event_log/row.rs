@@ -10,7 +10,7 @@ use shared::clock::UtcMicros;
 use shared::event::{Event, IMPORT_SERVICE, Identity, bounded};
 use uuid::Uuid;
 
-use super::Arrival;
+use super::Keeping;
 use crate::enrichment::{Country, Locality};
 
 /// The longest text in a column, in bytes. An index of PostgreSQL takes 2,704 bytes for all of its columns.
@@ -53,15 +53,17 @@ pub(crate) struct Row<'a> {
     pub(crate) request_id: Option<Cow<'a, str>>,
     pub(crate) locality: Locality,
     pub(crate) body: &'a [u8],
+    pub(crate) sealed: Option<&'a [u8]>,
 }
 
 impl<'a> Row<'a> {
-    /// The row of `arrival` from `locality`, which is number `ordinal` of a batch recorded at `recorded_at`.
-    pub(super) fn of(arrival: &'a Arrival, locality: Locality, ordinal: i32, recorded_at: UtcMicros) -> Self {
+    /// The row of what is kept as number `ordinal` of a batch recorded at `recorded_at`.
+    pub(super) fn of(keeping: &'a Keeping, ordinal: i32, recorded_at: UtcMicros) -> Self {
         Self {
             ordinal,
-            body: &arrival.body,
-            ..Self::of_event(&arrival.event, locality, recorded_at)
+            body: &keeping.arrival.body,
+            sealed: keeping.sealed.as_deref(),
+            ..Self::of_event(&keeping.arrival.event, keeping.locality, recorded_at)
         }
     }
 
@@ -103,6 +105,7 @@ impl<'a> Row<'a> {
             request_id: facts.trace.as_ref().map(|trace| searchable(&trace.request_id)),
             locality,
             body: &[],
+            sealed: None,
         }
     }
 }

@@ -1,13 +1,16 @@
 //! What of a batch is new, what is known, and what clashes. Pure.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
-use shared::event::wire;
+use shared::event::{Event, wire};
+use shared::spool::event_digest;
 use uuid::Uuid;
 
 use super::Arrival;
+use crate::pseudonym::{Pseudonyms, Unsealed};
 use crate::settings::SERVICE;
 
 /// A batch, sorted out.
@@ -23,24 +26,49 @@ pub(super) struct Sorted<'a> {
     pub(super) conflicts: Vec<&'a Arrival>,
 }
 
-/// Sorts a batch out against the bodies that are stored under its ids.
-pub(super) fn sort<'a>(arrivals: &'a [Arrival], stored: &HashMap<Uuid, Vec<u8>>) -> Sorted<'a> {
+/// What is stored of an event.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    pub(super) body: Vec<u8>,
+    /// What it said, if it has pseudonyms.
+    pub(super) sealed: Option<Vec<u8>>,
+}
+
+/// What is known of an id.
+#[derive(Clone, Copy)]
+struct Known<'k> {
+    body: &'k [u8],
+    sealed: Option<&'k [u8]>,
+}
+
+/// Sorts a batch out against what is stored under its ids, where `pseudonyms` hid what was to be hidden.
+pub(super) fn sort<'a>(
+    arrivals: &'a [Arrival],
+    stored: &HashMap<Uuid, Stored>,
+    pseudonyms: Option<&Pseudonyms>,
+) -> Sorted<'a> {
     let mut sorted = Sorted::default();
-    let mut seen: HashMap<Uuid, &[u8]> = HashMap::with_capacity(arrivals.len());
+    let mut seen: HashMap<Uuid, Known<'_>> = HashMap::with_capacity(arrivals.len());
     for arrival in arrivals {
         let id = arrival.event.id;
         let known = match (stored.get(&id), seen.entry(id)) {
-            (Some(body), _) => body,
+            (Some(stored), _) => Known {
+                body: &stored.body,
+                sealed: stored.sealed.as_deref(),
+            },
             (None, Entry::Occupied(first)) => *first.get(),
             (None, Entry::Vacant(vacant)) => {
-                vacant.insert(&arrival.body);
+                vacant.insert(Known {
+                    body: &arrival.body,
+                    sealed: None,
+                });
                 sorted.fresh.push(arrival);
                 continue;
             }
         };
-        if known == arrival.body {
+        if known.is(arrival, pseudonyms) {
             sorted.duplicates += 1;
-        } else if is_repeat(known, arrival) {
+        } else if known.is_repeated_by(arrival, pseudonyms) {
             sorted.repeats.push(arrival);
         } else {
             sorted.conflicts.push(arrival);
@@ -49,17 +77,37 @@ pub(super) fn sort<'a>(arrivals: &'a [Arrival], stored: &HashMap<Uuid, Vec<u8>>)
     sorted
 }
 
-/// Whether `arrival` says what `known` says and differs only in where it was taken in: on the word of the same reporter, or
-/// by collectors, one of which went on where the other had told and could not note it any more.
-fn is_repeat(known: &[u8], arrival: &Arrival) -> bool {
-    let event = &arrival.event;
-    let is_own = event.source.service == SERVICE;
-    (is_own || event.facts.reporter.is_some())
-        && wire::decode(known).is_ok_and(|known| {
+impl Known<'_> {
+    /// Whether `arrival` is what is known, byte for byte as it came.
+    fn is(&self, arrival: &Arrival, pseudonyms: Option<&Pseudonyms>) -> bool {
+        let Some(sealed) = self.sealed else {
+            return self.body == arrival.body;
+        };
+        let original = pseudonyms.map(|pseudonyms| pseudonyms.open(arrival.event.id, self.body, sealed));
+        matches!(original, Some(Unsealed::Known(original)) if original.digest == event_digest(&arrival.body))
+    }
+
+    /// Whether `arrival` says what is known and differs only in where it was taken in: on the word of the same reporter, or
+    /// by collectors, one of which went on where the other had told and could not note it any more.
+    fn is_repeated_by(&self, arrival: &Arrival, pseudonyms: Option<&Pseudonyms>) -> bool {
+        let event = &arrival.event;
+        let is_own = event.source.service == SERVICE;
+        if !is_own && event.facts.reporter.is_none() {
+            return false;
+        }
+        let facts = match self.sealed {
+            None => Some(Cow::Borrowed(&event.facts)),
+            Some(sealed) => pseudonyms
+                .and_then(|pseudonyms| pseudonyms.facts_like(sealed, event))
+                .map(Cow::Owned),
+        };
+        let same = |known: Event| {
             known.time == event.time
-                && known.facts == event.facts
+                && facts.as_deref() == Some(&known.facts)
                 && (known.source.service == SERVICE) == is_own
-        })
+        };
+        wire::decode(self.body).is_ok_and(same)
+    }
 }
 
 /// SHA-256 over the leaf hashes of a batch, each SHA-256 over a zero byte and the body (RFC 6962 §2.1).
@@ -85,6 +133,7 @@ mod tests {
     use shared::event::{Class, Draft, Facts, Outcome, Reporter, Source};
 
     use super::*;
+    use crate::pseudonym::Hidden;
 
     fn arrival(body: &'static str) -> Arrival {
         let facts = Facts::new(Class::Access, "api_request", Outcome::Granted);
@@ -113,7 +162,7 @@ mod tests {
         let first = arrival("a");
         let batch = [first.clone(), same_id(&first, "a"), same_id(&first, "b")];
 
-        let sorted = sort(&batch, &HashMap::new());
+        let sorted = sort(&batch, &HashMap::new(), None);
 
         assert_eq!(sorted.fresh.len(), 1);
         assert_eq!(sorted.duplicates, 1);
@@ -123,10 +172,14 @@ mod tests {
     #[test]
     fn what_is_stored_counts_before_the_batch() {
         let (known, other) = (arrival("a"), arrival("b"));
-        let stored = HashMap::from([(known.event.id, b"a".to_vec()), (other.event.id, b"x".to_vec())]);
+        let stored = [(&known, "a"), (&other, "x")].map(|(arrival, body)| {
+            let body = body.as_bytes().to_vec();
+            (arrival.event.id, Stored { body, sealed: None })
+        });
+        let stored = HashMap::from(stored);
 
         let batch = [known, other];
-        let sorted = sort(&batch, &stored);
+        let sorted = sort(&batch, &stored, None);
 
         assert!(sorted.fresh.is_empty());
         assert_eq!((sorted.duplicates, sorted.conflicts.len()), (1, 1));
@@ -147,7 +200,7 @@ mod tests {
     fn what_a_service_reports_twice_is_a_repeat_and_what_it_takes_back_is_a_conflict() {
         let batch = [reported(1, "a"), reported(2, "a"), reported(3, "b")];
 
-        let sorted = sort(&batch, &HashMap::new());
+        let sorted = sort(&batch, &HashMap::new(), None);
 
         assert_eq!((sorted.fresh.len(), sorted.duplicates), (1, 0));
         assert_eq!(
@@ -166,7 +219,7 @@ mod tests {
         };
         let batch = [own(1), own(2)];
 
-        let sorted = sort(&batch, &HashMap::new());
+        let sorted = sort(&batch, &HashMap::new(), None);
 
         assert_eq!((sorted.repeats.len(), sorted.conflicts.len()), (0, 1));
     }
@@ -184,10 +237,47 @@ mod tests {
         };
         let batch = [told(SERVICE, 1), told(SERVICE, 2), told("api-service", 3)];
 
-        let sorted = sort(&batch, &HashMap::new());
+        let sorted = sort(&batch, &HashMap::new(), None);
 
         assert_eq!((sorted.fresh.len(), sorted.repeats.len()), (1, 1));
         assert_eq!(sorted.conflicts[0].event.source.service, "api-service");
+    }
+
+    #[test]
+    fn what_has_pseudonyms_is_known_by_what_it_said() {
+        let pseudonyms = |digit: &str| {
+            let key = digit.repeat(64).parse().unwrap();
+            Pseudonyms::new([Hidden::Names], &[key]).unwrap()
+        };
+        let named = |seq, name: &str| {
+            let mut arrival = reported(seq, "a");
+            let event = Arc::make_mut(&mut arrival.event);
+            event.facts.actor.username = Some(name.to_owned());
+            arrival.body = wire::encode(event).unwrap().into();
+            arrival
+        };
+        let first = named(1, "alice");
+        let disguised = pseudonyms("a")
+            .disguise(&first.event, &first.body)
+            .unwrap()
+            .unwrap();
+        let stored = Stored {
+            body: disguised.body.to_vec(),
+            sealed: Some(disguised.sealed.to_vec()),
+        };
+        let (id, stored) = (first.event.id, HashMap::from([(first.event.id, stored)]));
+        let batch = [first, named(2, "alice"), named(3, "bob")];
+
+        let sorted = sort(&batch, &stored, Some(&pseudonyms("a")));
+        let without_key = sort(&batch, &stored, Some(&pseudonyms("b")));
+
+        assert_eq!((sorted.fresh.len(), sorted.duplicates), (0, 1));
+        assert_eq!(
+            (sorted.repeats[0].event.seq, sorted.conflicts[0].event.seq),
+            (2, 3)
+        );
+        assert!(without_key.conflicts.iter().all(|arrival| arrival.event.id == id));
+        assert_eq!(without_key.conflicts.len(), 3);
     }
 
     #[test]

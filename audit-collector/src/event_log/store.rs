@@ -12,10 +12,9 @@ use uuid::Uuid;
 
 use super::recent::{Member, Origin};
 use super::row::{Row, is_suspect};
-use super::sort::{Sorted, batch_digest, sort};
-use super::{Appended, Arrival, EventLog, ID_CONFLICT, REPEATED};
+use super::sort::{Stored, batch_digest, sort};
+use super::{Appended, Arrival, EventLog, ID_CONFLICT, Keeping, REPEATED};
 use crate::dead_letter::{self, DeadLetter};
-use crate::enrichment::Locality;
 
 /// Rows in one statement on SQLite, which takes 32,766 values; one text for full chunks keeps it prepared.
 const SQLITE_ROWS_MAX: usize = 64;
@@ -25,8 +24,7 @@ static INSERT_SQLITE_ROWS: LazyLock<String> = LazyLock::new(|| insert_sqlite(SQL
 
 /// The first and the last id choose the partitions. The ids themselves come from a query of their own, which is hidden from who plans: it
 /// would take each of them to each partition, for longer than all of them are looked up (20 ms for 1,800).
-const SELECT_BODIES: &str =
-    "SELECT id, body FROM event WHERE id BETWEEN $1 AND $2 AND id = ANY(ARRAY(SELECT UNNEST($3::uuid[])))";
+const SELECT_BODIES: &str = "SELECT id, body, sealed FROM event WHERE id BETWEEN $1 AND $2 AND id = ANY(ARRAY(SELECT UNNEST($3::uuid[])))";
 
 /// How often a batch is tried that another collector stores as well at that moment. Once is enough unless both go on.
 const RACES_MAX: usize = 3;
@@ -34,7 +32,7 @@ const RACES_MAX: usize = 3;
 /// The columns of the table `event`.
 pub(crate) const COLUMNS: &str = "id, class, time, batch_id, ordinal, time_suspect, service, instance, boot, seq, action, outcome, \
     reason, identity, sub, username, client_id, sid, jti, ip, route, template, path, status, request_id, body, method, \
-    duration_us, country, asn";
+    duration_us, country, asn, sealed";
 
 impl EventLog {
     /// Stores what is new of a batch, all or nothing. When this returns, it survives the loss of power.
@@ -62,15 +60,9 @@ impl EventLog {
         let mut tx = self.database.read().await?;
         let stored = stored_bodies(&mut tx, arrivals).await?;
         tx.commit().await?;
-        let sorted = sort(arrivals, &stored);
+        let sorted = sort(arrivals, &stored, self.pseudonyms());
         let conflict = sorted.conflicts.first().map(|_| ID_CONFLICT);
         Ok(conflict.or_else(|| sorted.repeats.first().map(|_| REPEATED)))
-    }
-
-    /// Events with where they came from, as far as is known here.
-    fn located<'a>(&self, arrivals: &[&'a Arrival]) -> Vec<Located<'a>> {
-        let located = |arrival: &&'a Arrival| (*arrival, self.locality(&arrival.event));
-        arrivals.iter().map(located).collect()
     }
 
     async fn append_once(
@@ -83,10 +75,10 @@ impl EventLog {
         let appending = async {
             let mut tx = self.database.begin().await?;
             let stored = stored_bodies(&mut tx, arrivals).await?;
-            let sorted = sort(arrivals, &stored);
-            let fresh = self.located(&sorted.fresh);
+            let sorted = sort(arrivals, &stored, self.pseudonyms());
+            let fresh = self.keeping(&sorted.fresh)?;
             if !fresh.is_empty() {
-                insert_batch(&mut tx, batch, &sorted, recorded_at).await?;
+                insert_batch(&mut tx, batch, &fresh, recorded_at).await?;
                 insert_events(&mut tx, batch, &fresh, recorded_at).await?;
             }
             let conflicts = sorted
@@ -119,16 +111,13 @@ impl EventLog {
     }
 }
 
-/// An event and where it came from.
-type Located<'a> = (&'a Arrival, Locality);
-
-/// The bodies that are stored under the ids of `arrivals`, in whatever class: an id is unique over all of them.
+/// What is stored under the ids of `arrivals`, in whatever class: an id is unique over all of them.
 async fn stored_bodies(
     tx: &mut Tx<'_>,
     arrivals: &[Arrival],
-) -> Result<HashMap<Uuid, Vec<u8>>, DatabaseError> {
+) -> Result<HashMap<Uuid, Stored>, DatabaseError> {
     let ids: Vec<Uuid> = arrivals.iter().map(|arrival| arrival.event.id).collect();
-    let rows: Vec<(Uuid, Vec<u8>)> = match tx {
+    let rows: Vec<(Uuid, Vec<u8>, Option<Vec<u8>>)> = match tx {
         Tx::Postgres(tx) => {
             sqlx::query_as(SELECT_BODIES)
                 // Planned each time: a plan that was kept from an empty table would read all of a full one.
@@ -142,42 +131,46 @@ async fn stored_bodies(
         Tx::Sqlite(tx) => {
             // As one JSON value, so that the text is the same for every number of ids.
             let ids: Vec<String> = ids.iter().map(|id| format!("\"{}\"", id.simple())).collect();
-            sqlx::query_as("SELECT id, body FROM event WHERE id IN (SELECT unhex(value) FROM json_each($1))")
+            let select =
+                "SELECT id, body, sealed FROM event WHERE id IN (SELECT unhex(value) FROM json_each($1))";
+            sqlx::query_as(select)
                 .bind(format!("[{}]", ids.join(",")))
                 .fetch_all(&mut **tx)
                 .await?
         }
     };
-    Ok(rows.into_iter().collect())
+    let stored = |(id, body, sealed)| (id, Stored { body, sealed });
+    Ok(rows.into_iter().map(stored).collect())
 }
 
 async fn insert_batch(
     tx: &mut Tx<'_>,
     batch: Uuid,
-    sorted: &Sorted<'_>,
+    fresh: &[Keeping],
     recorded_at: UtcMicros,
 ) -> Result<(), DatabaseError> {
-    let digest = batch_digest(sorted.fresh.iter().map(|arrival| &*arrival.body));
+    let digest = batch_digest(fresh.iter().map(|keeping| &*keeping.arrival.body));
     let insert = "INSERT INTO batch (id, recorded_at, events, digest) VALUES ($1, $2, $3, $4)";
     execute!(
         tx,
         sqlx::query(insert)
             .bind(batch)
             .bind(recorded_at.as_micros())
-            .bind(ordinal(sorted.fresh.len()))
+            .bind(ordinal(fresh.len()))
             .bind(digest.to_vec())
     )?;
     Ok(())
 }
 
 /// The events of a batch as they are stored, for those who follow the log.
-fn members(fresh: &[Located<'_>], recorded_at: UtcMicros) -> Vec<Member> {
-    let member = |(index, (arrival, locality)): (usize, &Located<'_>)| Member {
+fn members(fresh: &[Keeping], recorded_at: UtcMicros) -> Vec<Member> {
+    let member = |(index, keeping): (usize, &Keeping)| Member {
         ordinal: ordinal(index),
-        time_suspect: is_suspect(&arrival.event, recorded_at),
-        locality: *locality,
-        event: Some(Arc::clone(&arrival.event)),
-        body: arrival.body.clone(),
+        time_suspect: is_suspect(&keeping.arrival.event, recorded_at),
+        locality: keeping.locality,
+        event: Some(Arc::clone(&keeping.arrival.event)),
+        body: keeping.arrival.body.clone(),
+        original: keeping.original.clone(),
     };
     fresh.iter().enumerate().map(member).collect()
 }
@@ -185,13 +178,13 @@ fn members(fresh: &[Located<'_>], recorded_at: UtcMicros) -> Vec<Member> {
 async fn insert_events(
     tx: &mut Tx<'_>,
     batch: Uuid,
-    fresh: &[Located<'_>],
+    fresh: &[Keeping],
     recorded_at: UtcMicros,
 ) -> Result<(), DatabaseError> {
     let mut rows: Vec<Row<'_>> = fresh
         .iter()
         .enumerate()
-        .map(|(index, (arrival, locality))| Row::of(arrival, *locality, ordinal(index), recorded_at))
+        .map(|(index, keeping)| Row::of(keeping, ordinal(index), recorded_at))
         .collect();
     match tx {
         Tx::Sqlite(tx) => {
@@ -260,7 +253,8 @@ async fn insert_rows_sqlite(tx: &mut SqliteTx, batch: Uuid, rows: &[Row<'_>]) ->
             .bind(row.method.as_deref())
             .bind(row.duration_us)
             .bind(row.country())
-            .bind(row.asn());
+            .bind(row.asn())
+            .bind(row.sealed);
     }
     query.persistent(is_full).execute(&mut **tx).await?;
     Ok(())
@@ -291,14 +285,14 @@ async fn insert_rows_postgres(
         "INSERT INTO event ({COLUMNS}) \
          SELECT id, class, time, $1, ordinal, time_suspect, service, instance, boot, seq, action, outcome, \
              reason, identity, sub, username, client_id, sid, jti, ip, route, template, path, status, request_id, body, \
-             method, duration_us, country, asn \
+             method, duration_us, country, asn, sealed \
          FROM UNNEST($2::uuid[], $3::text[], $4::bigint[], $5::int[], $6::bool[], $7::text[], $8::text[], $9::uuid[], \
              $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], \
              $18::text[], $19::text[], $20::bytea[], $21::text[], $22::text[], $23::text[], $24::int[], $25::text[], \
-             $26::bytea[], $27::text[], $28::bigint[], $29::text[], $30::bigint[]) \
+             $26::bytea[], $27::text[], $28::bigint[], $29::text[], $30::bigint[], $31::bytea[]) \
          AS fresh (id, class, time, ordinal, time_suspect, service, instance, boot, seq, action, outcome, \
              reason, identity, sub, username, client_id, sid, jti, ip, route, template, path, status, request_id, body, \
-             method, duration_us, country, asn)"
+             method, duration_us, country, asn, sealed)"
     );
     sqlx::query(AssertSqlSafe(insert))
         .bind(batch)
@@ -331,6 +325,7 @@ async fn insert_rows_postgres(
         .bind(column!(row => row.duration_us))
         .bind(column!(row => row.country()))
         .bind(column!(row => row.asn()))
+        .bind(column!(row => row.sealed))
         .execute(&mut **tx)
         .await?;
     Ok(())

@@ -14,7 +14,6 @@ use url::form_urlencoded;
 
 use super::{Export, ExportFormat, Manifest};
 use crate::access::Operator;
-use crate::event_log::EventLog;
 use crate::schema::SCHEMA;
 use crate::search::{Filter, Parameters};
 use crate::settings::Settings;
@@ -47,7 +46,7 @@ impl ExportCommand {
         let file = File::create_new(&self.out).map_err(|error| self.failed(&error))?;
         let database = Database::open(&settings.database_url, &SCHEMA).await?;
         let operator = Operator::open(&settings)?;
-        let log = EventLog::new(database.clone());
+        let log = settings.log(&database);
         let begun = Export::begin(log, filter, self.format, settings.clock.now()).await;
         let mut export = begun.map_err(StartError::failed)?;
         let written = self.write(&mut export, file).await;

@@ -364,6 +364,7 @@ mod tests {
             time_suspect: false,
             locality: Locality::stored(Some("KR"), Some(64_500)),
             as_organisation: None,
+            has_pseudonyms: false,
             content: Content::Event(Box::new(Numbered {
                 source,
                 seq: 1,

@@ -74,6 +74,7 @@ mod tests {
 
     use super::*;
     use crate::enrichment::Locality;
+    use crate::pseudonym::Unsealed;
 
     fn positioned(action: &str, outcome: Outcome) -> Positioned {
         let source = Source {
@@ -90,6 +91,7 @@ mod tests {
             locality: Locality::default(),
             body: wire::encode(&event).unwrap().into(),
             event: Some(event.into()),
+            original: Unsealed::AsItIs,
         }
     }
 

@@ -13,7 +13,6 @@ use shared::event::{bounded, wire};
 use shared::runtime::cli::{StartError, say};
 
 use super::{Format, Input, Progress, Summary, import};
-use crate::event_log::EventLog;
 use crate::schema::SCHEMA;
 use crate::settings::Settings;
 
@@ -57,7 +56,7 @@ impl ImportCommand {
             rejects: rejects.clone(),
         };
         let database = Database::open(&settings.database_url, &SCHEMA).await?;
-        let log = EventLog::new(database.clone()).with_places(settings.places.clone());
+        let log = settings.log(&database);
         let bar = bar(bytes)?;
         let imported = import(&log, &settings.clock, input, |summary| {
             bar.set_position(progress.bytes());

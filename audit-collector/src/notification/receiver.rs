@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_receiver_is_told_of_what_is_bad_enough_and_named_by_rule_or_tag() {
-        let rules = DetectionSettings::load("http://gatelog.test", None)
+        let rules = DetectionSettings::load("http://gatelog.test", None, None)
             .unwrap()
             .rules;
         // Critical, and tagged `attack.t1528`.

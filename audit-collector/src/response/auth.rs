@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use url::form_urlencoded;
 
 use super::kept::Kept;
-use super::order::Action;
+use super::order::{Action, Order};
 
 /// How long a call may take.
 const CALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
@@ -95,19 +95,21 @@ impl Auth {
     }
 
     /// Carries an order out; by what name refusals will know it, if it has one. Done twice it is done once.
-    pub(super) async fn enforce(&self, kept: &Kept) -> Result<Option<String>, NotDone> {
-        let value = kept.order.value.as_str();
-        match kept.order.action {
+    ///
+    /// `order` is the kept one with what its value stands for.
+    pub(super) async fn enforce(&self, kept: &Kept, order: &Order) -> Result<Option<String>, NotDone> {
+        let value = order.value.as_str();
+        match order.action {
             Action::RevokeSession => {
                 let answer = self
                     .ask(Method::DELETE, &format!("/v1/admin/sessions/{value}"), None, None)
                     .await?;
                 done(&answer, StatusCode::NO_CONTENT).map(|()| None)
             }
-            Action::RevokeToken => self.block("token", kept).await.map(Some),
-            Action::BlockAddress => self.block("address", kept).await.map(Some),
-            Action::BlockSubject => self.block("subject", kept).await.map(Some),
-            Action::RequireStepUp => self.block("step_up", kept).await.map(Some),
+            Action::RevokeToken => self.block("token", kept, order).await.map(Some),
+            Action::BlockAddress => self.block("address", kept, order).await.map(Some),
+            Action::BlockSubject => self.block("subject", kept, order).await.map(Some),
+            Action::RequireStepUp => self.block("step_up", kept, order).await.map(Some),
             Action::LockAccount => self.set_disabled(value, true).await.map(|()| None),
         }
     }
@@ -128,10 +130,10 @@ impl Auth {
         done(&answer, StatusCode::NO_CONTENT)
     }
 
-    async fn block(&self, kind: &str, kept: &Kept) -> Result<String, NotDone> {
-        let seconds = kept.order.lifetime.unwrap_or_default().as_secs();
+    async fn block(&self, kind: &str, kept: &Kept, order: &Order) -> Result<String, NotDone> {
+        let seconds = order.lifetime.unwrap_or_default().as_secs();
         let reason = format!("alert {}: {}", kept.fingerprint, kept.reason);
-        let body = json!({ kind: kept.order.value, "reason": reason, "seconds": seconds });
+        let body = json!({ kind: order.value, "reason": reason, "seconds": seconds });
         let answer = self
             .ask(Method::POST, "/v1/admin/blocks", None, Some(&body))
             .await?;

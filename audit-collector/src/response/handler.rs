@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::Responding;
 use super::kept::{Given, State};
+use super::meant::meant;
 use super::order::{Action, Order};
 use super::run::LIMIT_SPAN;
 use super::store;
@@ -60,7 +61,7 @@ pub(super) struct NewOrder {
         (status = 200, description = "With `dry_run`: what would be ordered", body = Object),
         (status = 202, description = "It is ordered; `state` is `pending`", body = Object),
         (status = 404, description = "`alert_not_found`"),
-        (status = 409, description = "`response_spared`, `would_respond_to_yourself`, `responses_off`"),
+        (status = 409, description = "`response_spared`, `response_address_unknown`, `would_respond_to_yourself`, `responses_off`"),
         (status = 429, description = "`response_limit`"),
     )
 )]
@@ -75,8 +76,11 @@ pub(super) async fn order_response(
     let responding = app.responding.as_ref();
     let responding = responding.ok_or_else(|| refuse(&ApiError::ResponsesOff))?;
     let alert = existing(&app, &auditor, fingerprint).await?;
+    let failed = |error| refuse(&ApiError::from(&error));
     let order = ordered(&new, &alert).map_err(|error| refuse(&error))?;
-    objection(responding, &auditor, &order).map_err(|error| refuse(&error))?;
+    let meant = meant(&app.log, &order, &alert.evidence).await.map_err(failed)?;
+    let meant = meant.ok_or_else(|| refuse(&ApiError::ResponseAddressUnknown))?;
+    objection(responding, &auditor, &meant).map_err(|error| refuse(&error))?;
     let now = app.clock.now();
     let given = Given {
         fingerprint,
@@ -88,7 +92,6 @@ pub(super) async fn order_response(
         by_rule: false,
     };
     let kept = given.at(now);
-    let failed = |error| refuse(&ApiError::from(&error));
     let database = app.log.database();
     let mut tx = database.write().await.map_err(failed)?;
     let count = store::count_since(&mut tx, false, now.minus(LIMIT_SPAN)).await;

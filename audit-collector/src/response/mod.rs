@@ -4,6 +4,7 @@
 mod auth;
 mod handler;
 mod kept;
+mod meant;
 mod metrics;
 mod order;
 mod run;

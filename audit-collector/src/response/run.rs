@@ -13,9 +13,11 @@ use tokio::time::timeout;
 
 use super::auth::{Auth, NotDone};
 use super::kept::{Kept, State};
+use super::meant::meant;
 use super::metrics::ResponseMetrics;
-use super::order::{Action, Spared};
+use super::order::{Action, Order, Spared};
 use super::store;
+use crate::alert;
 use crate::event_log::EventLog;
 use crate::leading::{self, Lead, Leader};
 
@@ -24,6 +26,9 @@ const LEADING: Task = Task {
     lock: 0x6761_7465_6c6f_6709,
     frozen_after: Some("60s"),
 };
+
+/// The problem of an order about an address of which nothing but its pseudonym is known.
+const ADDRESS_UNKNOWN: &str = "address_unknown";
 
 /// How often the leader looks for orders that others kept, and for refusals.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -116,11 +121,17 @@ impl Responder {
 
     async fn enforce(&self, hold: &mut Hold, kept: &mut Kept) -> Result<(), DatabaseError> {
         let now = self.clock.now();
-        if let Some(problem) = self.objection(hold, kept, now).await? {
+        let alert = alert::read(self.log.database(), kept.fingerprint).await?;
+        let evidence = alert.map(|alert| alert.evidence).unwrap_or_default();
+        let Some(order) = meant(&self.log, &kept.order, &evidence).await? else {
+            kept.refuse(ADDRESS_UNKNOWN);
+            return Ok(());
+        };
+        if let Some(problem) = self.objection(hold, (kept, &order), now).await? {
             kept.refuse(problem);
             return Ok(());
         }
-        match self.auth.enforce(kept).await {
+        match self.auth.enforce(kept, &order).await {
             Ok(decision) => {
                 let now = self.clock.now();
                 kept.state = State::InForce;
@@ -144,10 +155,10 @@ impl Responder {
     async fn objection(
         &self,
         hold: &mut Hold,
-        kept: &Kept,
+        (kept, order): (&Kept, &Order),
         now: UtcMicros,
     ) -> Result<Option<&'static str>, DatabaseError> {
-        if self.spared.covers(&kept.order) {
+        if self.spared.covers(order) {
             return Ok(Some("spared"));
         }
         // Such as one that was kept while nobody could carry it out.

@@ -12,6 +12,8 @@ use uuid::Uuid;
 use super::kept::{Given, Kept, State};
 use super::order::{Action, Order};
 use crate::detection::engine::{Finding, Fingerprint};
+use crate::event_log::{EventLog, address_bytes};
+use crate::pseudonym::Unsealed;
 
 /// What happened longer ago is not responded to by itself: it was imported, or the detection stood still.
 const FRESH: Duration = Duration::from_mins(15);
@@ -279,14 +281,28 @@ pub(super) async fn refusal(
     Ok(named)
 }
 
+/// What is known of what the event `id` said, if its client has that address; `None` if it has another one or is not there any more.
+pub(super) async fn original_from(
+    log: &EventLog,
+    id: Uuid,
+    address: IpAddr,
+) -> Result<Option<Unsealed>, DatabaseError> {
+    let select = "SELECT body, sealed FROM event WHERE id = $1 AND ip = $2";
+    let row: Option<(Vec<u8>, Option<Vec<u8>>)> = read!(
+        fetch_optional,
+        log.database(),
+        sqlx::query_as(select)
+            .bind(id)
+            .bind(address_bytes(address).to_vec())
+    )?;
+    Ok(row.map(|(body, sealed)| log.unsealed(id, &body, sealed.as_deref())))
+}
+
 /// An address as events are searched by it.
 fn address(kept: &Kept) -> Option<Vec<u8>> {
     if kept.order.action != Action::BlockAddress {
         return None;
     }
-    let octets = match kept.order.value.parse().ok()? {
-        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
-        IpAddr::V6(ip) => ip.octets(),
-    };
-    Some(octets.to_vec())
+    let address: IpAddr = kept.order.value.parse().ok()?;
+    Some(address_bytes(address).to_vec())
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::enrichment::Locality;
 use crate::event_log::Positioned;
+use crate::pseudonym::Unsealed;
 
 /// One page of events.
 #[derive(Clone, Debug, Serialize)]
@@ -38,6 +39,9 @@ pub struct EventBody {
     /// Who runs the autonomous system of `asn`, as far as is known now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_organisation: Option<String>,
+    /// Whether names or addresses in it are pseudonyms; absent if not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub has_pseudonyms: bool,
     /// What it says.
     #[serde(flatten)]
     pub content: Content,
@@ -58,6 +62,7 @@ impl EventBody {
             time_suspect: one.time_suspect,
             locality: one.locality,
             as_organisation: None,
+            has_pseudonyms: one.original != Unsealed::AsItIs,
             content: one
                 .event
                 .as_deref()

@@ -102,7 +102,7 @@ macro_rules! bound {
 pub(crate) use bound;
 
 /// Events with what the log knows of them.
-pub(crate) const SELECT: &str = "SELECT e.id, e.time, e.time_suspect, e.country, e.asn, e.body, b.recorded_at, b.first_position + e.ordinal AS position \
+pub(crate) const SELECT: &str = "SELECT e.id, e.time, e.time_suspect, e.country, e.asn, e.sealed IS NOT NULL AS is_disguised, e.body, b.recorded_at, b.first_position + e.ordinal AS position \
     FROM event e JOIN batch b ON b.id = e.batch_id";
 
 impl Statement {

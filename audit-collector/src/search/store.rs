@@ -19,6 +19,7 @@ pub(crate) struct Found {
     time_suspect: bool,
     country: Option<String>,
     asn: Option<i64>,
+    is_disguised: bool,
     body: Vec<u8>,
     recorded_at: i64,
     position: Option<i64>,
@@ -46,6 +47,7 @@ impl From<Found> for EventBody {
             time_suspect: row.time_suspect,
             locality: Locality::stored(row.country.as_deref(), row.asn),
             as_organisation: None,
+            has_pseudonyms: row.is_disguised,
             content: Content::of(&row.body),
         }
     }

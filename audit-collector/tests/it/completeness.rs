@@ -23,6 +23,7 @@ use uuid::Uuid;
 use crate::harness::database::TestDatabase;
 use crate::harness::events::{NOW, arrival, at, request_facts};
 use crate::harness::eventually;
+use crate::pseudonyms::pseudonyms;
 
 on_both_databases!(
     a_source_that_lost_nothing_is_complete,
@@ -30,6 +31,9 @@ on_both_databases!(
     missing_numbers_are_named_told_once_and_closed,
     dead_letters_fill_their_numbers_and_nobody_else_s,
     bytes_that_were_changed_before_they_were_counted_are_found,
+    events_with_pseudonyms_are_checked_by_what_their_source_sent,
+    an_event_with_pseudonyms_that_was_changed_where_it_is_kept_is_found,
+    what_no_key_opens_is_not_taken_for_changed,
     a_source_that_misses_its_beats_is_silent_until_it_speaks_again,
     a_boot_that_was_replaced_without_a_bye_has_an_unknown_tail,
     what_was_counted_outlives_the_events,
@@ -98,7 +102,12 @@ struct Counter<'d> {
 
 impl<'d> Counter<'d> {
     async fn start(database: &'d TestDatabase) -> Self {
-        let (log, clock) = (database.log().await, Arc::new(ManualClock::at(NOW)));
+        Self::start_on(database.log().await, database)
+    }
+
+    /// The same with what stands beside the events of this log.
+    fn start_on(log: EventLog, database: &'d TestDatabase) -> Self {
+        let clock = Arc::new(ManualClock::at(NOW));
         let folder = TempDir::new().unwrap();
         let transport = Transport::InProcess(Bus::new());
         let settings = SpoolSettings {
@@ -384,6 +393,65 @@ async fn bytes_that_were_changed_before_they_were_counted_are_found(database: &T
         (answer.findings[0].first, answer.findings[0].last),
         (Some(1), Some(6))
     );
+    counter.end().await;
+}
+
+async fn events_with_pseudonyms_are_checked_by_what_their_source_sent(database: &TestDatabase) {
+    let log = database.log().await.with_pseudonyms(Some(pseudonyms(&['a'])));
+    let mut door = TestSource::new("api-service");
+    log.append(&door.begin(5), &[], NOW).await.unwrap();
+
+    let counter = Counter::start_on(log, database);
+    counter.append(&[door.own(action::HEARTBEAT, 20)], at(20)).await;
+
+    let answer = counter.answer(Period::default()).await;
+    assert_eq!(answer.verdict, Verdict::Complete, "{answer:?}");
+    assert_eq!(
+        database
+            .number("SELECT COUNT(*) FROM event WHERE sealed IS NOT NULL")
+            .await,
+        5
+    );
+    counter.end().await;
+}
+
+async fn an_event_with_pseudonyms_that_was_changed_where_it_is_kept_is_found(database: &TestDatabase) {
+    let disguised = async || database.log().await.with_pseudonyms(Some(pseudonyms(&['a'])));
+    let mut door = TestSource::new("api-service");
+    let events = [door.begin(5), vec![door.own(action::HEARTBEAT, 20)]].concat();
+    disguised().await.append(&events, &[], NOW).await.unwrap();
+    let changed = if database.is_server() {
+        "convert_to(replace(convert_from(body, 'UTF8'), 'usr_alice', 'usr_mally'), 'UTF8')"
+    } else {
+        "CAST(replace(CAST(body AS TEXT), 'usr_alice', 'usr_mally') AS BLOB)"
+    };
+    database
+        .change(&format!("UPDATE event SET body = {changed} WHERE seq = 4"))
+        .await;
+
+    let counter = Counter::start_on(disguised().await, database);
+    counter.counted().await;
+
+    let answer = counter.answer(Period::default()).await;
+    assert_eq!(kinds(&answer), [Kind::Altered], "{answer:?}");
+    counter.end().await;
+}
+
+async fn what_no_key_opens_is_not_taken_for_changed(database: &TestDatabase) {
+    let log = database.log().await;
+    let mut door = TestSource::new("api-service");
+    let events = [door.begin(5), vec![door.own(action::HEARTBEAT, 20)]].concat();
+    let disguising = log.clone().with_pseudonyms(Some(pseudonyms(&['a'])));
+    disguising.append(&events, &[], NOW).await.unwrap();
+
+    let counter = Counter::start_on(
+        database.log().await.with_pseudonyms(Some(pseudonyms(&['b']))),
+        database,
+    );
+    counter.counted().await;
+
+    let answer = counter.answer(Period::default()).await;
+    assert_eq!(kinds(&answer), [], "{answer:?}");
     counter.end().await;
 }
 

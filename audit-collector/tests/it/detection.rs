@@ -52,9 +52,7 @@ async fn replayed(log: &EventLog) -> BTreeSet<Fingerprint> {
         from: at(-3_600),
         until: at(86_400),
     };
-    let ledger = replay(log.database(), &built_in(), span, at(86_400), None)
-        .await
-        .unwrap();
+    let ledger = replay(log, &built_in(), span, at(86_400)).await.unwrap();
     ledger.into_keys().collect()
 }
 
@@ -221,6 +219,7 @@ async fn what_is_silenced_or_only_tried_is_kept_and_told_to_nobody(database: &Te
     let source = RuleSource {
         folder: Some(folder.path().to_owned()),
         issuer: "http://gatelog.test".into(),
+        ..RuleSource::default()
     };
     let mut collector = Collector::start(database, source.load().unwrap()).await;
 

@@ -416,7 +416,7 @@ fn measured() -> String {
     world.honest();
     let honest = world.records.len();
     world.attacks();
-    let rules = DetectionSettings::load(ISSUER, None).unwrap().rules;
+    let rules = DetectionSettings::load(ISSUER, None, None).unwrap().rules;
     let mut replay = Replay::new(rules, None);
     let events = world.records.len();
     let end = world

@@ -10,14 +10,14 @@ use audit_collector::event_log::Arrival;
 use audit_collector::settings::{PREFIX, Settings};
 use serde_json::json;
 use shared::clock::SystemClock;
-use shared::event::{Class, ClientFacts, Facts, Identity, Outcome, action};
+
 use shared::runtime::settings::Reader;
 use tempfile::TempDir;
 
 use crate::harness::api::TestApi;
 use crate::harness::database::TestDatabase;
-use crate::harness::detecting::{Collector, built_in, notifying, until_read};
-use crate::harness::events::{NOW, arrival, at, event, event_of, request_facts};
+use crate::harness::detecting::{Collector, built_in, notifying, sign_in, until_read};
+use crate::harness::events::{NOW, arrival, at, event, request_facts};
 use crate::harness::places::{cities, networks, of_another_form, places};
 
 on_both_databases!(
@@ -102,18 +102,6 @@ async fn a_country_stays_what_it_was_when_the_event_was_stored(database: &TestDa
     assert!(event.get("as_organisation").is_none(), "{event}");
 }
 
-fn sign_in(second: i64, ip: &str) -> Arrival {
-    let mut facts = Facts::new(Class::Auth, action::AUTHN_LOGIN_SUCCESS, Outcome::Success);
-    facts.actor.identity = Identity::Verified;
-    facts.actor.sub = Some("usr_alice".into());
-    facts.actor.username = Some("alice".into());
-    facts.client = Some(ClientFacts {
-        ip: Some(ip.into()),
-        ..ClientFacts::default()
-    });
-    arrival(event_of("auth-service", at(second), facts))
-}
-
 async fn impossible_travel_is_found_by_the_same_file(database: &TestDatabase) {
     let log = database.log().await.with_places(Some(places()));
     let collector = Collector::on(log, built_in(), notifying(Vec::new(), Arc::new(SystemClock)));
@@ -132,14 +120,8 @@ async fn impossible_travel_is_found_by_the_same_file(database: &TestDatabase) {
         until: at(86_400),
     };
     for (places, expected) in [(Some(places()), 1), (None, 0)] {
-        let ledger = replay(
-            collector.log.database(),
-            &built_in(),
-            span,
-            at(86_400),
-            places.as_deref(),
-        )
-        .await;
+        let log = database.log().await.with_places(places);
+        let ledger = replay(&log, &built_in(), span, at(86_400)).await;
         let travels = ledger.unwrap().into_values();
         let travels = travels
             .filter(|finding| &*finding.rule.id == "impossible-travel")

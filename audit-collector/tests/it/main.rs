@@ -25,6 +25,7 @@ mod notifications;
 mod notifications_by_mail;
 mod openapi;
 mod outage;
+mod pseudonyms;
 mod rabbit;
 mod read;
 mod responses;

@@ -23,12 +23,15 @@ use tokio::task::JoinHandle;
 
 use crate::harness::api::{Answer, TestApi};
 use crate::harness::database::TestDatabase;
-use crate::harness::detecting::{Collector, built_in, failure, until_read};
+use crate::harness::detecting::{Collector, built_in, failure, notifying, until_read};
 use crate::harness::events::{arrival, at, event, event_of, request_facts};
 use crate::harness::eventually;
+use crate::pseudonyms::pseudonyms;
 
 on_both_databases!(
     an_address_is_kept_out_until_the_order_is_undone,
+    the_true_address_is_kept_out_where_addresses_have_pseudonyms,
+    whoever_is_spared_is_spared_by_the_true_address,
     orders_that_must_not_be_given_are_refused_and_not_kept,
     what_auth_service_refuses_has_failed_and_what_it_cannot_answer_is_tried_again,
     a_rule_orders_once_and_no_more_than_it_may,
@@ -155,16 +158,27 @@ impl Responses {
 
 /// An alert on `alice`, and the path of it.
 async fn with_alert(database: &TestDatabase) -> (Collector, TestApi, String) {
-    let collector = Collector::start(database, built_in()).await;
-    let batch: Vec<_> = (0..10)
-        .map(|second| failure(second, "alice", "192.0.2.9"))
-        .collect();
+    with_alert_on(database, database.log().await, "192.0.2.9").await
+}
+
+/// The same from that address, in that log.
+async fn with_alert_on(database: &TestDatabase, log: EventLog, ip: &str) -> (Collector, TestApi, String) {
+    let collector = Collector::on(log, built_in(), notifying(Vec::new(), Arc::new(SystemClock)));
+    let batch: Vec<_> = (0..10).map(|second| failure(second, "alice", ip)).collect();
     collector.log.append(&batch, &[], at(10)).await.unwrap();
     until_read(database, 10).await;
     let api = TestApi::on(collector.log.clone());
     let listed = api.get("/v1/alerts?rule=brute-force-account").await.body;
     let fingerprint = listed["alerts"][0]["fingerprint"].as_str().unwrap().to_owned();
     (collector, api, format!("/v1/alerts/{fingerprint}"))
+}
+
+/// The address of the events that the alert at `path` stands on, as they have it.
+async fn pseudonym_in(api: &TestApi, path: &str) -> Value {
+    let alert = api.get(path).await.body;
+    let event = alert["evidence"][0].as_str().unwrap();
+    let event = api.get(&format!("/v1/events/{event}")).await.body;
+    event["client"]["ip"].clone()
 }
 
 async fn order(api: &TestApi, path: &str, body: Value) -> Answer {
@@ -256,6 +270,49 @@ async fn an_address_is_kept_out_until_the_order_is_undone(database: &TestDatabas
     assert_eq!(responses.auth.asked()[1].0, "DELETE /v1/admin/blocks/blk_1");
     assert_eq!(refusal(&undo().await), (409, "response_not_in_force"));
     responses.stop().await;
+    collector.stop().await;
+}
+
+async fn the_true_address_is_kept_out_where_addresses_have_pseudonyms(database: &TestDatabase) {
+    let log = database.log().await.with_pseudonyms(Some(pseudonyms(&['a'])));
+    let (collector, api, path) = with_alert_on(database, log.clone(), "192.0.2.9").await;
+    let mut responses = Responses::start(&log, api.clock.clone(), 5).await;
+    let pseudonym = pseudonym_in(&api, &path).await;
+    let block = |value: &Value| json!({"action": "block_address", "value": value, "reason": "guessing"});
+
+    // Nobody in these events has that one, be it somebody's true address or another's pseudonym.
+    let unknown = order(&api, &path, block(&json!("192.0.2.9"))).await;
+    let ordered = order(&api, &path, block(&pseudonym)).await;
+
+    assert_eq!(refusal(&unknown), (409, "response_address_unknown"));
+    assert_eq!(ordered.body["value"], pseudonym);
+    let in_force = until_state(&api, &path, "in_force").await;
+    assert_eq!(in_force["value"], pseudonym);
+    let asked = responses.auth.asked();
+    assert_eq!((asked.len(), &asked[0].1["address"]), (1, &json!("192.0.2.9")));
+    let told = responses.next_told(action::RESPONSE_CARRIED_OUT).await;
+    assert_eq!(told.facts.detail["value"], pseudonym);
+    // A door refuses the true address, which is stored as its pseudonym.
+    collector
+        .log
+        .append(&[refused(Some("blk_1"))], &[], at(31))
+        .await
+        .unwrap();
+    responses.next_told(action::RESPONSE_EFFECTIVE).await;
+    responses.stop().await;
+    collector.stop().await;
+}
+
+async fn whoever_is_spared_is_spared_by_the_true_address(database: &TestDatabase) {
+    let log = database.log().await.with_pseudonyms(Some(pseudonyms(&['a'])));
+    // The harness spares this one.
+    let (collector, api, path) = with_alert_on(database, log, "198.51.100.7").await;
+    let pseudonym = pseudonym_in(&api, &path).await;
+
+    let body = json!({"action": "block_address", "value": pseudonym, "reason": "guessing"});
+    let ordered = order(&api, &path, body).await;
+
+    assert_eq!(refusal(&ordered), (409, "response_spared"));
     collector.stop().await;
 }
 
@@ -390,6 +447,7 @@ fn ordering(folder: &TempDir) -> RuleSet {
     let source = RuleSource {
         folder: Some(folder.path().to_owned()),
         issuer: "http://gatelog.test".into(),
+        ..RuleSource::default()
     };
     source.load().unwrap()
 }

@@ -39,7 +39,8 @@ fn settings(database: &TestDatabase, transport: Transport, spool: &TempDir) -> S
         receivers: Vec::new(),
         notified: Vec::new(),
         places: None,
-        detection: DetectionSettings::load("http://gatelog.test", None).unwrap(),
+        pseudonyms: None,
+        detection: DetectionSettings::load("http://gatelog.test", None, None).unwrap(),
         responses: ResponseSettings::default(),
         process: ProcessSettings {
             instance: "test".parse().unwrap(),

@@ -9,11 +9,12 @@ use super::model::{Client, GrantType, Kind};
 pub(crate) const CONSOLE_CLIENT: &str = "gatelog-console";
 
 /// What its pages may do at most, for users whose roles allow it.
-const SCOPES: [&str; 5] = [
+const SCOPES: [&str; 6] = [
     "admin",
     "audit:read",
     "audit:export",
     "audit:respond",
+    "audit:identify",
     "rules:write",
 ];
 

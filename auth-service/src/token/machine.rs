@@ -13,12 +13,13 @@ use crate::user::{self, Account};
 use shared::database::Tx;
 
 /// Scopes that mean something to Gatelog's own end points and to nobody else.
-pub(crate) const GATELOG_SCOPES: [&str; 8] = [
+pub(crate) const GATELOG_SCOPES: [&str; 9] = [
     "admin",
     "audit:read",
     "audit:write",
     "audit:export",
     "audit:respond",
+    "audit:identify",
     "rules:write",
     user::ENFORCEMENT_SCOPE,
     INTROSPECT_SCOPE,

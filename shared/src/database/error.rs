@@ -18,6 +18,11 @@ pub enum DatabaseError {
 }
 
 impl DatabaseError {
+    /// An error about the values that were to be stored, found before the database was asked.
+    pub fn of_the_values(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Failed(sqlx::Error::Encode(Box::new(error)))
+    }
+
     /// Whether it may pass by itself: the server is gone, too busy, or was asked at the wrong moment.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -134,6 +134,10 @@ pub const SEARCH_DELETED: &str = "search_deleted";
 pub const FORWARDING_STALLED: &str = "forwarding_stalled";
 /// It takes them again.
 pub const FORWARDING_RESUMED: &str = "forwarding_resumed";
+/// Somebody was told what the pseudonyms of an event stand for.
+pub const ORIGINAL_REVEALED: &str = "original_revealed";
+/// Somebody was told by which pseudonyms a name or an address is found.
+pub const PSEUDONYMS_FOUND: &str = "pseudonyms_found";
 /// Stored events were read.
 pub const SENSITIVE_READ: &str = "sensitive_read";
 /// A rule found something in the events.

@@ -8,6 +8,13 @@ use super::{Row, Service, Who};
 const ROUTES: &[(&str, Method, &str, &str)] = &[
     ("event-list", Method::GET, "/v1/events", "audit:read"),
     ("event-read", Method::GET, "/v1/events/{id}", "audit:read"),
+    (
+        "event-reveal",
+        Method::POST,
+        "/v1/events/{id}/reveal",
+        "audit:identify",
+    ),
+    ("pseudonym-find", Method::POST, "/v1/pseudonyms", "audit:identify"),
     ("event-stream", Method::GET, "/v1/events/stream", "audit:read"),
     ("export", Method::GET, "/v1/export", "audit:export"),
     ("timeline-read", Method::GET, "/v1/timeline", "audit:read"),

@@ -65,7 +65,7 @@ pub(in crate::detection) async fn backtest_rule(
     let begun = Instant::now();
     let goes_on = |events| events < EVENTS_MAX && begun.elapsed() < TIME_MAX;
     let reading = async {
-        let replaying = replay_while(app.log.database(), &rules, span, app.log.places(), goes_on);
+        let replaying = replay_while(&app.log, &rules, span, goes_on);
         let (replay, reach) = replaying.await?;
         let found = replay.end(reach.until).into_values();
         let answer = Backtest::of(span, &buckets, reach, found);

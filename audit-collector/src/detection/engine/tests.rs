@@ -66,6 +66,7 @@ fn read_rules() -> RuleSet {
     let source = RuleSource {
         folder: Some(folder.path().to_owned()),
         issuer: String::new(),
+        ..RuleSource::default()
     };
     let loaded = source.load().unwrap_or_else(|problems| panic!("{problems}"));
     let own = |name: &(&str, &str)| loaded.find(name.0).cloned();

@@ -3,12 +3,12 @@
 mod store;
 
 use shared::clock::UtcMicros;
-use shared::database::{Database, DatabaseError};
+use shared::database::DatabaseError;
 
 use super::engine::{Ledger, Record, Replay};
 use super::rule::RuleSet;
 use super::store::beginning;
-use crate::enrichment::Places;
+use crate::event_log::EventLog;
 use store::Past;
 
 /// A stretch of time.
@@ -31,34 +31,32 @@ pub(super) struct Reach {
 
 /// Every alert that `rules` find in the events of `span`, as it stands at `end`.
 pub async fn replay(
-    database: &Database,
+    log: &EventLog,
     rules: &RuleSet,
     span: Span,
     end: UtcMicros,
-    places: Option<&Places>,
 ) -> Result<Ledger, DatabaseError> {
-    let (replay, _) = replay_while(database, rules, span, places, |_| true).await?;
+    let (replay, _) = replay_while(log, rules, span, |_| true).await?;
     Ok(replay.end(end))
 }
 
 /// Takes the events of `span` in, page by page, for as long as `goes_on` says so of the number of those before.
 pub(super) async fn replay_while(
-    database: &Database,
+    log: &EventLog,
     rules: &RuleSet,
     span: Span,
-    places: Option<&Places>,
     goes_on: impl Fn(u64) -> bool,
 ) -> Result<(Replay, Reach), DatabaseError> {
-    let begun = beginning(database).await?;
+    let begun = beginning(log.database()).await?;
     let known_from = begun.map(|begun| begun.max(span.from));
     let mut replay = Replay::new(rules.clone(), known_from);
-    let mut past = Past::new(database, span.from, span.until);
+    let mut past = Past::new(log, span.from, span.until);
     let mut reach = Reach {
         events: 0,
         until: span.from,
     };
     while goes_on(reach.events) {
-        let Some(page) = past.next(places).await? else {
+        let Some(page) = past.next().await? else {
             reach.until = span.until;
             break;
         };

@@ -3,14 +3,15 @@
 use std::collections::VecDeque;
 
 use shared::clock::UtcMicros;
-use shared::database::{Database, DatabaseError, read};
+use shared::database::{DatabaseError, read};
 use shared::event::{stable_event_id, wire};
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::detection::engine::Record;
-use crate::detection::store::record;
-use crate::enrichment::{Locality, Places};
+use crate::detection::place::place;
+use crate::enrichment::Locality;
+use crate::event_log::EventLog;
 
 /// Events of a page of the past at most.
 const PAGE: i64 = 2_000;
@@ -24,6 +25,7 @@ struct PastRow {
     country: Option<String>,
     asn: Option<i64>,
     body: Vec<u8>,
+    sealed: Option<Vec<u8>>,
 }
 
 impl PastRow {
@@ -36,23 +38,24 @@ impl PastRow {
         }
     }
 
-    fn record(&self, places: Option<&Places>) -> Option<Record> {
+    fn record(&self, log: &EventLog) -> Option<Record> {
         let event = wire::decode(&self.body).ok()?;
-        Some(record(
-            event.into(),
-            Locality::stored(self.country.as_deref(), self.asn),
-            UtcMicros::from_micros(self.recorded_at),
-            self.time_suspect,
-            places,
-        ))
+        let locality = Locality::stored(self.country.as_deref(), self.asn);
+        let original = log.unsealed(self.id, &self.body, self.sealed.as_deref());
+        Some(Record {
+            place: place(log, &event, locality, &original),
+            event: event.into(),
+            recorded_at: UtcMicros::from_micros(self.recorded_at),
+            time_suspect: self.time_suspect,
+        })
     }
 }
 
 /// The events of a stretch of time, by when they happened; those with a suspect clock by when they were stored. A page of each
 /// is in memory.
 #[derive(Debug)]
-pub(super) struct Past<'d> {
-    database: &'d Database,
+pub(super) struct Past<'l> {
+    log: &'l EventLog,
     until: UtcMicros,
     steady: Pages,
     suspect: Pages,
@@ -76,21 +79,21 @@ enum Kind {
 }
 
 /// By their own time.
-const STEADY: &str = "SELECT e.id, e.time, b.recorded_at, e.time_suspect, e.country, e.asn, e.body FROM event e \
+const STEADY: &str = "SELECT e.id, e.time, b.recorded_at, e.time_suspect, e.country, e.asn, e.body, e.sealed FROM event e \
     JOIN batch b ON b.id = e.batch_id \
     WHERE (e.time, e.id) > ($1, $2) AND e.time < $3 AND NOT e.time_suspect AND b.first_position IS NOT NULL \
     ORDER BY e.time, e.id LIMIT $4";
 
 /// By when they were stored, with which the ids of batches begin.
-const SUSPECT: &str = "SELECT e.id, e.time, b.recorded_at, e.time_suspect, e.country, e.asn, e.body FROM event e \
+const SUSPECT: &str = "SELECT e.id, e.time, b.recorded_at, e.time_suspect, e.country, e.asn, e.body, e.sealed FROM event e \
     JOIN batch b ON b.id = e.batch_id \
     WHERE e.time_suspect AND e.batch_id >= $4 AND e.batch_id < $5 \
     AND (b.recorded_at, e.id) > ($1, $2) AND b.recorded_at < $3 AND b.first_position IS NOT NULL \
     ORDER BY b.recorded_at, e.id LIMIT $6";
 
-impl<'d> Past<'d> {
+impl<'l> Past<'l> {
     /// The stretch from `from` to before `until`.
-    pub(super) fn new(database: &'d Database, from: UtcMicros, until: UtcMicros) -> Self {
+    pub(super) fn new(log: &'l EventLog, from: UtcMicros, until: UtcMicros) -> Self {
         let pages = |kind| Pages {
             kind,
             after: (from.as_micros(), Uuid::nil()),
@@ -98,7 +101,7 @@ impl<'d> Past<'d> {
             is_over: false,
         };
         Self {
-            database,
+            log,
             until,
             steady: pages(Kind::Steady),
             suspect: pages(Kind::Suspect),
@@ -106,18 +109,15 @@ impl<'d> Past<'d> {
     }
 
     /// The next page, none of whose events happened before those of the pages before; `None` after the last.
-    pub(super) async fn next(
-        &mut self,
-        places: Option<&Places>,
-    ) -> Result<Option<Vec<Record>>, DatabaseError> {
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Record>>, DatabaseError> {
         let Self {
-            database,
+            log,
             until,
             steady,
             suspect,
         } = self;
         for pages in [&mut *steady, &mut *suspect] {
-            pages.fill(database, *until, places).await?;
+            pages.fill(log, *until).await?;
         }
         // What comes after the end of a page may come before what is here of the other.
         let end = [&*steady, &*suspect].into_iter().filter_map(Pages::end).min();
@@ -129,26 +129,21 @@ impl<'d> Past<'d> {
 
 impl Pages {
     /// Reads the next page if nothing is left of the one before.
-    async fn fill(
-        &mut self,
-        database: &Database,
-        until: UtcMicros,
-        places: Option<&Places>,
-    ) -> Result<(), DatabaseError> {
+    async fn fill(&mut self, log: &EventLog, until: UtcMicros) -> Result<(), DatabaseError> {
         // A page without a single event that can still be read is not the end.
         while self.records.is_empty() && !self.is_over {
-            let rows = self.read(database, until).await?;
+            let rows = self.read(log, until).await?;
             self.is_over = rows.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
             if let Some(last) = rows.last() {
                 self.after = (last.at(), last.id);
             }
-            self.records = rows.iter().filter_map(|row| row.record(places)).collect();
+            self.records = rows.iter().filter_map(|row| row.record(log)).collect();
         }
         Ok(())
     }
 
-    async fn read(&self, database: &Database, until: UtcMicros) -> Result<Vec<PastRow>, DatabaseError> {
-        let (at, id) = self.after;
+    async fn read(&self, log: &EventLog, until: UtcMicros) -> Result<Vec<PastRow>, DatabaseError> {
+        let (database, (at, id)) = (log.database(), self.after);
         let end = until.as_micros();
         match self.kind {
             Kind::Steady => {

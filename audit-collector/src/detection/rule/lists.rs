@@ -1,10 +1,12 @@
 //! Lists of values that rules name as `%name%`, so that an operator adapts a rule without copying it. Pure.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
 use super::matcher::InvalidMatcher;
+use crate::pseudonym::Pseudonyms;
 
 /// The file of the rules' folder that holds them.
 pub(super) const FILE: &str = "lists.yaml";
@@ -15,32 +17,48 @@ pub(super) const ISSUER: &str = "issuer";
 /// Its value in the tests of rules.
 const TEST_ISSUER: &str = "https://auth.example";
 
-/// Lists by their names.
+/// Lists by their names, and how events have what stands in them.
 #[derive(Clone, Debug, Default)]
-pub struct Lists(BTreeMap<String, Vec<Json>>);
+pub struct Lists {
+    named: BTreeMap<String, Vec<Json>>,
+    /// What hides names and addresses in events, if anything does.
+    pub(super) pseudonyms: Option<Arc<Pseudonyms>>,
+}
 
 impl Lists {
     /// The lists of `text`, which is YAML: a name and its values on each line.
     pub(super) fn parse(text: &str) -> Result<Self, serde_saphyr::Error> {
-        serde_saphyr::from_str(text).map(Self)
+        let named = serde_saphyr::from_str(text)?;
+        Ok(Self {
+            named,
+            pseudonyms: None,
+        })
     }
 
     /// Those of `others` over these.
     pub(super) fn extend(&mut self, others: Self) {
-        self.0.extend(others.0);
+        self.named.extend(others.named);
     }
 
     /// These lists as a test has them: empty but for its own, with the issuer that all tests have.
     pub(super) fn for_test(&self, own: &BTreeMap<String, Vec<Json>>) -> Self {
-        let mut lists: BTreeMap<_, _> = self.0.keys().map(|name| (name.clone(), Vec::new())).collect();
+        let mut lists: BTreeMap<_, _> = self.named.keys().map(|name| (name.clone(), Vec::new())).collect();
         lists.insert(ISSUER.to_owned(), vec![TEST_ISSUER.into()]);
         lists.extend(own.clone());
-        Self(lists)
+        Self {
+            named: lists,
+            pseudonyms: None,
+        }
+    }
+
+    /// The same for events in which `pseudonyms` hid what was to be hidden.
+    pub(super) fn disguised(self, pseudonyms: Option<Arc<Pseudonyms>>) -> Self {
+        Self { pseudonyms, ..self }
     }
 
     /// One more list.
     pub(super) fn insert(&mut self, name: &str, values: Vec<Json>) {
-        self.0.insert(name.to_owned(), values);
+        self.named.insert(name.to_owned(), values);
     }
 
     /// `values` with the values of a list in place of its name.
@@ -53,7 +71,7 @@ impl Lists {
             match name {
                 None => expanded.push(value.clone()),
                 Some(name) => {
-                    let list = self.0.get(name);
+                    let list = self.named.get(name);
                     expanded.extend_from_slice(list.ok_or_else(|| InvalidMatcher::List(name.to_owned()))?);
                 }
             }
@@ -65,11 +83,12 @@ impl Lists {
     #[cfg(test)]
     pub(super) fn of<const N: usize>(lists: [(&str, Vec<&str>); N]) -> Self {
         let values = |values: Vec<&str>| values.into_iter().map(Json::from).collect();
-        Self(
-            lists
-                .into_iter()
-                .map(|(name, list)| (name.to_owned(), values(list)))
-                .collect(),
-        )
+        let named = lists
+            .into_iter()
+            .map(|(name, list)| (name.to_owned(), values(list)));
+        Self {
+            named: named.collect(),
+            pseudonyms: None,
+        }
     }
 }

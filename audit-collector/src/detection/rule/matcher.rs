@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use regex::{Regex, RegexBuilder};
 use serde_json::Value as Json;
 
+use super::disguise::disguised;
 use super::lists::Lists;
 use crate::detection::field::{Field, Seen, Value};
 
@@ -36,7 +37,7 @@ enum Test {
 }
 
 #[derive(Clone, Debug)]
-enum Match {
+pub(super) enum Match {
     Text { text: String, cased: bool },
     Pattern(Regex),
     Network(IpNet),
@@ -45,7 +46,7 @@ enum Match {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Comparison {
+pub(super) enum Comparison {
     Less,
     AtMost,
     Greater,
@@ -131,7 +132,12 @@ impl Matcher {
             return Err(InvalidMatcher::Count);
         }
         let matches = values.iter().map(|value| modifiers.compile(value));
-        let matches = matches.collect::<Result<Vec<_>, _>>()?;
+        let mut matches = matches.collect::<Result<Vec<_>, _>>()?;
+        if let Some(pseudonyms) = &lists.pseudonyms
+            && !modifiers.all
+        {
+            matches.extend(disguised(&field, &matches, pseudonyms));
+        }
         Ok(Self {
             field,
             test: if modifiers.all {

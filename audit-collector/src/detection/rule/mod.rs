@@ -3,6 +3,7 @@
 mod compile;
 mod condition;
 mod correlation;
+mod disguise;
 mod duration;
 mod file;
 mod lists;

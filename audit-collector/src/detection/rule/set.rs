@@ -10,6 +10,7 @@ use shared::clock::UtcMicros;
 
 use super::compile::{Problem, compile, unreadable};
 use super::{Lists, Rule, Suppression, lists, suppression};
+use crate::pseudonym::Pseudonyms;
 
 /// Rules at most: each is tried on each event.
 const RULES_MAX: usize = 500;
@@ -71,6 +72,8 @@ pub struct RuleSource {
     pub folder: Option<PathBuf>,
     /// The `iss` of Gatelog's tokens, which rules name as `%issuer%`.
     pub issuer: String,
+    /// What hides names and addresses in events, if anything does: rules and lists have the true ones.
+    pub pseudonyms: Option<Arc<Pseudonyms>>,
 }
 
 /// Rules that are in force together.
@@ -217,7 +220,7 @@ impl RuleSource {
             }
         }
         lists.insert(lists::ISSUER, vec![self.issuer.as_str().into()]);
-        lists
+        lists.disguised(self.pseudonyms.clone())
     }
 
     fn named(&self, name: &str) -> String {
@@ -301,6 +304,7 @@ mod tests {
         let source = RuleSource {
             folder: None,
             issuer: "https://auth.example".into(),
+            ..RuleSource::default()
         };
         source.load().unwrap_or_else(|problems| panic!("{problems}"))
     }
@@ -350,6 +354,7 @@ mod tests {
         let source = RuleSource {
             folder: Some(folder.path().to_owned()),
             issuer: String::new(),
+            ..RuleSource::default()
         };
         let loaded = source.load();
         loaded.map_err(|InvalidRules(problems)| {
@@ -440,6 +445,7 @@ mod tests {
         let source = RuleSource {
             folder: Some(folder.path().to_owned()),
             issuer: String::new(),
+            ..RuleSource::default()
         };
         let empty = source.current_hash();
         std::fs::write(folder.path().join("a.yaml"), "a").unwrap();

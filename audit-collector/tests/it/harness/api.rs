@@ -297,5 +297,5 @@ fn responding() -> Responding {
 }
 
 fn rules() -> RuleSet {
-    DetectionSettings::load(ISSUER, None).unwrap().rules
+    DetectionSettings::load(ISSUER, None, None).unwrap().rules
 }

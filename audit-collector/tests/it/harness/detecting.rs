@@ -35,7 +35,7 @@ pub(crate) struct Collector {
 }
 
 pub(crate) fn built_in() -> RuleSet {
-    DetectionSettings::load("http://gatelog.test", None)
+    DetectionSettings::load("http://gatelog.test", None, None)
         .unwrap()
         .rules
 }
@@ -129,6 +129,19 @@ pub(crate) fn failure(second: i64, user: &str, ip: &str) -> Arrival {
         Facts::new(Class::Auth, action::AUTHN_LOGIN_FAIL, Outcome::Failure).because("bad_credentials");
     facts.actor.identity = Identity::Claimed;
     facts.actor.username = Some(user.into());
+    facts.client = Some(ClientFacts {
+        ip: Some(ip.into()),
+        ..ClientFacts::default()
+    });
+    arrival(event_of("auth-service", at(second), facts))
+}
+
+/// A sign-in of `alice` from there.
+pub(crate) fn sign_in(second: i64, ip: &str) -> Arrival {
+    let mut facts = Facts::new(Class::Auth, action::AUTHN_LOGIN_SUCCESS, Outcome::Success);
+    facts.actor.identity = Identity::Verified;
+    facts.actor.sub = Some("usr_alice".into());
+    facts.actor.username = Some("alice".into());
     facts.client = Some(ClientFacts {
         ip: Some(ip.into()),
         ..ClientFacts::default()
