@@ -101,6 +101,7 @@ export default {
   'overview.lag.one': 'One event is not counted yet.',
   'overview.letters': 'There are dead letters.',
   'overview.none': 'None in this period.',
+  'overview.at_least': 'At least so many; each may have up to {count} more.',
   'chart.hint': 'Drag over the chart to zoom in.',
   'chart.label': '{total} events from {from} to {to}',
   'series.all': 'All',
@@ -312,7 +313,7 @@ export default {
   'timeline.denied': 'Calls refused',
   'timeline.places': 'Places',
   'timeline.reuses': 'Reused tokens',
-  'timeline.partial': 'The summary is made of the first 5000 events.',
+  'timeline.partial': 'The summary is made of the first events alone.',
   'timeline.lane.session': 'Session',
 
   'people.search': 'Names that begin with',

@@ -101,6 +101,7 @@ export default {
   'overview.lag.one': '아직 집계되지 않은 이벤트 1개.',
   'overview.letters': '전달하지 못한 메시지가 있습니다.',
   'overview.none': '이 기간에는 없습니다.',
+  'overview.at_least': '최소 횟수이며, 각각 최대 {count}회 더 많을 수 있습니다.',
   'chart.hint': '차트 위를 끌면 확대됩니다.',
   'chart.label': '{from}부터 {to}까지 이벤트 {total}건',
   'series.all': '전체',
@@ -312,7 +313,7 @@ export default {
   'timeline.denied': '거부된 호출',
   'timeline.places': '장소',
   'timeline.reuses': '다시 쓰인 토큰',
-  'timeline.partial': '처음 5000건의 이벤트로 만든 요약입니다.',
+  'timeline.partial': '처음 이벤트들만으로 만든 요약입니다.',
   'timeline.lane.session': '세션',
 
   'people.search': '이 글자로 시작하는 이름',

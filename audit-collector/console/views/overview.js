@@ -30,12 +30,10 @@ export default function Overview({ params }) {
   const requests = useAnswer(key, ask('series', { q: REQUESTS, by: 'outcome' }));
   const signIns = useAnswer(key, ask('series', { q: SIGN_INS, by: 'outcome' }));
   const heat = useAnswer(`${key} ${zone}`, ask('heatmap', { q: REQUESTS, offset: zoneOffset() }));
-  const top = (by, q, isDue = true) => useAnswer(isDue ? `${key} ${by}` : null, ask('top', { q, by }));
+  const top = (by, q) => useAnswer(`${key} ${by}`, ask('top', { q, by }));
   const [reasons, actions, routes] = ['reason', 'action', 'route'].map((by) => top(by, COUNTED));
-  // These count rows, which takes longer: they are asked for once the others are there.
-  const isDue = Boolean(requests.data && actions.data && heat.data);
-  const users = top('user', `${PROVED} ${COUNTED}`, isDue);
-  const addresses = top('ip', COUNTED, isDue);
+  const users = top('user', `${PROVED} ${COUNTED}`);
+  const addresses = top('ip', COUNTED);
   const alerts = useAnswer('alerts', (signal) => get('/v1/alerts', { status: 'open', order: 'severity', limit: ALERTS }, signal));
   const whole = useAnswer(key, (signal) => get('/v1/completeness', period, signal));
   const letters = useAnswer('letters', (signal) => get('/v1/dead-letters', { limit: 1 }, signal));
@@ -136,7 +134,7 @@ function Over({ answer, bad, names }) {
 }
 
 function Ranks({ answer, field, to }) {
-  return html`<${Answer} answer=${answer}>${({ values }) => {
+  return html`<${Answer} answer=${answer}>${({ values, error }) => {
     if (values.length === 0) return html`<${Empty}>${t('overview.none')}<//>`;
     const most = Math.max(...values.map(({ events }) => events));
     return html`<ol class="ranks">
@@ -145,7 +143,7 @@ function Ranks({ answer, field, to }) {
           <a href=${to(condition(field, value))}><span class="what" title=${value}>${value}</span><span>${number(events)}</span></a>
         </li>`,
       )}
-    </ol>`;
+    </ol>${error > 0 && html`<p class="small muted">${t('overview.at_least', { count: number(error) })}</p>`}`;
   }}<//>`;
 }
 

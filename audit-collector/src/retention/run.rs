@@ -16,6 +16,7 @@ use super::metrics::RetentionMetrics;
 use super::removal::{Removed, count, followed_until, remove_some, table_parts};
 use super::rule::Keeping;
 use super::{Periods, change, partition, store};
+use crate::rollup;
 use crate::search::Dialect;
 
 /// Removing. The number is "gatelog" in ASCII, and 5. A drop may take long, so that its holder is not taken for frozen.
@@ -231,6 +232,9 @@ async fn remove(
             tokio::time::sleep(PAUSE).await;
         }
     }
+    let mut tx = lead.begin().await?;
+    rollup::forget_names(&mut tx, keeping.class, cutoff.0).await?;
+    tx.commit().await?;
     if keeping.class == Class::Alert {
         remove_due_alerts(lead, cutoff.0, &mut report.removed, stop).await?;
     }

@@ -2,28 +2,34 @@
 
 use shared::clock::UtcMicros;
 
-use crate::search::{Dialect, Filter, Statement};
+use crate::search::{Detail, Dialect, Filter, Statement};
 
-/// The widths of what is kept, in seconds: counts by minute and hour, sketches by hour and day.
+/// The widths of what is kept, in seconds.
 pub(super) const MINUTE: i64 = 60;
 pub(super) const HOUR: i64 = 3_600;
 pub(super) const DAY: i64 = 86_400;
+pub(super) const WEEK: i64 = 604_800;
+
+/// Those of counts and those of sketches, from the narrowest on, each a part of the next.
+pub(super) const COUNTED: [i64; 3] = [MINUTE, HOUR, DAY];
+pub(super) const SKETCHED: [i64; 3] = [HOUR, DAY, WEEK];
 
 const SECOND: i64 = 1_000_000;
 
-const COLUMNS: &str = "e.class, e.action, e.outcome, e.reason, e.service, e.route, e.template, e.status";
+/// What events are told apart by, of rows.
+const COLUMNS: &str =
+    "e.time, e.class, e.action, e.outcome, e.identity, e.service, e.reason, e.route, e.template, e.status";
+
+/// What else is asked of rows that stand beside sketches.
+const SKETCHED_COLUMNS: &str = "e.username, e.sub, e.ip, e.duration_us";
 
 /// The same of what is kept, which has empty values for those that an event has not.
-const KEPT: &str = "start AS time, class, action, outcome, NULLIF(reason, '') AS reason, service, NULLIF(route, '') AS route, \
-    NULLIF(template, '') AS template, NULLIF(status, 0) AS status";
+const KEPT: &str = "r.start AS time, k.class, k.action, k.outcome, k.identity, k.service, NULLIF(k.reason, '') AS reason, \
+    NULLIF(k.route, '') AS route, NULLIF(k.template, '') AS template, NULLIF(k.status, 0) AS status";
 
-/// Batches that are not in the kept counts yet.
+/// Batches that are not in what is kept yet.
 const NEWEST: &str = "SELECT id FROM batch WHERE first_position IS NULL UNION ALL \
     SELECT id FROM batch WHERE first_position >= (SELECT position FROM rollup_state WHERE id = 1)";
-
-/// Batches that are not in the sketches yet.
-const NEWEST_SKETCHED: &str = "SELECT id FROM batch WHERE first_position IS NULL UNION ALL \
-    SELECT id FROM batch WHERE first_position >= (SELECT sketched FROM rollup_state WHERE id = 1)";
 
 /// The events that a filter meets, as a table `e`, and how its rows are counted.
 pub(crate) struct Source {
@@ -38,7 +44,7 @@ pub(crate) struct Source {
 /// Stretches of time that are counted in one way.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Pieces {
-    /// From kept counts: their width in seconds, the first moment and the first after.
+    /// From what is kept: their width in seconds, the first moment and the first after.
     kept: Vec<(i64, i64, i64)>,
     /// From rows.
     rows: Vec<(i64, i64)>,
@@ -54,65 +60,110 @@ impl Source {
         }
     }
 
-    /// Kept counts if they can tell, else the rows. `width` is into what the time is divided, in microseconds from `origin` on.
-    pub(crate) fn of(statement: &mut Statement, filter: &Filter, divided: Option<(i64, i64)>) -> Self {
-        let is_whole = |width: i64| {
+    /// Kept counts if they can tell what is `needed`, else the rows. `divided` says into what the time is, in microseconds: where a stretch begins
+    /// and how long each is.
+    pub(crate) fn of(
+        statement: &mut Statement,
+        filter: &Filter,
+        needed: Option<Detail>,
+        divided: Option<(i64, i64)>,
+    ) -> Self {
+        let is_whole = |width: &i64| {
             let whole = width * SECOND;
             divided.is_none_or(|(origin, width)| origin % whole == 0 && width % whole == 0)
         };
-        if !filter.is_kept() || !is_whole(MINUTE) {
-            return Self::rows();
-        }
-        let coarse = is_whole(HOUR).then_some(HOUR);
-        let Some(pieces) = pieces(span(filter), MINUTE, coarse) else {
+        let widths: Vec<_> = COUNTED.into_iter().take_while(is_whole).collect();
+        let detail = needed.and_then(|needed| filter.detail(needed));
+        let Some((detail, pieces)) = detail.zip(pieces(span(filter), &widths)) else {
             return Self::rows();
         };
+        let condition = statement.filter(filter);
+        let kept = pieces.kept("rollup", detail, "r.events");
+        let rows = pieces.rows(
+            &condition,
+            statement.dialect(),
+            &format!("{COLUMNS}, 1 AS events"),
+        );
         Self {
-            from: pieces.sql(&statement.filter(filter), statement.dialect()),
+            from: format!("({kept} UNION ALL {rows}) AS e"),
             one: "e.events",
             events: "CAST(COALESCE(SUM(e.events), 0) AS BIGINT)",
         }
     }
 }
 
-/// The events that a filter meets, as far as sketches of them are kept, and the rest of them as rows: two tables `e`.
+/// The events that a filter meets, as far as sketches of them are kept, and the rest of them as rows.
 pub(crate) struct Sketched {
-    /// Columns of a row, `events`, and the sketches `users`, `addresses` and `durations`.
-    pub(crate) kept: String,
-    /// Rows of the table `event`.
-    pub(crate) rows: String,
+    pieces: Pieces,
+    condition: String,
+    dialect: Dialect,
 }
 
 impl Sketched {
-    /// Whether sketches can tell: the filter is about what they are kept by, and its period has a whole hour.
-    pub(crate) fn can(filter: &Filter) -> bool {
-        filter.is_kept() && pieces(span(filter), HOUR, Some(DAY)).is_some()
+    /// By what detail sketches can tell: the filter is about what they are kept by, and its period has a whole hour.
+    pub(crate) fn detail(filter: &Filter, needed: Detail) -> Option<Detail> {
+        pieces(span(filter), &SKETCHED).and_then(|_| filter.detail(needed))
     }
 
-    /// Both tables; `None` if sketches cannot tell.
+    /// Those of a filter; `None` if sketches cannot tell anything.
     pub(crate) fn of(statement: &mut Statement, filter: &Filter) -> Option<Self> {
-        let pieces = pieces(span(filter), HOUR, Some(DAY)).filter(|_| filter.is_kept())?;
-        let condition = statement.filter(filter);
-        let is_newest = statement.dialect().one_of("e.batch_id", NEWEST_SKETCHED);
-        let kept = pieces.kept.iter().map(|(width, first, end)| {
-            format!(
-                "SELECT {KEPT}, events, users, addresses, durations FROM rollup_sketch \
-                WHERE width = {width} AND start >= {first} AND start < {end}"
-            )
-        });
-        let rows = pieces.rows.iter().map(|(first, end)| {
-            format!(
-                "SELECT e.* FROM event e \
-                WHERE e.time >= {first} AND e.time < {end} AND NOT ({is_newest}) AND {condition}"
-            )
-        });
-        let newest = format!("SELECT e.* FROM event e WHERE {is_newest} AND {condition}");
-        let table = |parts: Vec<String>| format!("({}) AS e", parts.join(" UNION ALL "));
+        filter.detail(Detail::Brief)?;
         Some(Self {
-            kept: format!("{} WHERE {condition}", table(kept.collect())),
-            rows: table(rows.chain([newest]).collect()),
+            pieces: pieces(span(filter), &SKETCHED)?,
+            condition: statement.filter(filter),
+            dialect: statement.dialect(),
         })
     }
+
+    /// What is kept by that detail, as a table `e` with a condition behind it: what events are told apart by, `events`, and columns of sketches.
+    pub(crate) fn kept(&self, detail: Detail, columns: &[&str]) -> String {
+        let columns: Vec<_> = ["events"]
+            .iter()
+            .chain(columns)
+            .map(|column| format!("r.{column}"))
+            .collect();
+        let kept = self.pieces.kept("rollup_sketch", detail, &columns.join(", "));
+        format!("({kept}) AS e WHERE {}", self.condition)
+    }
+
+    /// The rows that are in nothing of that, as a select: what events are told apart by, and what sketches are made of.
+    pub(crate) fn rows(&self) -> String {
+        self.pieces.rows(
+            &self.condition,
+            self.dialect,
+            &format!("{COLUMNS}, {SKETCHED_COLUMNS}"),
+        )
+    }
+
+    /// The same of all rows that meet a filter.
+    pub(crate) fn all_rows(condition: &str) -> String {
+        format!("SELECT {COLUMNS}, {SKETCHED_COLUMNS} FROM event e WHERE {condition}")
+    }
+}
+
+/// Asks for the latest day from whose beginning to `end` at least so many events that meet a filter are counted, by days that are over then. None if counts
+/// cannot tell.
+pub(crate) fn latest_days(
+    filter: &Filter,
+    many: i64,
+    end: Option<UtcMicros>,
+    dialect: Dialect,
+) -> Option<Statement> {
+    let detail = filter.detail(Detail::Brief)?;
+    let mut statement = Statement::new("", dialect);
+    let condition = statement.filter(filter);
+    let end = end.map_or(i64::MAX, |end| down(end.as_micros(), DAY));
+    let days = Pieces {
+        kept: vec![(DAY, i64::MIN, end)],
+        rows: Vec::new(),
+    };
+    let kept = days.kept("rollup", detail, "r.events");
+    statement.sql = format!(
+        "WITH days AS (SELECT e.time AS start, SUM(e.events) AS events FROM ({kept}) AS e WHERE {condition} GROUP BY 1), \
+        found AS (SELECT start, SUM(events) OVER (ORDER BY start DESC) AS events FROM days) \
+        SELECT start FROM found WHERE events >= {many} ORDER BY start DESC LIMIT 1"
+    );
+    Some(statement)
 }
 
 /// The first moment of a filter's period and the first after, in microseconds.
@@ -124,24 +175,17 @@ fn span(filter: &Filter) -> (i64, i64) {
     )
 }
 
-/// Divides a time into what is kept by `fine` and by `coarse` seconds and what is not; none if it has nothing whole.
-fn pieces((first, end): (i64, i64), fine: i64, coarse: Option<i64>) -> Option<Pieces> {
-    let mut pieces = Pieces::default();
-    let (fine_first, fine_end) = (up(first, fine), down(end, fine));
-    if fine_first >= fine_end {
+/// Divides a time into what is kept by those widths and what is not; none if it has nothing whole.
+fn pieces((first, end): (i64, i64), widths: &[i64]) -> Option<Pieces> {
+    let finest = *widths.first()?;
+    let (kept_first, kept_end) = (up(first, finest), down(end, finest));
+    if kept_first >= kept_end {
         return None;
     }
-    pieces.push_rows(first, fine_first);
-    pieces.push_rows(fine_end, end);
-    let whole = coarse.map(|coarse| (coarse, up(first, coarse), down(end, coarse)));
-    match whole.filter(|(_, first, end)| first < end) {
-        Some((coarse, coarse_first, coarse_end)) => {
-            pieces.push_kept(fine, fine_first, coarse_first);
-            pieces.push_kept(coarse, coarse_first, coarse_end);
-            pieces.push_kept(fine, coarse_end, fine_end);
-        }
-        None => pieces.push_kept(fine, fine_first, fine_end),
-    }
+    let mut pieces = Pieces::default();
+    pieces.push_rows(first, kept_first);
+    pieces.push_rows(kept_end, end);
+    pieces.push_kept((kept_first, kept_end), widths);
     Some(pieces)
 }
 
@@ -152,30 +196,43 @@ impl Pieces {
         }
     }
 
-    fn push_kept(&mut self, width: i64, first: i64, end: i64) {
-        if first < end {
-            self.kept.push((width, first, end));
+    /// By the widest that fits, and what is left at both ends by narrower ones.
+    fn push_kept(&mut self, (first, end): (i64, i64), widths: &[i64]) {
+        let Some((widest, narrower)) = widths.split_last().filter(|_| first < end) else {
+            return;
+        };
+        let (whole_first, whole_end) = (up(first, *widest), down(end, *widest));
+        if whole_first >= whole_end {
+            return self.push_kept((first, end), narrower);
         }
+        self.push_kept((first, whole_first), narrower);
+        self.kept.push((*widest, whole_first, whole_end));
+        self.push_kept((whole_end, end), narrower);
     }
 
-    /// Counts, the rows between which and the ends of the period they cannot tell, and the rows that are not in them yet.
-    fn sql(&self, condition: &str, dialect: Dialect) -> String {
-        let is_newest = dialect.one_of("e.batch_id", NEWEST);
+    /// What is kept in a table, as a select.
+    fn kept(&self, table: &str, detail: Detail, columns: &str) -> String {
+        let detail = detail.number();
         let kept = self.kept.iter().map(|(width, first, end)| {
             format!(
-                "SELECT {KEPT}, events FROM rollup WHERE width = {width} AND start >= {first} AND start < {end}"
+                "SELECT {KEPT}, {columns} FROM {table} r JOIN rollup_kind k ON k.id = r.kind AND k.detail = {detail} \
+                WHERE r.detail = {detail} AND r.width = {width} AND r.start >= {first} AND r.start < {end}"
             )
         });
-        let rows = self.rows.iter().map(|(first, end)| {
+        kept.collect::<Vec<_>>().join(" UNION ALL ")
+    }
+
+    /// The rows between what is kept and the ends of the period, and those that are in nothing that is kept yet, as a select.
+    fn rows(&self, condition: &str, dialect: Dialect, columns: &str) -> String {
+        let is_newest = dialect.one_of("e.batch_id", NEWEST);
+        let edges = self.rows.iter().map(|(first, end)| {
             format!(
-                "SELECT e.time, {COLUMNS}, 1 AS events FROM event e \
+                "SELECT {columns} FROM event e \
                 WHERE e.time >= {first} AND e.time < {end} AND NOT ({is_newest}) AND {condition}"
             )
         });
-        let newest =
-            format!("SELECT e.time, {COLUMNS}, 1 AS events FROM event e WHERE {is_newest} AND {condition}");
-        let all: Vec<_> = kept.chain(rows).chain([newest]).collect();
-        format!("({}) AS e", all.join(" UNION ALL "))
+        let newest = format!("SELECT {columns} FROM event e WHERE {is_newest} AND {condition}");
+        edges.chain([newest]).collect::<Vec<_>>().join(" UNION ALL ")
     }
 }
 
@@ -202,11 +259,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_hours_then_minutes_then_rows() {
+    fn a_time_is_counted_by_the_widest_that_fits() {
         let at = |seconds: i64| seconds * SECOND;
 
         assert_eq!(
-            pieces((at(30), at(3 * 3_600 + 90)), MINUTE, Some(HOUR)),
+            pieces((at(30), at(3 * 3_600 + 90)), &COUNTED),
             Some(Pieces {
                 kept: vec![
                     (MINUTE, at(60), at(3_600)),
@@ -216,9 +273,19 @@ mod tests {
                 rows: vec![(at(30), at(60)), (at(3 * 3_600 + 60), at(3 * 3_600 + 90))],
             })
         );
-        assert_eq!(pieces((at(30), at(100)), MINUTE, Some(HOUR)), None);
+        let day = |number: i64| at(number * DAY);
         assert_eq!(
-            pieces((i64::MIN, i64::MAX), MINUTE, Some(HOUR)),
+            pieces((at(HOUR), day(22)), &SKETCHED).unwrap().kept,
+            [
+                (HOUR, at(HOUR), day(1)),
+                (DAY, day(1), day(7)),
+                (WEEK, day(7), day(21)),
+                (DAY, day(21), day(22)),
+            ]
+        );
+        assert_eq!(pieces((at(30), at(100)), &COUNTED), None);
+        assert_eq!(
+            pieces((i64::MIN, i64::MAX), &COUNTED[..2]),
             Some(Pieces {
                 kept: vec![(HOUR, i64::MIN, i64::MAX)],
                 rows: vec![],
@@ -228,10 +295,9 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn the_pieces_cover_a_time_without_overlapping(first in 0..100_000_i64, length in 0..100_000_i64, hours: bool) {
+        fn the_pieces_cover_a_time_without_overlapping(first in 0..100_000_i64, length in 0..2_000_000_i64, widths in 1..=3_usize) {
             let (first, end) = (first * 777_777, (first + length) * 777_777);
-            let coarse = hours.then_some(HOUR);
-            if let Some(pieces) = pieces((first, end), MINUTE, coarse) {
+            if let Some(pieces) = pieces((first, end), &COUNTED[..widths]) {
                 let kept = pieces.kept.iter().map(|(_, first, end)| (*first, *end));
                 let mut all: Vec<_> = kept.chain(pieces.rows.iter().copied()).collect();
                 all.sort_unstable();

@@ -7,6 +7,28 @@ use crate::event_log::Row;
 /// Characters of a text by which counts are kept at most; of longer ones, the beginning.
 pub(crate) const TEXT_CHARACTERS_MAX: usize = 128;
 
+/// Where the end points of Gatelog itself are: who only looks at other requests needs no count by route.
+pub(crate) const OWN_PATHS: &str = "/v1/";
+
+/// By how much of an event counts are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Detail {
+    /// By class, action, outcome, identity, service, and whether its route is one of Gatelog's own ([`OWN_PATHS`]).
+    Brief,
+    /// By reason, route, template and status too.
+    Full,
+}
+
+impl Detail {
+    /// As columns hold it.
+    pub(crate) const fn number(self) -> i16 {
+        match self {
+            Self::Brief => 0,
+            Self::Full => 1,
+        }
+    }
+}
+
 /// A condition, or several put together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Expression {
@@ -129,6 +151,20 @@ impl TextColumn {
     }
 }
 
+impl TextColumn {
+    /// Whether counts of that detail tell of it as much as a condition asks.
+    fn is_kept(self, matching: &Matching, detail: Detail) -> bool {
+        match self {
+            Self::Class | Self::Action | Self::Outcome | Self::Identity | Self::Service => true,
+            Self::Reason => detail == Detail::Full,
+            Self::Route | Self::Template => {
+                detail == Detail::Full || *matching == Matching::Begins(OWN_PATHS.to_owned())
+            }
+            _ => false,
+        }
+    }
+}
+
 impl NumberColumn {
     fn of(self, row: &Row<'_>) -> Option<i64> {
         match self {
@@ -194,31 +230,28 @@ impl Expression {
         }
     }
 
-    /// Whether counts by minute can tell it: it is about what they are kept by, and about time only as a whole.
-    pub(crate) fn is_kept(&self) -> bool {
+    /// Whether kept counts can tell it: it is about what they are kept by, and about time only as a whole.
+    pub(crate) fn is_kept(&self, detail: Detail) -> bool {
         match self {
-            Self::All(parts) => parts.iter().all(Self::is_kept),
+            Self::All(parts) => parts.iter().all(|part| part.is_kept(detail)),
             Self::Is(Condition::Number {
                 column: NumberColumn::Time,
                 ..
             }) => true,
-            other => other.is_kept_timeless(),
+            other => other.is_kept_timeless(detail),
         }
     }
 
-    fn is_kept_timeless(&self) -> bool {
-        use TextColumn as T;
+    fn is_kept_timeless(&self, detail: Detail) -> bool {
         match self {
-            Self::All(parts) | Self::Any(parts) => parts.iter().all(Self::is_kept_timeless),
-            Self::Not(part) => part.is_kept_timeless(),
-            Self::Is(Condition::Number { column, .. }) => *column == NumberColumn::Status,
-            Self::Is(Condition::Text { matching, .. }) if !matching.is_kept() => false,
-            Self::Is(Condition::Text { columns, .. }) => columns.iter().all(|column| {
-                matches!(
-                    column,
-                    T::Class | T::Action | T::Outcome | T::Reason | T::Service | T::Route | T::Template
-                )
-            }),
+            Self::All(parts) | Self::Any(parts) => parts.iter().all(|part| part.is_kept_timeless(detail)),
+            Self::Not(part) => part.is_kept_timeless(detail),
+            Self::Is(Condition::Number { column, .. }) => {
+                *column == NumberColumn::Status && detail == Detail::Full
+            }
+            Self::Is(Condition::Text { columns, matching }) => {
+                matching.is_kept() && columns.iter().all(|column| column.is_kept(matching, detail))
+            }
             Self::Is(Condition::Address { .. } | Condition::Id(..)) => false,
         }
     }

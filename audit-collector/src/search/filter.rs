@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use shared::clock::UtcMicros;
 use shared::event::Event;
 
-use super::condition::{Condition, Expression, NumberColumn};
+use super::condition::{Condition, Detail, Expression, NumberColumn};
 use super::field::free_text;
 use super::language::{InvalidFilter, Node, Value, parse};
 use super::{Field, InvalidParameter, Period};
@@ -65,8 +65,17 @@ impl Filter {
 
     /// Events in which a text begins so; none if the field is no text.
     pub(crate) fn beginning(field: Field, prefix: &str) -> Option<Self> {
+        Self::of_value(field, &Value::Prefix(prefix.to_owned()))
+    }
+
+    /// Events in which a field is that very text; none if it cannot be.
+    pub(crate) fn exactly(field: Field, value: &str) -> Option<Self> {
+        Self::of_value(field, &Value::Exact(value.to_owned()))
+    }
+
+    fn of_value(field: Field, value: &Value) -> Option<Self> {
         // A moment would matter to lengths of time alone.
-        let condition = field.condition(&Value::Prefix(prefix.to_owned()), UtcMicros::from_micros(0));
+        let condition = field.condition(value, UtcMicros::from_micros(0));
         condition.ok().map(|condition| Self {
             expression: Expression::Is(condition),
             given: BTreeMap::new(),
@@ -104,9 +113,11 @@ impl Filter {
         }
     }
 
-    /// Whether counts by minute can tell it.
-    pub(crate) fn is_kept(&self) -> bool {
-        self.expression.is_kept()
+    /// The counts that can tell it and that tell apart what is needed: the briefest of them.
+    pub(crate) fn detail(&self, needed: Detail) -> Option<Detail> {
+        [Detail::Brief, Detail::Full]
+            .into_iter()
+            .find(|detail| *detail >= needed && self.expression.is_kept(*detail))
     }
 
     pub(crate) const fn expression(&self) -> &Expression {

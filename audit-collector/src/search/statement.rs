@@ -41,10 +41,10 @@ impl Dialect {
         }
     }
 
-    /// Bytes as hexadecimal digits.
+    /// Bytes as hexadecimal digits; null of none.
     pub(crate) fn hex(self, column: &str) -> String {
         match self {
-            Self::Sqlite => format!("hex({column})"),
+            Self::Sqlite => format!("NULLIF(hex({column}), '')"),
             Self::Postgres => format!("encode({column}, 'hex')"),
         }
     }

@@ -7,9 +7,10 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::body::Content;
-use super::{Cursor, Dialect, EventBody, EventPage, Search, Statement, bound};
+use super::{Cursor, Dialect, EventBody, EventPage, Filter, Period, Search, Statement, bound};
 use crate::enrichment::Locality;
 use crate::event_log::EventLog;
+use crate::rollup::latest_days;
 
 /// An event as it is stored, with what the log knows of it.
 #[derive(FromRow)]
@@ -56,12 +57,16 @@ impl From<Found> for EventBody {
 impl EventLog {
     /// One page of what is searched for, newest first.
     pub async fn search(&self, search: &Search) -> Result<EventPage, DatabaseError> {
-        let mut rows = found(
-            self.database(),
-            &Statement::page(search, Dialect::of(self.database())),
-        )
-        .await?;
+        let dialect = Dialect::of(self.database());
         let limit = usize::from(search.limit);
+        let mut rows = Vec::new();
+        if let Some(near) = self.near(search).await? {
+            rows = found(self.database(), &Statement::page(&near, dialect)).await?;
+        }
+        // Of what is counted, retention may have removed some.
+        if rows.len() <= limit {
+            rows = found(self.database(), &Statement::page(search, dialect)).await?;
+        }
         let has_more = rows.len() > limit;
         rows.truncate(limit);
         let last = rows.last().filter(|_| has_more).map(|row| Cursor {
@@ -72,6 +77,27 @@ impl EventLog {
             next_cursor: last.map(|cursor| cursor.seal(&search.filter)),
             events: rows.into_iter().map(|row| self.shown(row)).collect(),
         })
+    }
+
+    /// The same search in the days that are counted to hold a page, if counts can tell: a range of events without any that meet the filter is read to
+    /// its end otherwise.
+    async fn near(&self, search: &Search) -> Result<Option<Search>, DatabaseError> {
+        let before = search.after.map(|after| after.time);
+        let end = before.into_iter().chain(search.filter.period().to).min();
+        let many = i64::from(search.limit) + 1;
+        let Some(statement) = latest_days(&search.filter, many, end, Dialect::of(self.database())) else {
+            return Ok(None);
+        };
+        let days: Vec<(i64,)> = read!(fetch_all, self.database(), bound!((i64,), statement))?;
+        let within = |(start,): &(i64,)| {
+            let from = Some(UtcMicros::from_micros(*start));
+            let within = Filter::within(&Period { from, to: None });
+            Search {
+                filter: search.filter.and(&within),
+                ..search.clone()
+            }
+        };
+        Ok(days.first().map(within))
     }
 
     /// The event with that id.

@@ -1,8 +1,8 @@
 //! What events are told apart by when they are counted. Pure.
 
 use crate::event_log::address_of_bytes;
-use crate::rollup::Source;
-use crate::search::{Dialect, Field, Filter, InvalidParameter, Parameters, Statement};
+use crate::rollup::{Source, short};
+use crate::search::{Detail, Dialect, Field, Filter, InvalidParameter, Parameters, Statement};
 
 /// A field that events are grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,27 +43,20 @@ impl Dimension {
         self.0.name()
     }
 
-    /// Whether counts by minute are kept by it.
-    pub(super) const fn is_kept(self) -> bool {
-        matches!(
-            self.0,
-            Field::Class
-                | Field::Action
-                | Field::Outcome
-                | Field::Reason
-                | Field::Service
-                | Field::Route
-                | Field::Status
-        )
+    /// The briefest of the counts that are kept by it.
+    pub(super) const fn detail(self) -> Option<Detail> {
+        match self.0 {
+            Field::Class | Field::Action | Field::Outcome | Field::Identity | Field::Service => {
+                Some(Detail::Brief)
+            }
+            Field::Reason | Field::Route | Field::Status => Some(Detail::Full),
+            _ => None,
+        }
     }
 
     /// Where the events that a filter meets are counted by it, if time is not divided.
     pub(super) fn source(self, statement: &mut Statement, filter: &Filter) -> Source {
-        if self.is_kept() {
-            Source::of(statement, filter, None)
-        } else {
-            Source::rows()
-        }
+        Source::of(statement, filter, self.detail(), None)
     }
 
     /// The column of the sketches of its values, if such are kept.
@@ -72,6 +65,34 @@ impl Dimension {
             Field::User => Some("users"),
             Field::Ip => Some("addresses"),
             _ => None,
+        }
+    }
+
+    /// The column of its most frequent values, if such are kept.
+    pub(super) const fn frequent(self) -> Option<&'static str> {
+        match self.0 {
+            Field::User => Some("frequent_users"),
+            Field::Ip => Some("frequent_addresses"),
+            _ => None,
+        }
+    }
+
+    /// A value of [`Self::sql`] as it is among the most frequent ones that are kept.
+    pub(super) fn bytes(self, value: &str) -> Vec<u8> {
+        match self.0 {
+            Field::Ip => u128::from_str_radix(value, 16)
+                .unwrap_or(0)
+                .to_be_bytes()
+                .to_vec(),
+            _ => short(value).as_bytes().to_vec(),
+        }
+    }
+
+    /// Such a value as people write it.
+    pub(super) fn shown_bytes(self, value: &[u8]) -> String {
+        match (self.0, value.first_chunk()) {
+            (Field::Ip, Some(bytes)) => address_of_bytes(*bytes).to_string(),
+            _ => String::from_utf8_lossy(value).into_owned(),
         }
     }
 
@@ -107,6 +128,16 @@ impl Dimension {
     }
 }
 
+impl Dimension {
+    pub(super) const CLASS: Self = Self(Field::Class);
+    pub(super) const OUTCOME: Self = Self(Field::Outcome);
+    pub(super) const REASON: Self = Self(Field::Reason);
+    pub(super) const ACTION: Self = Self(Field::Action);
+    pub(super) const USER: Self = Self(Field::User);
+    pub(super) const ADDRESS: Self = Self(Field::Ip);
+    pub(super) const ROUTE: Self = Self(Field::Route);
+}
+
 fn expected() -> String {
     let all = Field::ALL.iter().copied().filter_map(Dimension::of);
     let names: Vec<_> = all.map(Dimension::name).collect();
@@ -114,7 +145,7 @@ fn expected() -> String {
 }
 
 /// The address that 32 hexadecimal digits stand for.
-pub(super) fn address(hex: &str) -> Option<String> {
+fn address(hex: &str) -> Option<String> {
     let bytes = u128::from_str_radix(hex, 16).ok()?.to_be_bytes();
     Some(address_of_bytes(bytes).to_string())
 }

@@ -6,7 +6,7 @@ use shared::clock::UtcMicros;
 use super::dimension::Dimension;
 use super::question::Question;
 use crate::rollup::{Distinct as Values, STANDARD_ERROR, Sketched, Source, ValueHash};
-use crate::search::{Dialect, Filter, InvalidParameter, Parameters, Statement};
+use crate::search::{Detail, Dialect, Filter, InvalidParameter, Parameters, Statement};
 
 /// How many values of a field there are.
 #[derive(Clone, Debug)]
@@ -33,8 +33,10 @@ pub struct DistinctAnswer {
 
 impl Distinct {
     /// The column with sketches of its values, if the answer is to come of them.
-    fn sketched(&self) -> Option<&'static str> {
-        self.by.sketched().filter(|_| Sketched::can(&self.filter))
+    fn sketched(&self) -> Option<(&'static str, Detail)> {
+        self.by
+            .sketched()
+            .zip(Sketched::detail(&self.filter, Detail::Brief))
     }
 }
 
@@ -54,14 +56,13 @@ impl Question for Distinct {
         let mut statement = Statement::new("", dialect);
         let value = self.by.sql(dialect);
         let nothing = dialect.no_bytes();
-        let sketches = self.sketched().and_then(|column| {
-            let tables = Sketched::of(&mut statement, &self.filter)?;
-            Some((column, tables))
-        });
-        statement.sql = if let Some((column, Sketched { kept, rows })) = sketches {
+        let sketches = self.sketched().zip(Sketched::of(&mut statement, &self.filter));
+        statement.sql = if let Some(((column, detail), sketched)) = sketches {
             format!(
                 "SELECT NULL AS value, e.events, CAST(0 AS BIGINT), e.{column} FROM {kept} \
-                UNION ALL SELECT {value} AS value, COUNT(*), CAST(0 AS BIGINT), {nothing} FROM {rows} GROUP BY 1"
+                UNION ALL SELECT {value} AS value, COUNT(*), CAST(0 AS BIGINT), {nothing} FROM ({rows}) AS e GROUP BY 1",
+                kept = sketched.kept(detail, &[column]),
+                rows = sketched.rows(),
             )
         } else {
             let Source { from, events, .. } = self.by.source(&mut statement, &self.filter);

@@ -5,6 +5,7 @@ use shared::clock::UtcMicros;
 
 use super::Count;
 use super::dimension::Dimension;
+use super::lists::{self, List, ListRow, Listed};
 use super::question::{Question, limit};
 use crate::rollup::Source;
 use crate::search::{Dialect, Field, Filter, InvalidParameter, Parameters, Period, Statement};
@@ -26,8 +27,7 @@ const LOOK_BACK: std::time::Duration = std::time::Duration::from_hours(7 * 24);
 #[derive(Clone, Debug)]
 pub struct Facets {
     filter: Filter,
-    fields: Vec<Dimension>,
-    values: i64,
+    lists: Vec<List>,
 }
 
 /// The values of one field.
@@ -37,6 +37,9 @@ pub struct Facet {
     pub field: &'static str,
     /// Its most frequent values, the most frequent first.
     pub values: Vec<Count>,
+    /// How many events each value may have more than is told, at most; absent if all is exact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<i64>,
 }
 
 /// The answer.
@@ -47,8 +50,7 @@ pub struct FacetsAnswer {
 }
 
 impl Question for Facets {
-    /// Which field, the value, its events.
-    type Row = (i32, String, i64);
+    type Row = ListRow;
     type Answer = FacetsAnswer;
 
     fn read(mut parameters: Parameters, now: UtcMicros) -> Result<Self, InvalidParameter> {
@@ -62,49 +64,31 @@ impl Question for Facets {
         if fields.len() > FIELDS_MAX {
             return Err(InvalidParameter::new("fields", format!("more than {FIELDS_MAX}")));
         }
+        let limit = limit(&mut parameters, VALUES_DEFAULT, VALUES_MAX)?;
+        let list = |by| List {
+            by,
+            only: None,
+            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+        };
         Ok(Self {
-            fields,
-            values: limit(&mut parameters, VALUES_DEFAULT, VALUES_MAX)?,
+            lists: fields.into_iter().map(list).collect(),
             filter: parameters.filter(now)?,
         })
     }
 
     fn statement(&self, dialect: Dialect) -> Statement {
-        let mut statement = Statement::new("", dialect);
-        let condition = statement.filter(&self.filter);
-        let parts: Vec<_> = (0..)
-            .zip(&self.fields)
-            .map(|(index, field): (i32, _)| {
-                let value = field.sql(dialect);
-                let Source { from, events, .. } = field.source(&mut statement, &self.filter);
-                format!(
-                    "SELECT * FROM (SELECT {index} AS field, {value} AS value, {events} AS events FROM {from} \
-                    WHERE {condition} AND {value} IS NOT NULL GROUP BY 2 ORDER BY 3 DESC, 2 LIMIT {limit}) AS part_{index}",
-                    limit = self.values,
-                )
-            })
-            .collect();
-        statement.sql = parts.join(" UNION ALL ");
-        statement
+        lists::statement(&self.filter, &self.lists, dialect)
     }
 
     fn answer(&self, rows: Vec<Self::Row>) -> FacetsAnswer {
-        let facet = |(index, field): (i32, &Dimension)| {
-            let of_field = rows.iter().filter(|row| row.0 == index);
-            let mut values: Vec<_> = of_field
-                .map(|(_, value, events)| Count {
-                    value: field.shown(value.clone()),
-                    events: *events,
-                })
-                .collect();
-            values.sort_by_key(|count| std::cmp::Reverse(count.events));
-            Facet {
-                field: field.name(),
-                values,
-            }
+        let listed = lists::answer(&self.lists, rows);
+        let facet = |(list, Listed { values, error }): (&List, Listed)| Facet {
+            field: list.by.name(),
+            values,
+            error,
         };
         FacetsAnswer {
-            facets: (0..).zip(&self.fields).map(facet).collect(),
+            facets: self.lists.iter().zip(listed).map(facet).collect(),
         }
     }
 
@@ -179,7 +163,7 @@ impl Question for Completions {
             let met = format!("{condition} AND {value} IS NOT NULL");
             // Values that only show their beginning when they are read are sifted afterwards.
             let sifted = format!("GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {SIFTED_MAX}");
-            statement.sql = if field.is_kept() {
+            statement.sql = if field.detail().is_some() {
                 format!("SELECT {value}, {events} FROM {from} WHERE {met} {sifted}")
             } else {
                 // Who types waits for no count of all.

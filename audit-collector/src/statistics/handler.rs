@@ -42,7 +42,7 @@ async fn answer<Q: Question>(
         ("from" = Option<String>, Query, description = "The first moment (RFC 3339)"),
         ("to" = Option<String>, Query, description = "The first moment after")
     ),
-    responses((status = 200, description = "Counts by class, outcome, reason, action, user, address and route", body = Object))
+    responses((status = 200, description = "Counts by class, outcome, reason, action, user, address and route; `user_error` and `address_error` if those are lower bounds: how many events each may have more, at most", body = Object))
 )]
 pub(super) async fn read_summary(
     State(app): State<AppState>,
@@ -93,7 +93,8 @@ pub(super) async fn read_series(
 
 /// The most frequent values of a field.
 ///
-/// With how many there are, and the events of all others.
+/// With how many there are, and the events of all others. Of very many users or addresses the numbers of events are lower bounds, and it is said how
+/// much higher they may be.
 #[utoipa::path(
     get,
     path = "/v1/stats/top",
@@ -107,7 +108,7 @@ pub(super) async fn read_series(
         ("by" = Option<String>, Query, description = "A field such as `outcome`, `user`, `ip` or `route`"),
         ("limit" = Option<u16>, Query, description = "Values at most"),
     ),
-    responses((status = 200, description = "`values` with their `events`; `distinct`, `rest`, `without`", body = Object))
+    responses((status = 200, description = "`values` with their `events`; `distinct`, `rest`, `without`; unless `exact`, `error`: how many events each value may have more than is told, at most", body = Object))
 )]
 pub(super) async fn read_top(
     State(app): State<AppState>,
@@ -119,7 +120,7 @@ pub(super) async fn read_top(
 
 /// How many values of a field there are.
 ///
-/// They are counted exactly.
+/// Exactly while they are few, else with the standard error that is told.
 #[utoipa::path(
     get,
     path = "/v1/stats/distinct",
@@ -132,7 +133,7 @@ pub(super) async fn read_top(
         ("to" = Option<String>, Query, description = "The first moment after"),
         ("by" = Option<String>, Query, description = "A field such as `outcome`, `user`, `ip` or `route`"),
     ),
-    responses((status = 200, description = "`distinct`, and all `events`", body = Object))
+    responses((status = 200, description = "`distinct`, and all `events`; unless `exact`, `error`: the standard error as a share of `distinct`", body = Object))
 )]
 pub(super) async fn read_distinct(
     State(app): State<AppState>,
@@ -171,7 +172,7 @@ pub(super) async fn read_ratio(
 
 /// How long answers took, in microseconds.
 ///
-/// To the head of the answer; exact, by the nearest rank.
+/// To the head of the answer, by the nearest rank: exactly while they are few, else with the error that is told.
 #[utoipa::path(
     get,
     path = "/v1/stats/percentiles",
@@ -263,7 +264,7 @@ pub(super) async fn read_new(
         ("fields" = Option<String>, Query, description = "Fields, with commas between them"),
         ("limit" = Option<u16>, Query, description = "Values of each at most"),
     ),
-    responses((status = 200, description = "`facets`: each `field` with its `values`", body = Object))
+    responses((status = 200, description = "`facets`: each `field` with its `values`, and `error` if those are lower bounds: how many events each may have more, at most", body = Object))
 )]
 pub(super) async fn read_facets(
     State(app): State<AppState>,

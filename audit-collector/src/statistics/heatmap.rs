@@ -5,7 +5,7 @@ use shared::clock::UtcMicros;
 
 use super::question::{Question, offset};
 use crate::rollup::Source;
-use crate::search::{Dialect, Filter, InvalidParameter, Parameters, Statement};
+use crate::search::{Detail, Dialect, Filter, InvalidParameter, Parameters, Statement};
 
 const HOUR: i64 = 3_600_000_000;
 const HOURS: usize = 24;
@@ -44,8 +44,12 @@ impl Question for Heatmap {
 
     fn statement(&self, dialect: Dialect) -> Statement {
         let mut statement = Statement::new("", dialect);
-        let Source { from, events, .. } =
-            Source::of(&mut statement, &self.filter, Some((-self.offset, HOUR)));
+        let Source { from, events, .. } = Source::of(
+            &mut statement,
+            &self.filter,
+            Some(Detail::Brief),
+            Some((-self.offset, HOUR)),
+        );
         let condition = statement.filter(&self.filter);
         statement.sql = format!(
             "SELECT ((e.time + ({offset})) / {HOUR}) % {hours}, {events} FROM {from} WHERE {condition} GROUP BY 1",

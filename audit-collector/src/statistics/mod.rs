@@ -5,8 +5,10 @@ mod distinct;
 mod facets;
 mod handler;
 mod heatmap;
+mod lists;
 mod percentiles;
 mod question;
+mod ranking;
 mod ratio;
 mod series;
 mod store;
@@ -26,7 +28,7 @@ pub use question::Question;
 pub use ratio::Ratio;
 pub use series::Series;
 pub use summary::{Count, Summary};
-pub use top::{New, Top};
+pub use top::{New, Top, TopAnswer};
 
 /// The routes of this capability.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {

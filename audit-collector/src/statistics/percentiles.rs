@@ -8,7 +8,7 @@ use shared::clock::UtcMicros;
 use super::dimension::Dimension;
 use super::question::{Question, limit};
 use crate::rollup::{RELATIVE_ERROR, Sketched, Spread};
-use crate::search::{Dialect, Filter, InvalidParameter, Parameters, Statement};
+use crate::search::{Detail, Dialect, Filter, InvalidParameter, Parameters, Statement};
 
 const GROUPS_DEFAULT: u16 = 10;
 const GROUPS_MAX: u16 = 50;
@@ -88,17 +88,17 @@ impl Question for Percentiles {
         let mut statement = Statement::new("", dialect);
         let value = self.by.map_or_else(|| "''".to_owned(), |by| by.sql(dialect));
         let nothing = dialect.no_bytes();
-        let sketched = self
-            .is_sketched()
-            .then(|| Sketched::of(&mut statement, &self.filter));
-        if let Some(Some(Sketched { kept, rows })) = sketched {
+        let sketched = self.sketched().zip(Sketched::of(&mut statement, &self.filter));
+        if let Some((detail, sketched)) = sketched {
             statement.sql = format!(
-                "WITH found AS (SELECT {value} AS value, e.duration_us AS duration FROM {rows} WHERE e.duration_us IS NOT NULL), \
+                "WITH found AS (SELECT {value} AS value, e.duration_us AS duration FROM ({rows}) AS e WHERE e.duration_us IS NOT NULL), \
                 size AS (SELECT COUNT(*) AS size FROM found) \
                 SELECT {value} AS value, e.events, CAST(0 AS BIGINT), CAST(0 AS BIGINT), e.durations FROM {kept} AND {value} IS NOT NULL \
                 UNION ALL SELECT value, COUNT(*), size, CASE WHEN size <= {ROWS_EXACT} THEN duration ELSE {rounded} END, {nothing} \
                     FROM found, size WHERE value IS NOT NULL GROUP BY 1, 3, 4",
                 rounded = rounded("duration"),
+                kept = sketched.kept(detail, &["durations"]),
+                rows = sketched.rows(),
             );
             return statement;
         }
@@ -119,7 +119,7 @@ impl Question for Percentiles {
     }
 
     fn answer(&self, rows: Vec<Self::Row>) -> PercentilesAnswer {
-        if self.is_sketched() {
+        if self.sketched().is_some() {
             return self.answer_of_sketches(rows);
         }
         let mut groups = Vec::new();
@@ -143,9 +143,10 @@ impl Question for Percentiles {
 }
 
 impl Percentiles {
-    /// Whether the answer is to come of sketches.
-    fn is_sketched(&self) -> bool {
-        self.by.is_none_or(Dimension::is_kept) && Sketched::can(&self.filter)
+    /// By what detail, if the answer is to come of sketches.
+    fn sketched(&self) -> Option<Detail> {
+        let needed = self.by.map_or(Some(Detail::Brief), Dimension::detail)?;
+        Sketched::detail(&self.filter, needed)
     }
 
     fn answer_of_sketches(&self, rows: Vec<<Self as Question>::Row>) -> PercentilesAnswer {

@@ -5,7 +5,7 @@ use shared::clock::UtcMicros;
 
 use super::question::{Buckets, Question};
 use crate::rollup::Source;
-use crate::search::{Dialect, Filter, InvalidParameter, Parameters, Period, Statement};
+use crate::search::{Detail, Dialect, Filter, InvalidParameter, Parameters, Period, Statement};
 
 /// The share of the events that meet `filter` that also meets `of`, in each stretch of a period.
 #[derive(Clone, Debug)]
@@ -75,11 +75,14 @@ impl Question for Ratio {
     fn statement(&self, dialect: Dialect) -> Statement {
         let mut statement = Statement::new("", dialect);
         // A kept count is of all of its minute or hour, whatever the second filter says of times.
-        let source = if self.of.is_kept() && self.of.period() == Period::default() {
-            Source::of(&mut statement, &self.filter, Some(self.buckets.division()))
-        } else {
-            Source::rows()
-        };
+        let timeless = self.of.period() == Period::default();
+        let needed = self.of.detail(Detail::Brief).filter(|_| timeless);
+        let source = Source::of(
+            &mut statement,
+            &self.filter,
+            needed,
+            Some(self.buckets.division()),
+        );
         let of = statement.filter(&self.of);
         let condition = statement.filter(&self.filter);
         let bucket = self.buckets.sql();

@@ -8,7 +8,7 @@ use shared::clock::UtcMicros;
 use super::dimension::Dimension;
 use super::question::{Buckets, Question, limit};
 use crate::rollup::Source;
-use crate::search::{Dialect, Filter, InvalidParameter, Parameters, Statement};
+use crate::search::{Detail, Dialect, Filter, InvalidParameter, Parameters, Statement};
 
 const GROUPS_DEFAULT: u16 = 5;
 const GROUPS_MAX: u16 = 20;
@@ -76,11 +76,13 @@ impl Question for Series {
 
     fn statement(&self, dialect: Dialect) -> Statement {
         let mut statement = Statement::new("", dialect);
-        let source = if self.by.is_none_or(Dimension::is_kept) {
-            Source::of(&mut statement, &self.filter, Some(self.buckets.division()))
-        } else {
-            Source::rows()
-        };
+        let needed = self.by.map_or(Some(Detail::Brief), Dimension::detail);
+        let source = Source::of(
+            &mut statement,
+            &self.filter,
+            needed,
+            Some(self.buckets.division()),
+        );
         let Source { from, events, .. } = source;
         let condition = statement.filter(&self.filter);
         let bucket = self.buckets.sql();

@@ -3,7 +3,9 @@
 use serde::Serialize;
 use shared::clock::UtcMicros;
 
-use super::dimension::address;
+use super::dimension::Dimension;
+use super::lists::{self, List, ListRow};
+use crate::search::{Dialect, Field, Filter, Statement};
 
 /// The counts of a period.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -24,9 +26,15 @@ pub struct Summary {
     pub by_action: Vec<Count>,
     /// The ten users with the most events, by name or else by subject; only users that a token or a password proved.
     pub top_users: Vec<Count>,
+    /// How many events each of them may have more than is told, at most; absent if all is exact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_error: Option<i64>,
     /// The ten addresses with the most events.
     pub top_addresses: Vec<Count>,
-    /// The ten routes with the most events, by name.
+    /// The same of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address_error: Option<i64>,
+    /// The ten routes with the most events, by name or else by template.
     pub top_routes: Vec<Count>,
 }
 
@@ -39,72 +47,58 @@ pub struct Count {
     pub events: i64,
 }
 
-impl Summary {
-    /// Takes one row of the counts: which list it is for, the value and how many.
-    pub(super) fn take(&mut self, list: &str, value: String, events: i64) {
-        let list = match list {
-            "class" => {
-                self.events += events;
-                &mut self.by_class
-            }
-            "outcome" => &mut self.by_outcome,
-            "reason" => &mut self.by_reason,
-            "action" => &mut self.by_action,
-            "user" => &mut self.top_users,
-            "address" => {
-                return self
-                    .top_addresses
-                    .extend(address(&value).map(|value| Count { value, events }));
-            }
-            _ => &mut self.top_routes,
-        };
-        list.push(Count { value, events });
-    }
+/// Values of the lists that have a name of their own, and of those that tell of all.
+const TOP: usize = 10;
+const ALL: usize = 1_000;
 
-    /// Puts every list in order: the most events first, equal ones by value.
-    pub(super) fn sort(&mut self) {
-        for list in [
-            &mut self.by_class,
-            &mut self.by_outcome,
-            &mut self.by_reason,
-            &mut self.by_action,
-            &mut self.top_users,
-            &mut self.top_addresses,
-            &mut self.top_routes,
-        ] {
-            list.sort_by(|a, b| b.events.cmp(&a.events).then_with(|| a.value.cmp(&b.value)));
-        }
-    }
+fn lists() -> Vec<List> {
+    let list = |by, limit| List {
+        by,
+        only: None,
+        limit,
+    };
+    let mut users = list(Dimension::USER, TOP);
+    users.only = Filter::exactly(Field::Identity, "verified");
+    vec![
+        list(Dimension::CLASS, ALL),
+        list(Dimension::OUTCOME, ALL),
+        list(Dimension::REASON, ALL),
+        list(Dimension::ACTION, ALL),
+        users,
+        list(Dimension::ADDRESS, TOP),
+        list(Dimension::ROUTE, TOP),
+    ]
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_are_ordered_by_count_and_then_by_value() {
-        let mut summary = Summary::default();
-        for (value, events) in [("b", 1), ("c", 2), ("a", 1)] {
-            summary.take("class", value.into(), events);
-        }
-
-        summary.sort();
-
-        let values: Vec<_> = summary
-            .by_class
-            .iter()
-            .map(|count| count.value.as_str())
-            .collect();
-        assert_eq!(values, ["c", "a", "b"]);
-        assert_eq!(summary.events, 4);
+impl Summary {
+    pub(super) fn statement(filter: &Filter, dialect: Dialect) -> Statement {
+        lists::statement(filter, &lists(), dialect)
     }
 
-    #[test]
-    fn an_address_is_shown_as_people_write_it() {
-        let mut summary = Summary::default();
-
-        summary.take("address", "00000000000000000000FFFFC0000207".into(), 1);
-
-        assert_eq!(summary.top_addresses[0].value, "192.0.2.7");
+    /// What the rows of [`Self::statement`] say.
+    pub(super) fn of(filter: &Filter, rows: Vec<ListRow>) -> Self {
+        let period = filter.period();
+        let mut listed = lists::answer(&lists(), rows).into_iter();
+        let mut next = || {
+            listed
+                .next()
+                .map_or((Vec::new(), None), |list| (list.values, list.error))
+        };
+        let [by_class, by_outcome, by_reason, by_action] = std::array::from_fn(|_| next().0);
+        let ((top_users, user_error), (top_addresses, address_error)) = (next(), next());
+        Self {
+            from: period.from,
+            to: period.to,
+            events: by_class.iter().map(|count: &Count| count.events).sum(),
+            by_class,
+            by_outcome,
+            by_reason,
+            by_action,
+            top_users,
+            user_error,
+            top_addresses,
+            address_error,
+            top_routes: next().0,
+        }
     }
 }

@@ -7,18 +7,21 @@ use super::{Subject, Timeline};
 use crate::event_log::{EventLog, searchable};
 use crate::search::{Cursor, Dialect, Found, SELECT, Statement, Value, found};
 
-/// Events that a summary is made of at most.
-const SUMMARY_EVENTS_MAX: i64 = 5_000;
+/// Events that the summary of a session is made of at most.
+const SESSION_EVENTS_MAX: i64 = 5_000;
+
+/// The same of a subject, whose first events are a part of its life however many they are, and lie far from each other.
+const SUBJECT_EVENTS_MAX: i64 = 1_000;
 
 impl EventLog {
     /// A page of a life in the order of time, and with the first page its summary.
     pub async fn timeline(&self, timeline: &Timeline) -> Result<Story, DatabaseError> {
         let subject = self.widened(&timeline.subject).await?;
         let limit = i64::from(timeline.limit);
-        let wanted = if timeline.after.is_some() {
-            limit + 1
-        } else {
-            SUMMARY_EVENTS_MAX + 1
+        let wanted = match (timeline.after, &subject) {
+            (Some(_), _) => limit + 1,
+            (None, Subject::Sub(_)) => SUBJECT_EVENTS_MAX + 1,
+            (None, _) => SESSION_EVENTS_MAX + 1,
         };
         let statement = statement(&subject, timeline, wanted, Dialect::of(self.database()));
         let mut rows = found(self.database(), &statement).await?;

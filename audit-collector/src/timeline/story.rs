@@ -27,7 +27,7 @@ pub struct Story {
 /// What a life adds up to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Summary {
-    /// Whether it is made of all events of the life, and not of the first 5000 only.
+    /// Whether it is made of all events of the life, and not of its first ones only.
     pub complete: bool,
     /// The session that was found for a token.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -149,15 +149,20 @@ async fn what_was_kept_for_long_enough_is_removed_and_the_order_and_the_counts_s
     removing
         .store(&[access("c", day(60)), access("d", day(61))], day(61))
         .await;
-    let counts = "SELECT CAST(SUM(events) AS BIGINT) FROM rollup WHERE width = 3600";
+    let counts = "SELECT CAST(SUM(events) AS BIGINT) FROM rollup WHERE width = 3600 AND detail = 1";
     let before = database.number(counts).await;
+    let names = "SELECT COUNT(*) FROM rollup_sketch WHERE frequent_users IS NOT NULL AND width = 86400";
+    assert_eq!(database.number(names).await, 5);
 
     let kept = removing.sweep_at(90).await;
     let removed = removing.sweep_at(105).await;
 
     assert_eq!(kept.removed.events, 0);
     assert_eq!(removed.removed.events, 2);
+    // A page is found although what is counted is not there any more.
     assert_eq!(removing.found("class=access").await.len(), 2);
+    // Names are forgotten with their events; those of other classes stay.
+    assert_eq!(database.number(names).await, 3);
     assert_eq!(removing.found("class=auth").await.len(), 1);
     // As another process reads it: this one knows them for another minute.
     let elsewhere = EventLog::new(removing.log.database().clone());

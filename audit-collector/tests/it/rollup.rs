@@ -1,16 +1,18 @@
 //! Counts that are kept say what the rows say.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use audit_collector::enrichment::Locality;
 use audit_collector::event_log::{Arrival, EventLog};
 use audit_collector::rollup::catch_up;
-use audit_collector::search::{Filter, Parameters};
+use audit_collector::search::{Cursor, Filter, Parameters, Search};
 use audit_collector::sequencing;
-use audit_collector::statistics::{Distinct, Percentiles, Question, Series, Top};
+use audit_collector::statistics::{Count, Distinct, Facets, Percentiles, Question, Series, Top, TopAnswer};
 use shared::clock::UtcMicros;
 use shared::event::{Event, Outcome};
 use shared::runtime::shutdown::CancellationToken;
+use uuid::Uuid;
 
 use crate::harness::database::TestDatabase;
 use crate::harness::events::{NOW, arrival, at, event, request_facts};
@@ -20,7 +22,10 @@ on_both_databases!(
     kept_counts_are_those_of_the_rows_whatever_comes_late_or_twice,
     a_text_that_no_index_takes_does_not_stop_the_counts,
     sketches_say_what_the_rows_say_within_their_error,
-    what_was_counted_before_there_were_sketches_is_read_once_more_for_them,
+    the_most_frequent_users_and_addresses_are_those_of_the_rows,
+    a_list_that_is_not_exact_says_by_how_much,
+    what_is_to_be_made_anew_is_read_from_rows_until_then,
+    pages_are_the_same_whatever_the_counts_say,
 );
 
 /// Events over five hours, in an order that has nothing to do with their times.
@@ -269,7 +274,144 @@ async fn sketches_say_what_the_rows_say_within_their_error(database: &TestDataba
     assert!(asked::<Distinct>(&log, "by=user").await.events > 100_000);
 }
 
-async fn what_was_counted_before_there_were_sketches_is_read_once_more_for_them(database: &TestDatabase) {
+/// The most frequent values of a part of the crowd, by the events themselves.
+fn most(
+    arrivals: &[Arrival],
+    is_in: impl Fn(&Event) -> bool,
+    value: impl Fn(&Event) -> String,
+) -> Vec<Count> {
+    let mut counts: BTreeMap<String, i64> = BTreeMap::new();
+    for event in arrivals
+        .iter()
+        .map(|one| &*one.event)
+        .filter(|event| is_in(event))
+    {
+        *counts.entry(value(event)).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts
+        .into_iter()
+        .map(|(value, events)| Count { value, events })
+        .collect();
+    counts.sort_by_key(|count| Reverse(count.events));
+    counts
+}
+
+fn user(event: &Event) -> String {
+    event.facts.actor.username.clone().unwrap()
+}
+
+fn address(event: &Event) -> String {
+    event.facts.client.as_ref().unwrap().ip.clone().unwrap()
+}
+
+fn assert_top(top: &TopAnswer, expected: &[Count], query: &str) {
+    let numbers = |counts: &[Count]| counts.iter().map(|count| count.events).collect::<Vec<_>>();
+    let sum = |counts: &[Count]| numbers(counts).iter().sum::<i64>();
+    let first = top.values.len();
+
+    assert!(top.exact && top.error.is_none() && top.distinct_error.is_none());
+    assert_eq!((top.events, top.without), (sum(expected), 0), "{query}");
+    assert_eq!(top.distinct, i64::try_from(expected.len()).unwrap());
+    assert_eq!(numbers(&top.values), numbers(&expected[..first]));
+    assert!(top.values.iter().all(|count| expected.contains(count)));
+    assert_eq!(top.rest, sum(expected) - sum(&top.values));
+}
+
+async fn the_most_frequent_users_and_addresses_are_those_of_the_rows(database: &TestDatabase) {
+    let log = database.log().await;
+    let arrivals = crowd();
+    let (kept, newest) = arrivals.split_at(2_400);
+    for batch in kept.chunks(800) {
+        log.append(batch, &[], NOW).await.unwrap();
+        log.append(batch, &[], NOW).await.unwrap();
+        ordered(database, &log).await;
+        catch_up(&log).await.unwrap();
+    }
+    log.append(newest, &[], NOW).await.unwrap();
+
+    for (query, first, end) in [
+        ("q=class:access", 0, 30 * 3_600),
+        (
+            "from=2026-01-15T00:10:30Z&to=2026-01-16T02:20:10Z&q=outcome:denied",
+            630,
+            94_810,
+        ),
+        // Kept counts do not tell it: of rows.
+        ("q=outcome:denied+method:GET", 0, 30 * 3_600),
+    ] {
+        let is_in = |event: &Event| {
+            (at(first)..at(end)).contains(&event.time)
+                && (query.ends_with("access") || event.facts.outcome == Outcome::Denied)
+        };
+        let (users, addresses) = (most(&arrivals, is_in, user), most(&arrivals, is_in, address));
+        let by_user = asked::<Top>(&log, &format!("by=user&limit=5&{query}")).await;
+        let by_address = asked::<Top>(&log, &format!("by=ip&limit=100&{query}")).await;
+        let facets = asked::<Facets>(&log, &format!("fields=ip,outcome,user&limit=3&{query}")).await;
+
+        let all: i64 = users.iter().map(|count| count.events).sum();
+        assert_top(&by_user, &users, query);
+        assert_top(&by_address, &addresses, query);
+        let [of_address, of_outcome, of_user] = facets.facets.as_slice() else {
+            panic!("{facets:?}")
+        };
+        assert_eq!((of_address.error, of_user.error), (None, None));
+        assert_eq!(of_address.values, by_address.values[..3]);
+        assert_eq!(of_user.values, by_user.values[..3]);
+        assert_eq!(
+            of_outcome.values.iter().map(|count| count.events).sum::<i64>(),
+            all
+        );
+    }
+    let summary = log.summary(&Filter::default()).await.unwrap();
+    assert_eq!(summary.events, 3_000);
+    assert_eq!(
+        summary.top_users,
+        asked::<Top>(&log, "by=user&q=identity:verified").await.values
+    );
+    assert_eq!(summary.top_addresses, asked::<Top>(&log, "by=ip").await.values);
+    // Where the answer comes from shows when the names are gone: those of the rows alone are left.
+    database
+        .change("UPDATE rollup_sketch SET frequent_users = NULL")
+        .await;
+    assert_eq!(asked::<Top>(&log, "by=user").await.events, 600);
+}
+
+async fn a_list_that_is_not_exact_says_by_how_much(database: &TestDatabase) {
+    let log = database.log().await;
+    let arrivals: Vec<_> = (0..9_500_i64)
+        .map(|number| {
+            let mut facts = request_facts();
+            let user = if number % 10 == 0 { 0 } else { number };
+            facts.actor.username = Some(format!("user{user}"));
+            arrival(event(at(number % 3_600), facts))
+        })
+        .collect();
+    for batch in arrivals.chunks(1_900) {
+        log.append(batch, &[], NOW).await.unwrap();
+    }
+    ordered(database, &log).await;
+    catch_up(&log).await.unwrap();
+
+    let top = asked::<Top>(&log, "by=user&limit=1").await;
+
+    let error = top.error.unwrap();
+    assert!(!top.exact && (1..=2).contains(&error), "{error}");
+    assert_eq!(
+        (top.events, top.without, top.values[0].value.as_str()),
+        (9_500, 0, "user0")
+    );
+    assert!(top.values[0].events <= 950 && 950 <= top.values[0].events + error);
+    assert_near(top.distinct, 8_551, 4.0 * top.distinct_error.unwrap(), "users");
+    let facets = asked::<Facets>(&log, "fields=user&limit=1").await;
+    assert_eq!(
+        (&facets.facets[0].values, facets.facets[0].error),
+        (&top.values, top.error)
+    );
+    let summary = log.summary(&Filter::default()).await.unwrap();
+    assert_eq!((summary.user_error, summary.address_error), (Some(error), None));
+}
+
+async fn what_is_to_be_made_anew_is_read_from_rows_until_then(database: &TestDatabase) {
     let log = database.log().await;
     let arrivals = crowd();
     for batch in arrivals[..2_000].chunks(400) {
@@ -277,27 +419,85 @@ async fn what_was_counted_before_there_were_sketches_is_read_once_more_for_them(
     }
     ordered(database, &log).await;
     catch_up(&log).await.unwrap();
-    database.change("DELETE FROM rollup_sketch").await;
-    database.change("UPDATE rollup_state SET sketched = 0").await;
+    for table in ["rollup", "rollup_sketch", "rollup_kind"] {
+        database.change(&format!("DELETE FROM {table}")).await;
+    }
+    database.change("UPDATE rollup_state SET position = 0").await;
     // Before they are made anew, rows are read.
     assert_eq!(asked::<Distinct>(&log, "by=user").await.events, 2_000);
+    assert_eq!(asked::<Top>(&log, "by=user").await.events, 2_000);
     log.append(&arrivals[2_000..], &[], NOW).await.unwrap();
     ordered(database, &log).await;
 
     catch_up(&log).await.unwrap();
 
     assert_eq!(asked::<Top>(&log, "by=outcome").await.events, 3_000);
+    assert_eq!(asked::<Top>(&log, "by=reason").await.events, 3_000);
     assert_eq!(asked::<Distinct>(&log, "by=user").await.events, 3_000);
-    assert_eq!(
-        database
-            .number("SELECT position - sketched FROM rollup_state")
-            .await,
-        0
-    );
-    assert_eq!(
-        database
-            .number("SELECT CAST(SUM(events) AS BIGINT) FROM rollup_sketch WHERE width = 86400")
-            .await,
-        3_000
-    );
+    assert_eq!(database.number("SELECT position FROM rollup_state").await, 3_000);
+    for (table, width) in [
+        ("rollup", 60),
+        ("rollup", 86_400),
+        ("rollup_sketch", 3_600),
+        ("rollup_sketch", 604_800),
+    ] {
+        for detail in [0, 1] {
+            let sum = format!(
+                "SELECT CAST(SUM(events) AS BIGINT) FROM {table} WHERE width = {width} AND detail = {detail}"
+            );
+            assert_eq!(database.number(&sum).await, 3_000, "{sum}");
+        }
+    }
+}
+
+/// The ids of all pages of a search.
+async fn paged(log: &EventLog, query: &str) -> Vec<Uuid> {
+    let mut search = Search::parse(query, NOW).unwrap();
+    let mut ids = Vec::new();
+    loop {
+        let page = log.search(&search).await.unwrap();
+        ids.extend(page.events.iter().map(|event| event.id));
+        let Some(cursor) = page.next_cursor else {
+            return ids;
+        };
+        search.after = Some(Cursor::open(&cursor, &search.filter).unwrap());
+    }
+}
+
+async fn pages_are_the_same_whatever_the_counts_say(database: &TestDatabase) {
+    let log = database.log().await;
+    let arrivals: Vec<_> = (0..400_i64)
+        .map(|number| {
+            let mut facts = request_facts();
+            if number % 4 == 0 {
+                facts.outcome = Outcome::Denied;
+            }
+            arrival(event(at(number * 2_711 % (6 * 86_400)), facts))
+        })
+        .collect();
+    for batch in arrivals.chunks(100) {
+        log.append(batch, &[], NOW).await.unwrap();
+    }
+    ordered(database, &log).await;
+    let queries = [
+        "limit=7&q=outcome:denied",
+        "limit=7&q=outcome:denied+status:200&to=2026-01-19T13:00:00Z",
+        "limit=500",
+    ];
+    let mut of_rows = Vec::new();
+    for query in queries {
+        of_rows.push(paged(&log, query).await);
+    }
+    assert_eq!((of_rows[0].len(), of_rows[2].len()), (100, 400));
+
+    catch_up(&log).await.unwrap();
+
+    for (query, expected) in queries.iter().zip(&of_rows) {
+        assert_eq!(&paged(&log, query).await, expected, "{query}");
+    }
+    // As if retention had removed nearly all of what was counted.
+    database.change("UPDATE rollup SET events = events * 1000").await;
+    for (query, expected) in queries.iter().zip(&of_rows) {
+        assert_eq!(&paged(&log, query).await, expected, "{query}");
+    }
 }

@@ -55,7 +55,7 @@ async fn a_summary_counts_exactly(database: &TestDatabase) {
     );
     assert_eq!(counts(&all.top_users), [("alice", 20), ("usr_alice", 5)]);
     assert_eq!(counts(&all.top_addresses), [("192.0.2.7", 20)]);
-    assert_eq!(counts(&all.top_routes), [("read-order", 20)]);
+    assert_eq!(counts(&all.top_routes), [("read-order", 20), ("/orders/{id}", 5)]);
     assert_eq!(part.events, 12);
     assert_eq!(counts(&part.by_outcome), [("granted", 10), ("denied", 2)]);
 }

@@ -91,7 +91,7 @@ async fn the_most_frequent_values_come_with_what_is_not_shown(database: &TestDat
 
     assert_eq!(
         users,
-        json!({"by": "user", "events": 17, "without": 1, "distinct": 3, "rest": 2,
+        json!({"by": "user", "events": 17, "without": 1, "distinct": 3, "rest": 2, "exact": true,
             "values": [{"value": "alice", "events": 10}, {"value": "bob", "events": 4}]})
     );
     assert_eq!(addresses["values"][0], json!({"value": "10.0.0.2", "events": 4}));

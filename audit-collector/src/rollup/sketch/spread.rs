@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use super::varint::{read, write};
+
 /// Numbers that are kept one by one at most.
 const FEW_MAX: usize = 128;
 
@@ -195,31 +197,6 @@ fn middle(stretch: u32) -> u64 {
     let shift = (stretch >> STEP_BITS).saturating_sub(1);
     let first_bits = u64::from(stretch - (shift << STEP_BITS));
     (first_bits << shift) + ((1 << shift) >> 1)
-}
-
-/// Seven bits in a byte, the lowest first; all bytes but the last have the eighth set (LEB128).
-fn write(bytes: &mut Vec<u8>, mut number: u64) {
-    loop {
-        let [low, ..] = number.to_le_bytes();
-        number >>= 7;
-        if number == 0 {
-            return bytes.push(low & 0x7f);
-        }
-        bytes.push(low | 0x80);
-    }
-}
-
-fn read(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..u64::BITS).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        number |= u64::from(byte & 0x7f).checked_shl(shift)?;
-        if byte & 0x80 == 0 {
-            return Some(number);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

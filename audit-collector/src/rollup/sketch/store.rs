@@ -1,24 +1,33 @@
 //! Adds to the sketches: those that are kept are read, added to and written again, in the transaction that moves on.
 
-use std::collections::BTreeMap;
-
 use shared::database::{DatabaseError, SqliteTx, Tx};
-use sqlx::{AssertSqlSafe, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, FromRow, Postgres, Transaction};
 
-use super::{Distinct, Spread};
-use crate::rollup::count::{Key, Sketch};
+use super::{Distinct, Frequent, Names, Sketch, Spread};
+use crate::rollup::store::Key;
 
-const KEY: &str = "width, start, class, action, outcome, reason, service, route, template, status";
+const KEY: &str = "detail, width, start, kind";
 
-const UPSERT: &str = "ON CONFLICT (width, start, class, action, outcome, reason, service, route, template, status) \
-    DO UPDATE SET events = excluded.events, users = excluded.users, addresses = excluded.addresses, durations = excluded.durations";
+const VALUES: &str = "events, users, addresses, durations, frequent_users, frequent_addresses";
 
-/// Events and the three sketches.
-type Kept = (i64, Vec<u8>, Vec<u8>, Vec<u8>);
+const UPSERT: &str = "ON CONFLICT (detail, width, start, kind) DO UPDATE SET events = excluded.events, users = excluded.users, \
+    addresses = excluded.addresses, durations = excluded.durations, frequent_users = excluded.frequent_users, \
+    frequent_addresses = excluded.frequent_addresses";
+
+/// A sketch as it is stored.
+#[derive(Debug, FromRow)]
+struct Kept {
+    events: i64,
+    users: Vec<u8>,
+    addresses: Vec<u8>,
+    durations: Vec<u8>,
+    frequent_users: Option<Vec<u8>>,
+    frequent_addresses: Option<Vec<u8>>,
+}
 
 pub(in crate::rollup) async fn add(
     tx: &mut Tx<'_>,
-    sketches: &BTreeMap<Key<'_>, Sketch>,
+    sketches: &[(Key, &Sketch)],
 ) -> Result<(), DatabaseError> {
     match tx {
         Tx::Sqlite(tx) => add_sqlite(tx, sketches).await,
@@ -26,138 +35,180 @@ pub(in crate::rollup) async fn add(
     }
 }
 
-fn read((events, users, addresses, durations): Kept) -> Result<Sketch, DatabaseError> {
-    let sketch = || {
-        Some(Sketch {
-            events,
-            users: Distinct::from_bytes(&users)?,
-            addresses: Distinct::from_bytes(&addresses)?,
-            durations: Spread::from_bytes(&durations)?,
-        })
-    };
-    sketch().ok_or_else(|| sqlx::Error::Decode("the bytes of a sketch are none".into()).into())
+impl Kept {
+    fn of(sketch: &Sketch) -> Self {
+        let names = sketch.names.as_ref();
+        Self {
+            events: sketch.events,
+            users: sketch.users.to_bytes(),
+            addresses: sketch.addresses.to_bytes(),
+            durations: sketch.durations.to_bytes(),
+            frequent_users: names.map(|names| names.users.to_bytes()),
+            frequent_addresses: names.map(|names| names.addresses.to_bytes()),
+        }
+    }
+
+    fn read(&self) -> Result<Sketch, DatabaseError> {
+        let frequent = |bytes: &[u8]| {
+            let mut frequent = Frequent::kept();
+            frequent.merge_bytes(bytes).map(|()| frequent)
+        };
+        let names = |(users, addresses): (&Vec<u8>, &Vec<u8>)| {
+            Some(Names {
+                users: frequent(users)?,
+                addresses: frequent(addresses)?,
+            })
+        };
+        let stored = self.frequent_users.as_ref().zip(self.frequent_addresses.as_ref());
+        let sketch = || {
+            Some(Sketch {
+                events: self.events,
+                users: Distinct::from_bytes(&self.users)?,
+                addresses: Distinct::from_bytes(&self.addresses)?,
+                durations: Spread::from_bytes(&self.durations)?,
+                names: match stored {
+                    Some(stored) => Some(names(stored)?),
+                    None => None,
+                },
+            })
+        };
+        sketch().ok_or_else(|| sqlx::Error::Decode("the bytes of a sketch are none".into()).into())
+    }
 }
 
-async fn add_sqlite(tx: &mut SqliteTx, sketches: &BTreeMap<Key<'_>, Sketch>) -> Result<(), DatabaseError> {
-    let select = format!(
-        "SELECT events, users, addresses, durations FROM rollup_sketch \
-        WHERE ({KEY}) = (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
-    );
-    let insert = format!(
-        "INSERT INTO rollup_sketch ({KEY}, events, users, addresses, durations) \
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {UPSERT}"
-    );
-    /// A statement of our own making with the key bound.
-    macro_rules! of_key {
-        ($query:expr, $key:ident) => {
-            $query
-                .bind($key.width)
-                .bind($key.start)
-                .bind($key.class)
-                .bind(&*$key.action)
-                .bind($key.outcome)
-                .bind(&*$key.reason)
-                .bind($key.service)
-                .bind(&*$key.route)
-                .bind(&*$key.template)
-                .bind($key.status)
-        };
-    }
+async fn add_sqlite(tx: &mut SqliteTx, sketches: &[(Key, &Sketch)]) -> Result<(), DatabaseError> {
+    let select = format!("SELECT {VALUES} FROM rollup_sketch WHERE ({KEY}) = (?1, ?2, ?3, ?4)");
+    let insert =
+        format!("INSERT INTO rollup_sketch ({KEY}, {VALUES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {UPSERT}");
     for (key, fresh) in sketches {
-        let kept: Option<Kept> = of_key!(sqlx::query_as(AssertSqlSafe(select.clone())), key)
+        // Texts of our own making.
+        let kept: Option<Kept> = sqlx::query_as(AssertSqlSafe(select.clone()))
+            .bind(key.detail)
+            .bind(key.width)
+            .bind(key.start)
+            .bind(key.kind)
             .fetch_optional(&mut **tx)
             .await?;
-        let mut sketch = kept.map(read).transpose()?.unwrap_or_default();
-        sketch.merge(fresh);
-        of_key!(sqlx::query(AssertSqlSafe(insert.clone())), key)
-            .bind(sketch.events)
-            .bind(sketch.users.to_bytes())
-            .bind(sketch.addresses.to_bytes())
-            .bind(sketch.durations.to_bytes())
+        let kept = kept.as_ref().map(Kept::read).transpose()?;
+        let kept = Kept::of(&merged(fresh, kept));
+        sqlx::query(AssertSqlSafe(insert.clone()))
+            .bind(key.detail)
+            .bind(key.width)
+            .bind(key.start)
+            .bind(key.kind)
+            .bind(kept.events)
+            .bind(kept.users)
+            .bind(kept.addresses)
+            .bind(kept.durations)
+            .bind(kept.frequent_users)
+            .bind(kept.frequent_addresses)
             .execute(&mut **tx)
             .await?;
     }
     Ok(())
 }
 
-/// The keys as columns, to which [`of_keys`] binds.
-const KEYS: &str = "UNNEST($1::int[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], \
-    $9::text[], $10::int[]";
+fn merged(fresh: &Sketch, kept: Option<Sketch>) -> Sketch {
+    let Some(mut kept) = kept else {
+        return fresh.clone();
+    };
+    kept.merge(fresh);
+    kept
+}
 
-/// A statement with a column of all keys bound to each of the first ten placeholders.
-macro_rules! of_keys {
-    ($query:expr, $sketches:ident) => {{
-        macro_rules! column {
-            ($key:ident => $value:expr) => {
-                $sketches.keys().map(|$key| $value).collect::<Vec<_>>()
-            };
+/// Columns of keys as arrays, the first four placeholders of a statement.
+#[derive(Debug, Default)]
+struct Columns {
+    details: Vec<i16>,
+    widths: Vec<i32>,
+    starts: Vec<i64>,
+    kinds: Vec<i32>,
+}
+
+impl Columns {
+    const SQL: &str = "UNNEST($1::smallint[], $2::int[], $3::bigint[], $4::int[]";
+
+    fn of(sketches: &[(Key, &Sketch)]) -> Self {
+        let mut columns = Self::default();
+        for (key, _) in sketches {
+            columns.details.push(key.detail);
+            columns.widths.push(key.width);
+            columns.starts.push(key.start);
+            columns.kinds.push(key.kind);
         }
-        $query
-            .bind(column!(key => key.width))
-            .bind(column!(key => key.start))
-            .bind(column!(key => key.class))
-            .bind(column!(key => &*key.action))
-            .bind(column!(key => key.outcome))
-            .bind(column!(key => &*key.reason))
-            .bind(column!(key => key.service))
-            .bind(column!(key => &*key.route))
-            .bind(column!(key => &*key.template))
-            .bind(column!(key => key.status))
-    }};
+        columns
+    }
 }
 
 async fn add_postgres(
     tx: &mut Transaction<'_, Postgres>,
-    sketches: &BTreeMap<Key<'_>, Sketch>,
+    sketches: &[(Key, &Sketch)],
 ) -> Result<(), DatabaseError> {
-    let mut all: Vec<Sketch> = sketches.values().cloned().collect();
-    for (place, before) in kept_postgres(tx, sketches).await? {
-        if let Some(sketch) = all.get_mut(place) {
-            sketch.merge(&before);
-        }
+    let columns = Columns::of(sketches);
+    let mut before = kept_postgres(tx, &columns).await?;
+    let mut all = Vec::with_capacity(sketches.len());
+    for (place, (_, fresh)) in sketches.iter().enumerate() {
+        let kept = before.get_mut(place).and_then(Option::take);
+        all.push(Kept::of(&merged(fresh, kept)));
     }
     let insert = format!(
-        "INSERT INTO rollup_sketch ({KEY}, events, users, addresses, durations) \
-        SELECT * FROM {KEYS}, $11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[]) {UPSERT}"
+        "INSERT INTO rollup_sketch ({KEY}, {VALUES}) SELECT * FROM {keys}, \
+            $5::bigint[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bytea[], $10::bytea[]) {UPSERT}",
+        keys = Columns::SQL
     );
-    let bytes = |of: fn(&Sketch) -> Vec<u8>| all.iter().map(of).collect::<Vec<_>>();
-    of_keys!(sqlx::query(AssertSqlSafe(insert)), sketches)
-        .bind(all.iter().map(|sketch| sketch.events).collect::<Vec<_>>())
-        .bind(bytes(|sketch| sketch.users.to_bytes()))
-        .bind(bytes(|sketch| sketch.addresses.to_bytes()))
-        .bind(bytes(|sketch| sketch.durations.to_bytes()))
+    /// One column of all sketches, as an array.
+    macro_rules! column {
+        ($name:ident) => {
+            all.iter_mut()
+                .map(|kept| std::mem::take(&mut kept.$name))
+                .collect::<Vec<_>>()
+        };
+    }
+    sqlx::query(AssertSqlSafe(insert))
+        .bind(columns.details)
+        .bind(columns.widths)
+        .bind(columns.starts)
+        .bind(columns.kinds)
+        .bind(column!(events))
+        .bind(column!(users))
+        .bind(column!(addresses))
+        .bind(column!(durations))
+        .bind(column!(frequent_users))
+        .bind(column!(frequent_addresses))
         .execute(&mut **tx)
         .await?;
     Ok(())
 }
 
-/// Those that are kept, each with the place of its key among the others.
+/// Those that are kept, each at the place of its key.
 async fn kept_postgres(
     tx: &mut Transaction<'_, Postgres>,
-    sketches: &BTreeMap<Key<'_>, Sketch>,
-) -> Result<Vec<(usize, Sketch)>, DatabaseError> {
-    #[derive(sqlx::FromRow)]
+    columns: &Columns,
+) -> Result<Vec<Option<Sketch>>, DatabaseError> {
+    #[derive(FromRow)]
     struct KeptRow {
         place: i64,
-        events: i64,
-        users: Vec<u8>,
-        addresses: Vec<u8>,
-        durations: Vec<u8>,
+        #[sqlx(flatten)]
+        kept: Kept,
     }
     let select = format!(
-        "SELECT k.place, s.events, s.users, s.addresses, s.durations FROM {KEYS}) WITH ORDINALITY AS k ({KEY}, place) \
-        JOIN rollup_sketch s USING ({KEY})"
+        "SELECT k.place, {VALUES} FROM {keys}) WITH ORDINALITY AS k ({KEY}, place) JOIN rollup_sketch s USING ({KEY})",
+        keys = Columns::SQL
     );
-    let rows: Vec<KeptRow> = of_keys!(sqlx::query_as(AssertSqlSafe(select)), sketches)
+    let rows: Vec<KeptRow> = sqlx::query_as(AssertSqlSafe(select))
+        .bind(&columns.details)
+        .bind(&columns.widths)
+        .bind(&columns.starts)
+        .bind(&columns.kinds)
         .fetch_all(&mut **tx)
         .await?;
-    let kept = |row: KeptRow| {
+    let mut all: Vec<Option<Sketch>> = columns.kinds.iter().map(|_| None).collect();
+    for row in rows {
         // Places count from 1 on.
         let place = usize::try_from(row.place - 1).unwrap_or(usize::MAX);
-        Ok((
-            place,
-            read((row.events, row.users, row.addresses, row.durations))?,
-        ))
-    };
-    rows.into_iter().map(kept).collect()
+        if let Some(kept) = all.get_mut(place) {
+            *kept = Some(row.kept.read()?);
+        }
+    }
+    Ok(all)
 }

@@ -115,7 +115,7 @@ async fn batches(pool: &PgPool, events: u64, until: i64) -> Outcome<()> {
 /// Waits until the collector has counted all that is stored.
 pub(crate) async fn counted(pool: &PgPool) -> Outcome<()> {
     let began = Instant::now();
-    let select = "SELECT (SELECT size FROM log_state) - (SELECT LEAST(position, sketched) FROM rollup_state)";
+    let select = "SELECT (SELECT size FROM log_state) - (SELECT position FROM rollup_state)";
     let mut before = None;
     loop {
         let (left,): (i64,) = sqlx::query_as(select).fetch_one(pool).await?;

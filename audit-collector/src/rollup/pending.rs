@@ -1,0 +1,175 @@
+//! What a part of the log adds to the counts and sketches. Pure.
+
+use std::collections::{BTreeMap, HashMap};
+
+use foldhash::fast::RandomState;
+use shared::event::Event;
+
+use super::kind::{Kinds, Place, short};
+use super::sketch::{Frequent, Names, Sketch, ValueHash};
+use super::source::{COUNTED, HOUR, MINUTE, SKETCHED};
+use crate::event_log::{Positioned, address_bytes, address_of_bytes, searchable};
+use crate::search::Detail;
+
+/// Values whose hashes are remembered. Few are new in each page of the log.
+const REMEMBERED_MAX: usize = 1 << 15;
+
+/// Where a count or a sketch is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Cell {
+    pub(super) detail: Detail,
+    /// In seconds.
+    pub(super) width: i64,
+    /// When it begins, in microseconds.
+    pub(super) start: i64,
+    pub(super) kind: Place,
+}
+
+/// What is to be added to what is kept.
+#[derive(Debug, Default)]
+pub(super) struct Added {
+    pub(super) counts: BTreeMap<Cell, i64>,
+    pub(super) sketches: BTreeMap<Cell, Sketch>,
+}
+
+/// Events that were read and are not added yet.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    events: usize,
+    /// By minute and kind in full: what else is counted comes of it.
+    counts: HashMap<(i64, Place), i64, RandomState>,
+    /// By hour and kind in full.
+    sketches: HashMap<(i64, Place), Sketch, RandomState>,
+    /// By hour and kind in brief.
+    names: HashMap<(i64, Place), Names, RandomState>,
+    hashes: Hashes,
+}
+
+impl Pending {
+    /// Takes events: `sketch` says which of them. Bytes that are no event any more count nowhere.
+    pub(super) fn add(&mut self, events: &[Positioned], kinds: &mut Kinds) {
+        self.events += events.len();
+        for event in events.iter().filter_map(|one| one.event.as_deref()) {
+            let kind = kinds.of(event);
+            let time = event.time.as_micros();
+            *self.counts.entry((start(time, MINUTE), kind)).or_default() += 1;
+            let hour = start(time, HOUR);
+            let sketch = self.sketches.entry((hour, kind)).or_default();
+            let names = self.names.entry((hour, kinds.brief(kind))).or_default();
+            self.hashes.sketch(event, sketch, names);
+        }
+    }
+
+    /// How many events were taken.
+    pub(super) const fn events(&self) -> usize {
+        self.events
+    }
+
+    /// What all of them add, by every width and detail; afterwards there are none.
+    pub(super) fn take(&mut self, kinds: &Kinds) -> Added {
+        self.events = 0;
+        let mut added = Added::default();
+        for ((minute, kind), events) in self.counts.drain() {
+            for kind in [kind, kinds.brief(kind)] {
+                for width in COUNTED {
+                    let cell = Cell::of(kinds, kind, (width, minute));
+                    *added.counts.entry(cell).or_default() += events;
+                }
+            }
+        }
+        for ((hour, kind), sketch) in self.sketches.drain() {
+            let brief = Cell::of(kinds, kinds.brief(kind), (HOUR, hour));
+            added.sketches.entry(brief).or_default().merge(&sketch);
+            let full = Cell::of(kinds, kind, (HOUR, hour));
+            added.sketches.entry(full).or_default().merge(&sketch);
+        }
+        for ((hour, kind), names) in self.names.drain() {
+            let cell = Cell::of(kinds, kind, (HOUR, hour));
+            added.sketches.entry(cell).or_default().names = Some(names);
+        }
+        let hours = std::mem::take(&mut added.sketches);
+        for (cell, sketch) in &hours {
+            for width in SKETCHED.into_iter().filter(|width| *width > HOUR) {
+                let wider = Cell::of(kinds, cell.kind, (width, cell.start));
+                added.sketches.entry(wider).or_default().merge(sketch);
+            }
+        }
+        added.sketches.extend(hours);
+        added
+    }
+}
+
+impl Cell {
+    fn of(kinds: &Kinds, kind: Place, (width, time): (i64, i64)) -> Self {
+        Self {
+            detail: kinds.detail(kind),
+            width,
+            start: start(time, width),
+            kind,
+        }
+    }
+}
+
+/// An address, and its hash.
+type Address = ([u8; 16], ValueHash);
+
+/// Hashes of users and addresses that came before, so that most events need none.
+#[derive(Debug, Default)]
+struct Hashes {
+    users: HashMap<Box<str>, ValueHash, RandomState>,
+    /// None of a text that is no address.
+    addresses: HashMap<Box<str>, Option<Address>, RandomState>,
+}
+
+impl Hashes {
+    fn sketch(&mut self, event: &Event, sketch: &mut Sketch, names: &mut Names) {
+        let facts = &event.facts;
+        sketch.events += 1;
+        if let Some(user) = facts.actor.username.as_ref().or(facts.actor.sub.as_ref()) {
+            let hash = known(&mut self.users, user, || ValueHash::of(&searchable(user)));
+            sketch.users.insert(hash);
+            names.users.insert(short(user).as_bytes(), 1);
+        }
+        if let Some(text) = facts.client.as_ref().and_then(|client| client.ip.as_deref()) {
+            let address = known(&mut self.addresses, text, || {
+                let bytes = address_bytes(text.parse().ok()?);
+                Some((bytes, ValueHash::of(&address_of_bytes(bytes).to_string())))
+            });
+            if let Some((bytes, hash)) = address {
+                sketch.addresses.insert(hash);
+                names.addresses.insert(&bytes, 1);
+            }
+        }
+        if let Some(micros) = facts.http.as_ref().and_then(|http| http.duration_us) {
+            sketch.durations.insert(micros, 1);
+        }
+    }
+}
+
+/// What is remembered of a text, or else what is made of it.
+fn known<V: Copy>(values: &mut HashMap<Box<str>, V, RandomState>, text: &str, make: impl FnOnce() -> V) -> V {
+    if let Some(value) = values.get(text) {
+        return *value;
+    }
+    if values.len() >= REMEMBERED_MAX {
+        values.clear();
+    }
+    let value = make();
+    values.insert(text.into(), value);
+    value
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            users: Frequent::kept(),
+            addresses: Frequent::kept(),
+        }
+    }
+}
+
+/// When the stretch begins that holds a moment; what was before 1970 is in the first one of 1970.
+const fn start(micros: i64, width: i64) -> i64 {
+    let width = width * 1_000_000;
+    micros / width * width
+}

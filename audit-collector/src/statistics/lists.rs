@@ -1,0 +1,139 @@
+//! The frequent values of several fields at once: of one statement, so of one moment, which reads the rows that it needs once. Pure.
+
+use super::Count;
+use super::dimension::Dimension;
+use super::ranking::Ranking;
+use crate::rollup::Sketched;
+use crate::search::{Detail, Dialect, Filter, Statement};
+
+/// A list that is wanted.
+#[derive(Clone, Debug)]
+pub(super) struct List {
+    /// The field.
+    pub(super) by: Dimension,
+    /// What its events meet besides.
+    pub(super) only: Option<Filter>,
+    /// Values at most.
+    pub(super) limit: usize,
+}
+
+/// Which list; then a value and its events, or the most frequent values of a part of all.
+pub(super) type ListRow = (i32, Option<String>, i64, Option<Vec<u8>>);
+
+/// What is in a list.
+#[derive(Debug)]
+pub(super) struct Listed {
+    /// The values, the most frequent first.
+    pub(super) values: Vec<Count>,
+    /// How many events each may have more than is told, at most; none if all is exact.
+    pub(super) error: Option<i64>,
+}
+
+impl List {
+    /// How what is kept can tell it, if it can.
+    fn kept(&self, filter: &Filter) -> Option<Detail> {
+        let needed = match self.by.frequent() {
+            Some(_) => Detail::Brief,
+            None => self.by.detail()?,
+        };
+        let met = self
+            .only
+            .as_ref()
+            .map_or_else(|| filter.clone(), |only| filter.and(only));
+        let detail = Sketched::detail(&met, needed)?;
+        // Names are kept in brief alone.
+        (self.by.frequent().is_none() || detail == Detail::Brief).then_some(detail)
+    }
+}
+
+/// The statement for lists of the events that a filter meets.
+pub(super) fn statement(filter: &Filter, lists: &[List], dialect: Dialect) -> Statement {
+    let mut statement = Statement::new("", dialect);
+    let condition = statement.filter(filter);
+    let sketched = Sketched::of(&mut statement, filter);
+    let rows = sketched
+        .as_ref()
+        .map_or_else(|| Sketched::all_rows(&condition), Sketched::rows);
+    let parts: Vec<_> = (0..)
+        .zip(lists)
+        .map(|(index, list): (i32, _)| {
+            let only = list.only.as_ref().map_or_else(|| "1 = 1".to_owned(), |only| statement.filter(only));
+            let found = list.kept(filter).zip(sketched.as_ref());
+            let from = match &found {
+                Some(_) => format!("apart AS e WHERE {only}"),
+                None if sketched.is_none() => format!("apart AS e WHERE {only}"),
+                // Rows of its own: what is kept does not tell it.
+                None => format!("event e WHERE {condition} AND {only}"),
+            };
+            let value = list.by.sql(dialect);
+            let nothing = dialect.no_bytes();
+            let limit = list.limit;
+            match (list.by.frequent(), found) {
+                (Some(column), Some((detail, sketched))) => format!(
+                    "SELECT {index} AS list, NULL AS value, e.events AS events, e.{column} AS names FROM {kept} AND {only} \
+                        AND e.{column} IS NOT NULL \
+                    UNION ALL SELECT {index}, {value} AS value, COUNT(*), {nothing} FROM {from} AND {value} IS NOT NULL GROUP BY 2",
+                    kept = sketched.kept(detail, &[column]),
+                ),
+                (_, found) => {
+                    let rows = format!("SELECT {value} AS value, 1 AS events FROM {from}");
+                    let all = match found {
+                        Some((detail, sketched)) => format!(
+                            "SELECT {value} AS value, e.events FROM {} AND {only} UNION ALL {rows}",
+                            sketched.kept(detail, &[])
+                        ),
+                        None => rows,
+                    };
+                    format!(
+                        "SELECT * FROM (SELECT {index} AS list, value, CAST(SUM(events) AS BIGINT) AS events, {nothing} AS names \
+                        FROM ({all}) AS found_{index} WHERE value IS NOT NULL GROUP BY value \
+                        ORDER BY 3 DESC, 2 LIMIT {limit}) AS list_{index}"
+                    )
+                }
+            }
+        })
+        .collect();
+    statement.sql = format!("WITH apart AS ({rows}) {}", parts.join(" UNION ALL "));
+    statement
+}
+
+/// What its rows say, list by list.
+pub(super) fn answer(lists: &[List], rows: Vec<ListRow>) -> Vec<Listed> {
+    let mut of_list: Vec<(Vec<Count>, Ranking)> = lists
+        .iter()
+        .map(|list| (Vec::new(), Ranking::of(list.by)))
+        .collect();
+    for (index, value, events, names) in rows {
+        let place = usize::try_from(index).ok();
+        let Some((list, (values, ranking))) =
+            place.and_then(|place| lists.get(place).zip(of_list.get_mut(place)))
+        else {
+            continue;
+        };
+        match (value, names) {
+            (None, None) => {}
+            (_, Some(names)) => ranking.merge(&names),
+            (Some(value), None) if list.by.frequent().is_some() => ranking.insert(&value, events),
+            (Some(value), None) => values.push(Count {
+                value: list.by.shown(value),
+                events,
+            }),
+        }
+    }
+    let listed = |(list, (mut values, ranking)): (&List, (Vec<Count>, Ranking))| {
+        if list.by.frequent().is_some() {
+            return Listed {
+                values: ranking.most(list.limit),
+                error: ranking.error(),
+            };
+        }
+        values.sort_by(|one, other| {
+            other
+                .events
+                .cmp(&one.events)
+                .then_with(|| one.value.cmp(&other.value))
+        });
+        Listed { values, error: None }
+    };
+    lists.iter().zip(of_list).map(listed).collect()
+}
