@@ -15,5 +15,5 @@ mod store;
 pub(crate) use kind::short;
 pub use run::{catch_up, run};
 pub(crate) use sketch::{Distinct, Frequent, RELATIVE_ERROR, STANDARD_ERROR, Spread, ValueHash};
-pub(crate) use source::{Sketched, Source, latest_days};
+pub(crate) use source::{Sketched, Source, TOLD_APART_BY, latest_days};
 pub(crate) use store::forget_names;

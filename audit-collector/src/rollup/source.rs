@@ -17,11 +17,8 @@ pub(super) const SKETCHED: [i64; 3] = [HOUR, DAY, WEEK];
 const SECOND: i64 = 1_000_000;
 
 /// What events are told apart by, of rows.
-const COLUMNS: &str =
-    "e.time, e.class, e.action, e.outcome, e.identity, e.service, e.reason, e.route, e.template, e.status";
-
-/// What else is asked of rows that stand beside sketches.
-const SKETCHED_COLUMNS: &str = "e.username, e.sub, e.ip, e.duration_us";
+pub(crate) const TOLD_APART_BY: &str =
+    "e.class, e.action, e.outcome, e.identity, e.service, e.reason, e.route, e.template, e.status";
 
 /// The same of what is kept, which has empty values for those that an event has not.
 const KEPT: &str = "r.start AS time, k.class, k.action, k.outcome, k.identity, k.service, NULLIF(k.reason, '') AS reason, \
@@ -82,7 +79,7 @@ impl Source {
         let rows = pieces.rows(
             &condition,
             statement.dialect(),
-            &format!("{COLUMNS}, 1 AS events"),
+            &format!("e.time, {TOLD_APART_BY}, 1 AS events"),
         );
         Self {
             from: format!("({kept} UNION ALL {rows}) AS e"),
@@ -126,18 +123,10 @@ impl Sketched {
         format!("({kept}) AS e WHERE {}", self.condition)
     }
 
-    /// The rows that are in nothing of that, as a select: what events are told apart by, and what sketches are made of.
-    pub(crate) fn rows(&self) -> String {
-        self.pieces.rows(
-            &self.condition,
-            self.dialect,
-            &format!("{COLUMNS}, {SKETCHED_COLUMNS}"),
-        )
-    }
-
-    /// The same of all rows that meet a filter.
-    pub(crate) fn all_rows(condition: &str) -> String {
-        format!("SELECT {COLUMNS}, {SKETCHED_COLUMNS} FROM event e WHERE {condition}")
+    /// The rows that are in nothing of that, as a select: what events are told apart by, and other columns.
+    pub(crate) fn rows(&self, others: &str) -> String {
+        let columns = format!("{TOLD_APART_BY}, {others}");
+        self.pieces.rows(&self.condition, self.dialect, &columns)
     }
 }
 

@@ -4,6 +4,9 @@ use crate::event_log::address_of_bytes;
 use crate::rollup::{Source, short};
 use crate::search::{Detail, Dialect, Field, Filter, InvalidParameter, Parameters, Statement};
 
+/// The columns of users and addresses.
+pub(super) const NAMES: &str = "e.username, e.sub, e.ip";
+
 /// A field that events are grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Dimension(Field);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use shared::clock::UtcMicros;
 
-use super::dimension::Dimension;
+use super::dimension::{Dimension, NAMES};
 use super::question::Question;
 use crate::rollup::{Distinct as Values, STANDARD_ERROR, Sketched, Source, ValueHash};
 use crate::search::{Detail, Dialect, Filter, InvalidParameter, Parameters, Statement};
@@ -62,7 +62,7 @@ impl Question for Distinct {
                 "SELECT NULL AS value, e.events, CAST(0 AS BIGINT), e.{column} FROM {kept} \
                 UNION ALL SELECT {value} AS value, COUNT(*), CAST(0 AS BIGINT), {nothing} FROM ({rows}) AS e GROUP BY 1",
                 kept = sketched.kept(detail, &[column]),
-                rows = sketched.rows(),
+                rows = sketched.rows(NAMES),
             )
         } else {
             let Source { from, events, .. } = self.by.source(&mut statement, &self.filter);

@@ -1,9 +1,9 @@
 //! The frequent values of several fields at once: of one statement, so of one moment, which reads the rows that it needs once. Pure.
 
 use super::Count;
-use super::dimension::Dimension;
+use super::dimension::{Dimension, NAMES};
 use super::ranking::Ranking;
-use crate::rollup::Sketched;
+use crate::rollup::{Sketched, TOLD_APART_BY};
 use crate::search::{Detail, Dialect, Filter, Statement};
 
 /// A list that is wanted.
@@ -51,50 +51,75 @@ pub(super) fn statement(filter: &Filter, lists: &[List], dialect: Dialect) -> St
     let mut statement = Statement::new("", dialect);
     let condition = statement.filter(filter);
     let sketched = Sketched::of(&mut statement, filter);
-    let rows = sketched
-        .as_ref()
-        .map_or_else(|| Sketched::all_rows(&condition), Sketched::rows);
+    let rows = sketched.as_ref().map_or_else(
+        || format!("SELECT {TOLD_APART_BY}, {NAMES} FROM event e WHERE {condition}"),
+        |sketched| sketched.rows(NAMES),
+    );
     let parts: Vec<_> = (0..)
         .zip(lists)
         .map(|(index, list): (i32, _)| {
-            let only = list.only.as_ref().map_or_else(|| "1 = 1".to_owned(), |only| statement.filter(only));
             let found = list.kept(filter).zip(sketched.as_ref());
-            let from = match &found {
-                Some(_) => format!("apart AS e WHERE {only}"),
-                None if sketched.is_none() => format!("apart AS e WHERE {only}"),
-                // Rows of its own: what is kept does not tell it.
-                None => format!("event e WHERE {condition} AND {only}"),
+            let only = list
+                .only
+                .as_ref()
+                .map_or_else(|| "1 = 1".to_owned(), |only| statement.filter(only));
+            // Rows of its own, if it is about other columns, or what is kept tells of the others and not of it.
+            let is_apart = found.is_some()
+                || sketched.is_none() && (list.by.detail().is_some() || list.by.frequent().is_some());
+            let from = match (is_apart, list.by.detail()) {
+                (true, Some(_)) => format!("kinds AS e WHERE {only}"),
+                (true, None) => format!("apart AS e WHERE {only}"),
+                (false, _) => format!("event e WHERE {condition} AND {only}"),
             };
-            let value = list.by.sql(dialect);
-            let nothing = dialect.no_bytes();
-            let limit = list.limit;
-            match (list.by.frequent(), found) {
-                (Some(column), Some((detail, sketched))) => format!(
-                    "SELECT {index} AS list, NULL AS value, e.events AS events, e.{column} AS names FROM {kept} AND {only} \
-                        AND e.{column} IS NOT NULL \
-                    UNION ALL SELECT {index}, {value} AS value, COUNT(*), {nothing} FROM {from} AND {value} IS NOT NULL GROUP BY 2",
-                    kept = sketched.kept(detail, &[column]),
-                ),
-                (_, found) => {
-                    let rows = format!("SELECT {value} AS value, 1 AS events FROM {from}");
-                    let all = match found {
-                        Some((detail, sketched)) => format!(
-                            "SELECT {value} AS value, e.events FROM {} AND {only} UNION ALL {rows}",
-                            sketched.kept(detail, &[])
-                        ),
-                        None => rows,
-                    };
-                    format!(
-                        "SELECT * FROM (SELECT {index} AS list, value, CAST(SUM(events) AS BIGINT) AS events, {nothing} AS names \
-                        FROM ({all}) AS found_{index} WHERE value IS NOT NULL GROUP BY value \
-                        ORDER BY 3 DESC, 2 LIMIT {limit}) AS list_{index}"
-                    )
-                }
-            }
+            let one = if is_apart && list.by.detail().is_some() {
+                "e.events"
+            } else {
+                "1"
+            };
+            list.part(index, (&from, one, &only), found, dialect)
         })
         .collect();
-    statement.sql = format!("WITH apart AS ({rows}) {}", parts.join(" UNION ALL "));
+    statement.sql = format!(
+        "WITH apart AS ({rows}), \
+        kinds AS (SELECT {TOLD_APART_BY}, COUNT(*) AS events FROM apart AS e GROUP BY {TOLD_APART_BY}) {}",
+        parts.join(" UNION ALL ")
+    );
     statement
+}
+
+impl List {
+    /// The select of list number `index`: of rows, each of which is `one` event or more, and of what is kept.
+    fn part(
+        &self,
+        index: i32,
+        (from, one, only): (&str, &str, &str),
+        found: Option<(Detail, &Sketched)>,
+        dialect: Dialect,
+    ) -> String {
+        let (value, nothing) = (self.by.sql(dialect), dialect.no_bytes());
+        if let (Some(column), Some((detail, sketched))) = (self.by.frequent(), found) {
+            return format!(
+                "SELECT {index} AS list, NULL AS value, e.events AS events, e.{column} AS names FROM {kept} AND {only} \
+                    AND e.{column} IS NOT NULL \
+                UNION ALL SELECT {index}, {value} AS value, COUNT(*), {nothing} FROM {from} AND {value} IS NOT NULL GROUP BY 2",
+                kept = sketched.kept(detail, &[column]),
+            );
+        }
+        let rows = format!("SELECT {value} AS value, {one} AS events FROM {from}");
+        let all = match found {
+            Some((detail, sketched)) => format!(
+                "SELECT {value} AS value, e.events FROM {} AND {only} UNION ALL {rows}",
+                sketched.kept(detail, &[])
+            ),
+            None => rows,
+        };
+        format!(
+            "SELECT * FROM (SELECT {index} AS list, value, CAST(SUM(events) AS BIGINT) AS events, {nothing} AS names \
+            FROM ({all}) AS found_{index} WHERE value IS NOT NULL GROUP BY value \
+            ORDER BY 3 DESC, 2 LIMIT {limit}) AS list_{index}",
+            limit = self.limit,
+        )
+    }
 }
 
 /// What its rows say, list by list.

@@ -98,7 +98,7 @@ impl Question for Percentiles {
                     FROM found, size WHERE value IS NOT NULL GROUP BY 1, 3, 4",
                 rounded = rounded("duration"),
                 kept = sketched.kept(detail, &["durations"]),
-                rows = sketched.rows(),
+                rows = sketched.rows("e.duration_us"),
             );
             return statement;
         }

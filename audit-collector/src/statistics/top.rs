@@ -4,7 +4,7 @@ use serde::Serialize;
 use shared::clock::UtcMicros;
 
 use super::Count;
-use super::dimension::Dimension;
+use super::dimension::{Dimension, NAMES};
 use super::question::{Question, limit};
 use super::ranking::Ranking;
 use crate::rollup::{Distinct, STANDARD_ERROR, Sketched, Source, ValueHash};
@@ -80,7 +80,7 @@ impl Question for Top {
                 "SELECT NULL AS value, e.events, {zeros}, e.{frequent}, e.{all} FROM {kept} AND e.{frequent} IS NOT NULL \
                 UNION ALL SELECT {value} AS value, COUNT(*), {zeros}, {nothing}, {nothing} FROM ({rows}) AS e GROUP BY 1",
                 kept = sketched.kept(Detail::Brief, &[frequent, all]),
-                rows = sketched.rows(),
+                rows = sketched.rows(NAMES),
             );
             return statement;
         }

@@ -346,16 +346,22 @@ async fn the_most_frequent_users_and_addresses_are_those_of_the_rows(database: &
         let (users, addresses) = (most(&arrivals, is_in, user), most(&arrivals, is_in, address));
         let by_user = asked::<Top>(&log, &format!("by=user&limit=5&{query}")).await;
         let by_address = asked::<Top>(&log, &format!("by=ip&limit=100&{query}")).await;
-        let facets = asked::<Facets>(&log, &format!("fields=ip,outcome,user&limit=3&{query}")).await;
+        let facets = asked::<Facets>(
+            &log,
+            &format!("fields=ip,outcome,user,method,reason&limit=3&{query}"),
+        )
+        .await;
 
         let all: i64 = users.iter().map(|count| count.events).sum();
         assert_top(&by_user, &users, query);
         assert_top(&by_address, &addresses, query);
-        let [of_address, of_outcome, of_user] = facets.facets.as_slice() else {
+        let [of_address, of_outcome, of_user, of_method, of_reason] = facets.facets.as_slice() else {
             panic!("{facets:?}")
         };
         assert_eq!((of_address.error, of_user.error), (None, None));
         assert_eq!(of_address.values, by_address.values[..3]);
+        // No counts are kept by it, and none has a reason.
+        assert_eq!((of_method.values[0].events, of_reason.values.len()), (all, 0));
         assert_eq!(of_user.values, by_user.values[..3]);
         assert_eq!(
             of_outcome.values.iter().map(|count| count.events).sum::<i64>(),

@@ -100,8 +100,11 @@ async fn batches(pool: &PgPool, events: u64, until: i64) -> Outcome<()> {
     .await?;
     for skip in [
         "UPDATE log_state SET size = size + $1",
-        "UPDATE completeness SET position = (SELECT size FROM log_state) + 0 * $1, \
-            state = (state::jsonb || jsonb_build_object('position', (SELECT size FROM log_state)))::text",
+        // Its row may not be there yet, and is then as one that begins.
+        "INSERT INTO completeness (id, position, state) SELECT 1, size + 0 * $1, jsonb_build_object( \
+                'position', size, 'beats', 0, 'beat_at', NULL, 'stated_to', 0, 'stated_in', NULL)::text FROM log_state \
+            ON CONFLICT (id) DO UPDATE SET position = excluded.position, \
+                state = (completeness.state::jsonb || jsonb_build_object('position', excluded.position))::text",
         "UPDATE detection_state SET position = (SELECT size FROM log_state) + 0 * $1, watermark = (SELECT MAX(recorded_at) FROM batch)",
     ] {
         sqlx::query(skip)

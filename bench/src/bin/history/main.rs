@@ -8,6 +8,7 @@ mod questions;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use bench::Outcome;
 use bench::statistics::machine;
@@ -35,6 +36,9 @@ struct Arguments {
     /// The file for the plans of what takes longer than the target
     #[arg(long)]
     plans: Option<PathBuf>,
+    /// Write plans of what takes longer than so many milliseconds
+    #[arg(long, default_value_t = 100)]
+    plans_over: u64,
     /// Use this database of the server, and keep it; it is filled if it is not there yet
     #[arg(long, default_value = "history")]
     database: String,
@@ -81,9 +85,10 @@ async fn measure(arguments: &Arguments) -> Outcome<()> {
     if arguments.fill_only {
         return desk.close();
     }
-    let slow = questions::measure(&desk, &pool, (arguments.rounds, arguments.only.as_deref())).await?;
+    let mut asked = questions::measure(&desk, &pool, (arguments.rounds, arguments.only.as_deref())).await?;
     if let Some(path) = &arguments.plans {
-        fs::write(path, plans::of(&desk, &pool, &slow).await?)?;
+        asked.retain(|one| one.p95 > Duration::from_millis(arguments.plans_over));
+        fs::write(path, plans::of(&desk, &pool, &asked).await?)?;
     }
     desk.close()
 }
