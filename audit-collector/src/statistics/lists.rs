@@ -1,5 +1,8 @@
 //! The frequent values of several fields at once: of one statement, so of one moment, which reads the rows that it needs once. Pure.
 
+use std::panic::resume_unwind;
+use std::thread::ScopedJoinHandle;
+
 use super::Count;
 use super::dimension::{Dimension, NAMES};
 use super::ranking::Ranking;
@@ -124,41 +127,52 @@ impl List {
 
 /// What its rows say, list by list.
 pub(super) fn answer(lists: &[List], rows: Vec<ListRow>) -> Vec<Listed> {
-    let mut of_list: Vec<(Vec<Count>, Ranking)> = lists
-        .iter()
-        .map(|list| (Vec::new(), Ranking::of(list.by)))
-        .collect();
-    for (index, value, events, names) in rows {
-        let place = usize::try_from(index).ok();
-        let Some((list, (values, ranking))) =
-            place.and_then(|place| lists.get(place).zip(of_list.get_mut(place)))
-        else {
-            continue;
-        };
-        match (value, names) {
-            (None, None) => {}
-            (_, Some(names)) => ranking.merge(&names),
-            (Some(value), None) if list.by.frequent().is_some() => ranking.insert(&value, events),
-            (Some(value), None) => values.push(Count {
-                value: list.by.shown(value),
-                events,
-            }),
+    let mut of_list: Vec<Vec<ListRow>> = lists.iter().map(|_| Vec::new()).collect();
+    for row in rows {
+        let place = usize::try_from(row.0).ok();
+        if let Some(rows) = place.and_then(|place| of_list.get_mut(place)) {
+            rows.push(row);
         }
     }
-    let listed = |(list, (mut values, ranking)): (&List, (Vec<Count>, Ranking))| {
-        if list.by.frequent().is_some() {
+    // Names are tens of thousands in each list, which are put together beside each other.
+    std::thread::scope(|scope| {
+        let listing: Vec<_> = lists
+            .iter()
+            .zip(of_list)
+            .map(|(list, rows)| scope.spawn(move || list.answer(rows)))
+            .collect();
+        let listed = listing.into_iter().map(ScopedJoinHandle::join);
+        listed
+            .map(|one| one.unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    })
+}
+
+impl List {
+    fn answer(&self, rows: Vec<ListRow>) -> Listed {
+        if self.by.frequent().is_some() {
+            let mut ranking = Ranking::of(self.by);
+            for (_, value, events, names) in rows {
+                if let Some(names) = names {
+                    ranking.merge(&names);
+                } else if let Some(value) = value {
+                    ranking.insert(&value, events);
+                }
+            }
             return Listed {
-                values: ranking.most(list.limit),
+                values: ranking.most(self.limit),
                 error: ranking.error(),
             };
         }
+        let count = |(_, value, events, _): ListRow| {
+            let value = self.by.shown(value?);
+            Some(Count { value, events })
+        };
+        let mut values: Vec<_> = rows.into_iter().filter_map(count).collect();
         values.sort_by(|one, other| {
-            other
-                .events
-                .cmp(&one.events)
-                .then_with(|| one.value.cmp(&other.value))
+            let by_value = || one.value.cmp(&other.value);
+            other.events.cmp(&one.events).then_with(by_value)
         });
         Listed { values, error: None }
-    };
-    lists.iter().zip(of_list).map(listed).collect()
+    }
 }

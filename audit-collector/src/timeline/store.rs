@@ -11,7 +11,7 @@ use crate::search::{Cursor, Dialect, Found, SELECT, Statement, Value, found};
 const SESSION_EVENTS_MAX: i64 = 5_000;
 
 /// The same of a subject, whose first events are a part of its life however many they are, and lie far from each other.
-const SUBJECT_EVENTS_MAX: i64 = 1_000;
+const SUBJECT_EVENTS_MAX: i64 = 500;
 
 impl EventLog {
     /// A page of a life in the order of time, and with the first page its summary.
