@@ -11,11 +11,12 @@ use uuid::Uuid;
 /// An access event with everything in it.
 const MODEL: &[u8] = include_bytes!("../../../../shared/tests/golden/access.v1.json");
 
-/// Different users, each with four sessions.
+/// Different users.
 const USERS: u64 = 5_000;
 
-/// Requests with one token.
+/// Requests with one token, and tokens of one session.
 const EVENTS_OF_A_TOKEN: u64 = 40;
+const TOKENS_OF_A_SESSION: u64 = 4;
 
 /// Events that are handed over at a time.
 const BATCH: u64 = 4_096;
@@ -58,12 +59,14 @@ impl Prepared {
         event.seq = seq;
         event.time = SystemClock.now();
         event.id = event_id(event.time);
-        let user = seq * 7_919 % USERS;
+        // Users take turns, so that this is the number of the user's own request.
+        let (user, turn) = (seq * 7_919 % USERS, seq / USERS);
+        let token = turn / EVENTS_OF_A_TOKEN;
         let actor = &mut event.facts.actor;
         actor.sub = Some(Uuid::from_u64_pair(1, user).to_string());
         actor.username = Some(format!("user{user}"));
-        actor.sid = Some(Uuid::from_u64_pair(user, seq / 1_000 % 4).to_string());
-        actor.jti = Some(Uuid::from_u64_pair(user, seq / EVENTS_OF_A_TOKEN).to_string());
+        actor.sid = Some(Uuid::from_u64_pair(user, token / TOKENS_OF_A_SESSION).to_string());
+        actor.jti = Some(Uuid::from_u64_pair(user, token).to_string());
         if let Some(client) = &mut event.facts.client {
             client.ip = Some(format!("10.{}.{}.7", user / 250, user % 250));
         }
