@@ -69,7 +69,7 @@ impl Follower for Counter {
 
     const FAILURE: &'static str = "the log cannot be counted";
 
-    const STEP_EVENTS: usize = 2_000;
+    const STEP_EVENTS: usize = 8_000;
 
     const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -216,7 +216,7 @@ impl Follower for Detecting {
 
     const FAILURE: &'static str = "the detection cannot go on";
 
-    const STEP_EVENTS: usize = 2_000;
+    const STEP_EVENTS: usize = 8_000;
 
     /// Also of judging again, which reads the past.
     const STEP_TIMEOUT: Duration = Duration::from_mins(5);

@@ -4,9 +4,17 @@
 use std::time::Duration;
 
 use shared::database::{DatabaseError, Hold, Task};
+use tokio::time::{Instant, sleep_until};
 
 use super::{EventLog, Page};
 use crate::leading::{Lead, Leader, within};
+
+/// Under load a step comes no sooner than this after the one before, so that what comes meanwhile is taken together: each step is a
+/// transaction of its own, and writes what it keeps of a source, a user or an hour once.
+const PACE: Duration = Duration::from_millis(250);
+
+/// Events of a step from which on more of them are to be expected.
+const MANY: usize = 500;
 
 /// Something that follows the log.
 pub(crate) trait Follower: Send {
@@ -81,9 +89,18 @@ impl<F: Follower> Following<F> {
     async fn follow(&mut self, mut position: u64, lead: &mut Lead) -> Result<(), F::Error> {
         let Self { log, follower } = self;
         let mut growth = log.growth();
+        let mut paced = None;
         while !lead.stop.is_cancelled() && !follower.is_outdated() {
+            if let Some(until) = paced.take() {
+                lead.wait(sleep_until(until)).await?;
+            }
+            let begun = Instant::now();
             let page = log.read_batches(position, F::STEP_EVENTS).await?;
             let is_over = page.events.is_empty();
+            // A full page has others behind it, and they have waited long enough.
+            if (MANY..F::STEP_EVENTS).contains(&page.events.len()) {
+                paced = Some(begun + PACE);
+            }
             let hold = &mut lead.hold;
             let step = async {
                 if is_over {

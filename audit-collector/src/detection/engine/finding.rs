@@ -111,6 +111,15 @@ impl Outcome {
         *self.costs.entry(Arc::clone(&rule.id)).or_default() += took;
     }
 
+    /// Puts what was found into an order that does not depend on how it was found.
+    pub(super) fn sort(&mut self) {
+        self.raised.sort_by(|one, other| {
+            let key = |finding: &Finding| (Arc::clone(&finding.rule.id), finding.window_start);
+            (key(one), &one.group).cmp(&(key(other), &other.group))
+        });
+        self.withdrawn.sort_unstable();
+    }
+
     /// Enters it into a ledger.
     pub fn enter(self, ledger: &mut Ledger) {
         for fingerprint in self.withdrawn {

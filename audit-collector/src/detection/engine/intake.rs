@@ -1,7 +1,7 @@
 //! Taking a batch in: what each rule keeps of its events, and what they add to memories. Pure, but for the clock that
 //! measures what rules cost.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,6 +11,7 @@ use shared::event::Class;
 use super::habit::Noting;
 use super::item::{Item, PARTS, micros, open_from, waits, window_start};
 use super::tell::tell_breaks;
+use super::timeline::Timeline;
 use super::{Engine, LATENESS, Late, MEMORIES_MAX, MemoryKey, Outcome, Record, Touched};
 use crate::detection::rule::{Habit, Pattern, Rule};
 
@@ -69,17 +70,23 @@ impl Engine {
                 return;
             }
         }
-        let Some(groups) = self.groups.get_mut(place) else {
+        let (Some(groups), Some(touched)) = (self.groups.get_mut(place), touched.get_mut(place)) else {
             return;
         };
-        let timeline = groups.entry(group.clone()).or_default();
+        // Most events are of a group that is known.
+        if !groups.contains_key(&group) {
+            groups.insert(group.clone(), Timeline::default());
+        }
+        let Some(timeline) = groups.get_mut(&group) else {
+            return;
+        };
         if timeline.is_settled_after(from) {
             widen(&mut outcome.late, from, at.saturating_add(reach));
         }
         if timeline.insert(rule, item) {
             *outcome.forgotten.entry(Arc::clone(&rule.id)).or_default() += 1;
         }
-        let earliest = touched.entry((place, group)).or_insert(from);
+        let earliest = touched.entry(group).or_insert(from);
         *earliest = from.min(*earliest);
     }
 
@@ -90,7 +97,10 @@ impl Engine {
             for (place, group) in groups {
                 let rule = self.rules.rules().get(place);
                 let at = due - rule.map_or(0, |rule| waits(&rule.pattern));
-                let earliest = touched.entry((place, group)).or_insert(at);
+                let Some(touched) = touched.get_mut(place) else {
+                    continue;
+                };
+                let earliest = touched.entry(group).or_insert(at);
                 *earliest = (*earliest).min(at);
             }
         }
@@ -116,7 +126,7 @@ impl Engine {
             _ => None,
         });
         for (rule, habit) in habits {
-            let mut noting: BTreeMap<Vec<String>, Noting> = BTreeMap::new();
+            let mut noting: HashMap<Vec<String>, Noting> = HashMap::new();
             for record in records.iter().filter(|record| counts(record)) {
                 let seen = record.seen();
                 if !habit.filter.matches(&seen) {

@@ -91,8 +91,8 @@ pub struct Engine {
     swept_at: i64,
 }
 
-/// What a batch touches of the timelines: the earliest moment that is to be judged anew.
-type Touched = BTreeMap<(usize, Vec<String>), i64>;
+/// What a batch touches of the timelines of each rule: the earliest moment that is to be judged anew.
+type Touched = Vec<HashMap<Vec<String>, i64>>;
 
 impl Engine {
     /// An engine that has seen nothing.
@@ -128,7 +128,8 @@ impl Engine {
 
     /// Takes a batch in that was read before, without judging it: the state is being rebuilt.
     pub fn rebuild(&mut self, records: &[Record]) {
-        self.insert(records, &mut Touched::new(), &mut Outcome::default());
+        let mut touched = self.untouched();
+        self.insert(records, &mut touched, &mut Outcome::default());
     }
 
     /// Ends rebuilding at `watermark`. Nothing is told again.
@@ -185,28 +186,32 @@ impl Engine {
     /// storing, changes by itself.
     pub fn feed(&mut self, records: &[Record], now: UtcMicros) -> Outcome {
         let mut outcome = Outcome::default();
-        let mut touched = Touched::new();
+        let mut touched = self.untouched();
         let before = self.watermark;
         self.insert(records, &mut touched, &mut outcome);
         self.note(records, &mut outcome);
         let newest = records.iter().map(|record| record.recorded_at.as_micros()).max();
         self.watermark = before.max(newest.unwrap_or(i64::MIN)).max(now.as_micros());
         self.take_waiting(&mut touched);
-        for ((place, group), from) in touched {
-            let (Some(rule), Some(groups)) = (self.rules.rules().get(place), self.groups.get_mut(place))
-            else {
-                continue;
-            };
-            if let Some(timeline) = groups.get_mut(&group) {
-                let begun = Instant::now();
-                let from = from.max(open_from(&rule.pattern, before));
-                let changes = timeline.judge(rule, from, until(rule, self.watermark));
-                tell(rule, &group, changes, &mut outcome);
-                outcome.cost(rule, begun.elapsed());
+        let rules = self.rules.rules().iter().zip(&mut self.groups);
+        for ((rule, groups), touched) in rules.zip(touched).filter(|(_, touched)| !touched.is_empty()) {
+            let begun = Instant::now();
+            let open_from = open_from(&rule.pattern, before);
+            for (group, from) in touched {
+                if let Some(timeline) = groups.get_mut(&group) {
+                    let changes = timeline.judge(rule, from.max(open_from), until(rule, self.watermark));
+                    tell(rule, &group, changes, &mut outcome);
+                }
             }
+            outcome.cost(rule, begun.elapsed());
         }
         self.sweep(&mut outcome);
+        outcome.sort();
         outcome
+    }
+
+    fn untouched(&self) -> Touched {
+        vec![HashMap::new(); self.groups.len()]
     }
 
     /// Forgets what cannot matter any more.

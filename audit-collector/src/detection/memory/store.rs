@@ -4,10 +4,21 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 use shared::clock::UtcMicros;
-use shared::database::{Database, DatabaseError, Tx, execute, read};
+use shared::database::{Database, DatabaseError, Tx, read};
 use sqlx::AssertSqlSafe;
 
 use crate::detection::engine::{Memory, MemoryKey};
+
+/// Columns as arrays: thousands of memories as one JSON take PostgreSQL longer to read than to store.
+const KEEP_POSTGRES: &str = "INSERT INTO detection_memory (rule_id, group_values, memory, updated_at) \
+    SELECT one.rule_id, one.group_values, one.memory, $4 \
+    FROM UNNEST($1::text[], $2::text[], $3::text[]) AS one (rule_id, group_values, memory) \
+    ON CONFLICT (rule_id, group_values) DO UPDATE SET memory = excluded.memory, updated_at = excluded.updated_at";
+
+/// `WHERE TRUE`, since SQLite takes `ON` for a join's otherwise.
+const KEEP_SQLITE: &str = "INSERT INTO detection_memory (rule_id, group_values, memory, updated_at) \
+    SELECT one.value ->> 0, one.value ->> 1, one.value ->> 2, $2 FROM json_each($1) AS one WHERE TRUE \
+    ON CONFLICT (rule_id, group_values) DO UPDATE SET memory = excluded.memory, updated_at = excluded.updated_at";
 
 /// Stores memories by one statement: a step may change thousands, one for each user that it saw.
 pub(in crate::detection) async fn keep(
@@ -18,31 +29,36 @@ pub(in crate::detection) async fn keep(
     if memories.is_empty() {
         return Ok(());
     }
+    // In one order everywhere, and each once.
     let rows: BTreeMap<_, _> = memories
         .iter()
         .map(|(key, memory)| (memory_key(key), json_text(memory)))
         .collect();
-    let rows: Vec<_> = rows
-        .into_iter()
-        .map(|((rule, group), memory)| [rule, group, memory])
-        .collect();
-    let from = match tx {
-        Tx::Postgres(_) => "json_array_elements(CAST($1 AS json))",
-        Tx::Sqlite(_) => "json_each($1)",
-    };
-    // `WHERE TRUE`, since SQLite takes `ON` for a join's otherwise.
-    let upsert = format!(
-        "INSERT INTO detection_memory (rule_id, group_values, memory, updated_at) \
-        SELECT one.value ->> 0, one.value ->> 1, one.value ->> 2, $2 FROM {from} AS one WHERE TRUE \
-        ON CONFLICT (rule_id, group_values) DO UPDATE SET memory = excluded.memory, updated_at = excluded.updated_at"
-    );
-    // A text of our own making.
-    execute!(
-        tx,
-        sqlx::query(AssertSqlSafe(upsert.clone()))
-            .bind(json_text(&rows))
-            .bind(now.as_micros())
-    )?;
+    let now = now.as_micros();
+    match tx {
+        Tx::Postgres(tx) => {
+            let column =
+                |of: fn((&(String, String), &String)) -> String| rows.iter().map(of).collect::<Vec<_>>();
+            sqlx::query(KEEP_POSTGRES)
+                .bind(column(|((rule, _), _)| rule.clone()))
+                .bind(column(|((_, group), _)| group.clone()))
+                .bind(column(|(_, memory)| memory.clone()))
+                .bind(now)
+                .execute(&mut **tx)
+                .await?;
+        }
+        Tx::Sqlite(tx) => {
+            let rows: Vec<_> = rows
+                .iter()
+                .map(|((rule, group), memory)| [rule, group, memory])
+                .collect();
+            sqlx::query(KEEP_SQLITE)
+                .bind(json_text(&rows))
+                .bind(now)
+                .execute(&mut **tx)
+                .await?;
+        }
+    }
     Ok(())
 }
 
