@@ -194,8 +194,8 @@ impl Rows {
             })
             .collect();
         let statement = format!(
-            "WITH batch AS (SELECT gen_random_uuid() AS id), some AS (SELECT * FROM event LIMIT $1) \
-             INSERT INTO event ({}) SELECT {} FROM some, batch",
+            "WITH batch AS (SELECT gen_random_uuid() AS id), model AS (SELECT * FROM event LIMIT $1) \
+             INSERT INTO event ({}) SELECT {} FROM model, batch",
             self.list(),
             values.join(", ")
         );
