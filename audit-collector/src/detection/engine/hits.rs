@@ -50,11 +50,28 @@ fn of_window(
     items: &VecDeque<Item>,
     range: Range<usize>,
 ) -> Vec<Option<f64>> {
+    // What needs no values is looked at first: a share or a sum costs little, seldom holds, and nothing fires without it.
+    if Tally::has_cheap_bounds(window) {
+        let tally = Tally::without_values(window);
+        let may_fire = slide(pattern, (items, range.clone()), tally, Tally::cheap_bounds_hold);
+        if !may_fire.contains(&true) {
+            return vec![None; range.len()];
+        }
+    }
+    slide(pattern, (items, range), Tally::new(window), Tally::hit)
+}
+
+/// What `judge` says of the window that ends with each event of the range.
+fn slide<'w, T>(
+    pattern: &Pattern,
+    (items, range): (&VecDeque<Item>, Range<usize>),
+    mut tally: Tally<'w>,
+    judge: impl Fn(&Tally<'w>) -> T,
+) -> Vec<T> {
     let Some(first) = items.get(range.start) else {
         return Vec::new();
     };
-    let is_single = window.timespan.is_zero();
-    let mut tally = Tally::new(window);
+    let is_single = pattern.timespan().is_zero();
     let mut oldest = first_from(items, window_start(pattern, first.at));
     if is_single {
         oldest = range.start;
@@ -62,7 +79,7 @@ fn of_window(
     for item in items.range(oldest..range.start) {
         tally.add(item);
     }
-    let mut hits = Vec::with_capacity(range.len());
+    let mut judged = Vec::with_capacity(range.len());
     for (index, item) in items.range(range.clone()).enumerate() {
         tally.add(item);
         // A window without length holds one event alone.
@@ -73,9 +90,9 @@ fn of_window(
             tally.remove(other);
             oldest += 1;
         }
-        hits.push(tally.hit());
+        judged.push(judge(&tally));
     }
-    hits
+    judged
 }
 
 /// The last step with the steps before it, each completed before the next begins. The value is how often the first happened.
@@ -95,7 +112,7 @@ fn of_order(ordered: &Ordered, items: &VecDeque<Item>, index: usize) -> Option<f
             end -= 1;
             let item = items.get(end)?;
             if item.marks >> step & 1 == 1 {
-                counted += item.count;
+                counted += u64::from(item.count);
             }
         }
         if counted < *wanted {
@@ -127,7 +144,7 @@ fn of_travel(travel: &Travel, items: &VecDeque<Item>, index: usize) -> Option<f6
     if between > micros(travel.timespan) {
         return None;
     }
-    let distance = distance_km(before.coordinates?, here.coordinates?);
+    let distance = distance_km(**before.coordinates.as_ref()?, **here.coordinates.as_ref()?);
     let hours = to_float(between.max(BETWEEN_MIN).unsigned_abs()) / 3.6e9;
     let speed = distance / hours;
     (distance >= travel.distance_km && speed >= travel.speed_kmh).then(|| speed.round())

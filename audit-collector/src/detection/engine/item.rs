@@ -15,7 +15,7 @@ const COUNT_MAX: f64 = 1_000_000.0;
 /// Windows whose events are only told apart by their values keep one event of each value for each so many parts of it.
 pub(super) const PARTS: u32 = 64;
 
-/// An event as a rule counts it.
+/// An event as a rule counts it: small, since millions may be kept.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Item {
     /// The moment that counts, in microseconds.
@@ -23,7 +23,7 @@ pub(super) struct Item {
     /// The event.
     pub(super) id: Uuid,
     /// How many happenings it tells of.
-    pub(super) count: u64,
+    pub(super) count: u32,
     /// What is added up.
     pub(super) sum: u64,
     /// Which of the rule's conditions it meets, a bit for each.
@@ -31,7 +31,7 @@ pub(super) struct Item {
     /// Hashes of the values that are counted; 0 for a value that is absent.
     pub(super) values: Box<[u64]>,
     /// Degrees north and east.
-    pub(super) coordinates: Option<(f64, f64)>,
+    pub(super) coordinates: Option<Box<(f64, f64)>>,
     /// The value of the rule's first measure, if the rule fires with this event.
     pub(super) hit: Option<f64>,
 }
@@ -74,7 +74,7 @@ impl Item {
                 }
             }
             Pattern::Travel(travel) if travel.filter.matches(seen) => {
-                item.coordinates = Some(seen.place?.coordinates?);
+                item.coordinates = Some(Box::new(seen.place?.coordinates?));
             }
             Pattern::Window(_) | Pattern::Travel(_) | Pattern::Habit(_) => return None,
         }
@@ -140,11 +140,10 @@ pub(super) fn micros(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-fn weight(field: Option<&Field>, seen: &Seen<'_>) -> u64 {
-    field.map_or(1, |field| match amount(field, seen) {
-        0 => 1,
-        count => count,
-    })
+fn weight(field: Option<&Field>, seen: &Seen<'_>) -> u32 {
+    let count = field.map_or(1, |field| amount(field, seen));
+    // Far below what it can hold, see `COUNT_MAX`.
+    u32::try_from(count).unwrap_or(u32::MAX).max(1)
 }
 
 /// A number of an event, from 0 on.

@@ -27,30 +27,52 @@ impl<'w> Tally<'w> {
         }
     }
 
+    /// The same, for those bounds alone that values do not matter to.
+    pub(super) fn without_values(window: &'w Window) -> Self {
+        Self {
+            values: Vec::new(),
+            ..Self::new(window)
+        }
+    }
+
+    /// Whether there are bounds that values do not matter to, beside others.
+    pub(super) fn has_cheap_bounds(window: &Window) -> bool {
+        let is_cheap = |bound: &Bound| bound.measure.is_cheap();
+        window.bounds.iter().any(is_cheap) && !window.bounds.iter().all(is_cheap)
+    }
+
+    /// Whether every bound holds that values do not matter to.
+    pub(super) fn cheap_bounds_hold(&self) -> bool {
+        let mut cheap = self.window.bounds.iter().filter(|bound| bound.measure.is_cheap());
+        cheap.all(|bound| self.holds(bound))
+    }
+
     /// With one event more.
     pub(super) fn add(&mut self, item: &Item) {
-        self.count += item.count;
+        let count = u64::from(item.count);
+        self.count += count;
         self.sum += item.sum;
         for (bit, marked) in self.marked.iter_mut().enumerate() {
-            *marked += item.count * u64::from(item.marks >> bit & 1);
+            *marked += count * u64::from(item.marks >> bit & 1);
         }
         for (counts, value) in self.values.iter_mut().zip(&item.values) {
             if *value != 0 {
-                *counts.entry(*value).or_default() += item.count;
+                *counts.entry(*value).or_default() += count;
             }
         }
     }
 
     /// With one event less.
     pub(super) fn remove(&mut self, item: &Item) {
-        self.count -= item.count;
+        let gone = u64::from(item.count);
+        self.count -= gone;
         self.sum -= item.sum;
         for (bit, marked) in self.marked.iter_mut().enumerate() {
-            *marked -= item.count * u64::from(item.marks >> bit & 1);
+            *marked -= gone * u64::from(item.marks >> bit & 1);
         }
         for (counts, value) in self.values.iter_mut().zip(&item.values) {
             if let Some(count) = counts.get_mut(value) {
-                *count -= item.count;
+                *count -= gone;
                 if *count == 0 {
                     counts.remove(value);
                 }
@@ -60,10 +82,14 @@ impl<'w> Tally<'w> {
 
     /// The first measure, if every bound holds. A rule without bounds fires with each event.
     pub(super) fn hit(&self) -> Option<f64> {
-        let holds = |bound: &Bound| (bound.least..=bound.most).contains(&self.measure(bound.measure));
         let first = self.window.bounds.first();
         let value = first.map_or_else(|| to_float(self.count), |bound| self.measure(bound.measure));
-        self.window.bounds.iter().all(holds).then_some(value)
+        let is_hit = self.window.bounds.iter().all(|bound| self.holds(bound));
+        is_hit.then_some(value)
+    }
+
+    fn holds(&self, bound: &Bound) -> bool {
+        (bound.least..=bound.most).contains(&self.measure(bound.measure))
     }
 
     fn measure(&self, measure: Measure) -> f64 {
@@ -80,6 +106,16 @@ impl<'w> Tally<'w> {
             Measure::Share(place) => {
                 to_float(self.marked.get(place).copied().unwrap_or(0)) / to_float(self.count.max(1))
             }
+        }
+    }
+}
+
+impl Measure {
+    /// Whether it is known without the values of the events.
+    const fn is_cheap(self) -> bool {
+        match self {
+            Self::Events | Self::Sum | Self::Share(_) => true,
+            Self::Values(_) | Self::MostOfOneValue(_) => false,
         }
     }
 }

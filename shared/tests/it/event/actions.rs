@@ -183,8 +183,10 @@ fn every_member_of_a_detail_and_every_reason_is_told() {
 #[test]
 fn every_administrative_act_tells_what_was_before_and_what_is_after() {
     // A link changes nothing of the user until the user does it; neither reading nor adding to the log changes anything, nor does a
-    // message about nothing.
+    // message about nothing or an answer to whom a pseudonym stands for.
     let changes_nothing = [
+        "original_revealed",
+        "pseudonyms_found",
         "password_reset_issued",
         "sensitive_read",
         "log_exported",
