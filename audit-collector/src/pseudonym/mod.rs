@@ -74,7 +74,7 @@ impl FromStr for Hidden {
 /// Makes pseudonyms, and knows what they stand for.
 pub struct Pseudonyms {
     hidden: BTreeSet<Hidden>,
-    /// The first one makes pseudonyms; of the others there are some.
+    /// The first one makes pseudonyms; those of the others are still known.
     keys: Vec<Key>,
 }
 

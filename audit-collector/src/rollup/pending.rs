@@ -46,7 +46,7 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// Takes events: `sketch` says which of them. Bytes that are no event any more count nowhere.
+    /// Takes events. Bytes that are no event any more count nowhere.
     pub(super) fn add(&mut self, events: &[Positioned], kinds: &mut Kinds) {
         self.events += events.len();
         for event in events.iter().filter_map(|one| one.event.as_deref()) {
