@@ -64,6 +64,20 @@ async fn read<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
     })
 }
 
+/// Whether a text can be kept: it says something in at most so many bytes, and has no zero byte, which PostgreSQL refuses.
+pub(crate) fn is_text(text: &str, bytes_max: usize) -> bool {
+    !text.trim().is_empty() && text.len() <= bytes_max && !text.contains('\0')
+}
+
+/// Refuses a body in which something is no such text; `what` names it, such as "a reason".
+pub(crate) fn check_text(what: &str, text: &str, bytes_max: usize) -> Result<(), ApiError> {
+    if is_text(text, bytes_max) {
+        return Ok(());
+    }
+    let problem = format!("{what} is a text of 1 to {bytes_max} bytes");
+    Err(ApiError::BodyInvalid(problem))
+}
+
 /// The version that the caller has seen (`If-Match`, RFC 9110 §13.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IfMatch(i64);

@@ -8,7 +8,7 @@ mod request;
 pub(crate) mod scope;
 
 pub(crate) use auditor::Auditor;
-pub(crate) use body::{IfMatch, JsonBody, etag};
+pub(crate) use body::{IfMatch, JsonBody, check_text, etag, is_text};
 pub(crate) use operator::Operator;
 pub(crate) use request::{RequestFacts, note_request};
 pub(crate) use scope::{Permitted, SCOPES};

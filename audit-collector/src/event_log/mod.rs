@@ -22,7 +22,7 @@ pub(crate) use follow::{Follower, Following};
 pub(crate) use read::Page;
 pub use read::{Growth, Positioned};
 use recent::Recent;
-pub(crate) use row::{Row, address_bytes, address_of_bytes, identity_word, searchable};
+pub(crate) use row::{Row, Stored, address_bytes, address_of_bytes, identity_word, searchable};
 pub(crate) use store::COLUMNS;
 
 /// An event as it arrived.
@@ -114,13 +114,15 @@ impl EventLog {
         self.pseudonyms.as_deref()
     }
 
-    /// What is known here of what the event `id` said, of which `body` is stored, and `sealed` if it has pseudonyms.
-    pub(crate) fn unsealed(&self, id: Uuid, body: &[u8], sealed: Option<&[u8]>) -> Unsealed {
-        let Some(sealed) = sealed else {
+    /// What is known here of what an event said of which that is stored.
+    pub(crate) fn unsealed(&self, stored: &Stored) -> Unsealed {
+        let Some(sealed) = &stored.sealed else {
             return Unsealed::AsItIs;
         };
         let known = self.pseudonyms();
-        known.map_or(Unsealed::Closed, |known| known.open(id, body, sealed))
+        known.map_or(Unsealed::Closed, |known| {
+            known.open(stored.id, &stored.body, sealed)
+        })
     }
 
     /// What is kept of events. What cannot be hidden cannot be stored.

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::EventLog;
 use super::recent::{Member, Origin};
+use super::row::Stored;
 use crate::enrichment::Locality;
 use crate::pseudonym::Unsealed;
 
@@ -277,13 +278,12 @@ async fn batches_from(database: &Database, from: i64) -> Result<Vec<Batch>, Data
 #[derive(FromRow)]
 struct MemberRow {
     first_position: i64,
-    id: Uuid,
     ordinal: i32,
     time_suspect: bool,
     country: Option<String>,
     asn: Option<i64>,
-    body: Vec<u8>,
-    sealed: Option<Vec<u8>>,
+    #[sqlx(flatten)]
+    stored: Stored,
 }
 
 impl EventLog {
@@ -320,9 +320,9 @@ impl EventLog {
             ordinal: row.ordinal,
             time_suspect: row.time_suspect,
             locality: Locality::stored(row.country.as_deref(), row.asn),
-            event: wire::decode(&row.body).ok().map(Arc::new),
-            original: self.unsealed(row.id, &row.body, row.sealed.as_deref()),
-            body: row.body.into(),
+            event: wire::decode(&row.stored.body).ok().map(Arc::new),
+            original: self.unsealed(&row.stored),
+            body: row.stored.body.into(),
         }
     }
 }

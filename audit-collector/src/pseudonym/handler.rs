@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{Pseudonyms, Unsealed};
 use crate::access::scope::AuditIdentify;
-use crate::access::{JsonBody, Permitted};
+use crate::access::{JsonBody, Permitted, check_text};
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::search::InvalidParameter;
@@ -81,7 +81,7 @@ pub(super) async fn reveal_event(
     JsonBody(purpose): JsonBody<Purpose>,
 ) -> Result<Json<Revealed>, Problem> {
     let refuse = |error: &ApiError| auditor.refuse(error);
-    let reason = reason(purpose.reason).map_err(|error| refuse(&error))?;
+    check_text("a reason", &purpose.reason, REASON_BYTES_MAX).map_err(|error| refuse(&error))?;
     let id = Uuid::try_parse(&id).map_err(|_| refuse(&InvalidParameter::new("id", "not a UUID").into()))?;
     let known = app.log.original(id).await;
     let known = known.map_err(|error| refuse(&ApiError::from(&error)))?;
@@ -100,7 +100,7 @@ pub(super) async fn reveal_event(
     let facts = facts
         .with_detail("event", id.to_string())
         .with_detail("pseudonyms", pseudonyms)
-        .with_detail("reason", reason);
+        .with_detail("reason", purpose.reason);
     auditor.append(&app, facts).await?;
     Ok(Json(Revealed {
         id,
@@ -130,21 +130,13 @@ pub(super) async fn find_pseudonyms(
     let known = app.log.pseudonyms();
     let known = known.ok_or_else(|| refuse(&ApiError::NoPseudonyms))?;
     let found = found(&wanted, known).map_err(|error| refuse(&error))?;
-    let reason = reason(wanted.reason).map_err(|error| refuse(&error))?;
+    check_text("a reason", &wanted.reason, REASON_BYTES_MAX).map_err(|error| refuse(&error))?;
     let facts = auditor.facts_of(&app, action::PSEUDONYMS_FOUND, (Outcome::Success, StatusCode::OK));
     let facts = facts
         .with_detail("pseudonyms", json!(found.values().collect::<Vec<_>>()))
-        .with_detail("reason", reason);
+        .with_detail("reason", wanted.reason);
     auditor.append(&app, facts).await?;
     Ok(Json(Found { pseudonyms: found }))
-}
-
-fn reason(reason: String) -> Result<String, ApiError> {
-    if reason.trim().is_empty() || reason.len() > REASON_BYTES_MAX || reason.contains('\0') {
-        let problem = format!("a reason is a text of 1 to {REASON_BYTES_MAX} bytes");
-        return Err(ApiError::BodyInvalid(problem));
-    }
-    Ok(reason)
 }
 
 fn found(wanted: &Wanted, known: &Pseudonyms) -> Result<BTreeMap<String, Vec<String>>, ApiError> {

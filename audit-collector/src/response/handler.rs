@@ -19,7 +19,7 @@ use super::order::{Action, Order};
 use super::run::LIMIT_SPAN;
 use super::store;
 use crate::access::scope::AuditRespond;
-use crate::access::{Auditor, JsonBody, Permitted};
+use crate::access::{Auditor, JsonBody, Permitted, check_text};
 use crate::alert::{AlertBody, existing, parse_fingerprint};
 use crate::app::AppState;
 use crate::error::ApiError;
@@ -177,10 +177,7 @@ pub(super) async fn undo_response(
 }
 
 fn ordered(new: &NewOrder, alert: &AlertBody) -> Result<Order, ApiError> {
-    if new.reason.trim().is_empty() || new.reason.len() > REASON_BYTES_MAX || new.reason.contains('\0') {
-        let problem = format!("a reason is a text of 1 to {REASON_BYTES_MAX} bytes");
-        return Err(ApiError::BodyInvalid(problem));
-    }
+    check_text("a reason", &new.reason, REASON_BYTES_MAX)?;
     let of_group = || alert.group.get(new.action.field())?.as_str();
     let value = new.value.as_deref().or_else(of_group).ok_or_else(|| {
         let field = new.action.field();

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::kept::{Given, Kept, State};
 use super::order::{Action, Order};
 use crate::detection::engine::{Finding, Fingerprint};
-use crate::event_log::{EventLog, address_bytes};
+use crate::event_log::{EventLog, Stored, address_bytes};
 use crate::pseudonym::Unsealed;
 
 /// What happened longer ago is not responded to by itself: it was imported, or the detection stood still.
@@ -287,15 +287,15 @@ pub(super) async fn original_from(
     id: Uuid,
     address: IpAddr,
 ) -> Result<Option<Unsealed>, DatabaseError> {
-    let select = "SELECT body, sealed FROM event WHERE id = $1 AND ip = $2";
-    let row: Option<(Vec<u8>, Option<Vec<u8>>)> = read!(
+    let select = "SELECT id, body, sealed FROM event WHERE id = $1 AND ip = $2";
+    let stored: Option<Stored> = read!(
         fetch_optional,
         log.database(),
         sqlx::query_as(select)
             .bind(id)
             .bind(address_bytes(address).to_vec())
     )?;
-    Ok(row.map(|(body, sealed)| log.unsealed(id, &body, sealed.as_deref())))
+    Ok(stored.map(|stored| log.unsealed(&stored)))
 }
 
 /// An address as events are searched by it.

@@ -10,6 +10,7 @@ use shared::http::problem::Place;
 use url::form_urlencoded;
 
 use super::{Cursor, Filter, InvalidCursor, InvalidFilter};
+use crate::access::is_text;
 
 const LIMIT_DEFAULT: u16 = 50;
 const LIMIT_MAX: u16 = 500;
@@ -54,6 +55,14 @@ impl InvalidParameter {
             problem: problem.into(),
             at: None,
         }
+    }
+
+    /// Refuses what is no text of at most so many bytes that can be kept.
+    pub(crate) fn unless_text(name: &str, text: &str, bytes_max: usize) -> Result<(), Self> {
+        if is_text(text, bytes_max) {
+            return Ok(());
+        }
+        Err(Self::new(name, format!("not a text of 1 to {bytes_max} bytes")))
     }
 
     /// Where it is, for programs.

@@ -12,7 +12,7 @@ use super::body::{Act, NewNote, Note};
 use super::standing::{Change, Standing};
 use super::store;
 use crate::access::scope::AuditRespond;
-use crate::access::{IfMatch, JsonBody, Permitted};
+use crate::access::{IfMatch, JsonBody, Permitted, check_text};
 use crate::alert::AlertBody;
 use crate::alert::handler::{answer, existing, parse_fingerprint};
 use crate::app::AppState;
@@ -122,10 +122,7 @@ pub(super) async fn add_note(
 ) -> Result<Response, Problem> {
     let fingerprint = parse_fingerprint(&text).map_err(|error| auditor.refuse(&error.into()))?;
     let refuse = |error: &ApiError| auditor.refuse(error);
-    if new.text.trim().is_empty() || new.text.len() > NOTE_BYTES_MAX || new.text.contains('\0') {
-        let problem = format!("a note is a text of 1 to {NOTE_BYTES_MAX} bytes");
-        return Err(refuse(&ApiError::BodyInvalid(problem)));
-    }
+    check_text("a note", &new.text, NOTE_BYTES_MAX).map_err(|error| refuse(&error))?;
     let alert = existing(&app, &auditor, fingerprint).await?;
     let now = app.clock.now();
     let note = Note {

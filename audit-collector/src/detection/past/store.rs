@@ -11,21 +11,20 @@ use uuid::Uuid;
 use crate::detection::engine::Record;
 use crate::detection::place::place;
 use crate::enrichment::Locality;
-use crate::event_log::EventLog;
+use crate::event_log::{EventLog, Stored};
 
 /// Events of a page of the past at most.
 const PAGE: i64 = 2_000;
 
 #[derive(FromRow)]
 struct PastRow {
-    id: Uuid,
     time: i64,
     recorded_at: i64,
     time_suspect: bool,
     country: Option<String>,
     asn: Option<i64>,
-    body: Vec<u8>,
-    sealed: Option<Vec<u8>>,
+    #[sqlx(flatten)]
+    stored: Stored,
 }
 
 impl PastRow {
@@ -39,9 +38,9 @@ impl PastRow {
     }
 
     fn record(&self, log: &EventLog) -> Option<Record> {
-        let event = wire::decode(&self.body).ok()?;
+        let event = wire::decode(&self.stored.body).ok()?;
         let locality = Locality::stored(self.country.as_deref(), self.asn);
-        let original = log.unsealed(self.id, &self.body, self.sealed.as_deref());
+        let original = log.unsealed(&self.stored);
         Some(Record {
             place: place(log, &event, locality, &original),
             event: event.into(),
@@ -135,7 +134,7 @@ impl Pages {
             let rows = self.read(log, until).await?;
             self.is_over = rows.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
             if let Some(last) = rows.last() {
-                self.after = (last.at(), last.id);
+                self.after = (last.at(), last.stored.id);
             }
             self.records = rows.iter().filter_map(|row| row.record(log)).collect();
         }

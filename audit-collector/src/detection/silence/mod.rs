@@ -62,7 +62,6 @@ impl NewSilence {
         now: UtcMicros,
         is_rule: impl Fn(&str) -> bool,
     ) -> Result<Silence, InvalidParameter> {
-        let is_text = |text: &str, max| !text.trim().is_empty() && text.len() <= max && !text.contains('\0');
         if self.rule.is_none() && self.value.is_none() {
             return Err(InvalidParameter::new(
                 "rule",
@@ -72,18 +71,10 @@ impl NewSilence {
         if self.rule.as_deref().is_some_and(|rule| !is_rule(rule)) {
             return Err(InvalidParameter::new("rule", "there is no rule with this id"));
         }
-        if self
-            .value
-            .as_deref()
-            .is_some_and(|value| !is_text(value, VALUE_BYTES_MAX))
-        {
-            let problem = format!("not a text of 1 to {VALUE_BYTES_MAX} bytes");
-            return Err(InvalidParameter::new("value", problem));
+        if let Some(value) = &self.value {
+            InvalidParameter::unless_text("value", value, VALUE_BYTES_MAX)?;
         }
-        if !is_text(&self.reason, REASON_BYTES_MAX) {
-            let problem = format!("not a text of 1 to {REASON_BYTES_MAX} bytes");
-            return Err(InvalidParameter::new("reason", problem));
-        }
+        InvalidParameter::unless_text("reason", &self.reason, REASON_BYTES_MAX)?;
         if !SECONDS.contains(&self.seconds) {
             let problem = format!("not from {} to {}", SECONDS.start(), SECONDS.end());
             return Err(InvalidParameter::new("seconds", problem));

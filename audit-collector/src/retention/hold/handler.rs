@@ -83,8 +83,8 @@ pub(in crate::retention) async fn add_hold(
         ))
     })?;
     let now = app.clock.now();
-    text("name", &new.name, NAME_BYTES_MAX).map_err(wrong)?;
-    text("reason", &new.reason, REASON_BYTES_MAX).map_err(wrong)?;
+    InvalidParameter::unless_text("name", &new.name, NAME_BYTES_MAX).map_err(wrong)?;
+    InvalidParameter::unless_text("reason", &new.reason, REASON_BYTES_MAX).map_err(wrong)?;
     Filter::parse(&new.q, now).map_err(|error| wrong(error.into()))?;
     let hold = Hold {
         id: event_id(now),
@@ -137,7 +137,7 @@ pub(in crate::retention) async fn release_hold(
     let id = Uuid::try_parse(&id).map_err(|_| wrong(InvalidParameter::new("id", "not a UUID")))?;
     let Json(release) =
         body.map_err(|_| wrong(InvalidParameter::new("body", "not `reason` as a JSON text")))?;
-    text("reason", &release.reason, REASON_BYTES_MAX).map_err(wrong)?;
+    InvalidParameter::unless_text("reason", &release.reason, REASON_BYTES_MAX).map_err(wrong)?;
     let failed = |error| {
         tracing::error!(%error, "the release of a hold could not be asked for");
         auditor.refuse(&ApiError::LogUnavailable)
@@ -174,14 +174,4 @@ pub(in crate::retention) async fn release_hold(
         .await?;
     tx.commit().await.map_err(failed)?;
     Ok((StatusCode::ACCEPTED, Json(change)))
-}
-
-fn text(name: &str, text: &str, bytes_max: usize) -> Result<(), InvalidParameter> {
-    if text.trim().is_empty() || text.len() > bytes_max || text.contains('\0') {
-        return Err(InvalidParameter::new(
-            name,
-            format!("not a text of 1 to {bytes_max} bytes"),
-        ));
-    }
-    Ok(())
 }

@@ -68,10 +68,7 @@ impl<'de> Deserialize<'de> for Bound {
 impl Question {
     /// The same if it can be asked; `now` is what `last` counts from.
     pub(super) fn checked(self, now: UtcMicros) -> Result<Self, InvalidParameter> {
-        if self.name.trim().is_empty() || self.name.len() > NAME_BYTES_MAX || self.name.contains('\0') {
-            let problem = format!("not a text of 1 to {NAME_BYTES_MAX} bytes");
-            return Err(InvalidParameter::new("name", problem));
-        }
+        InvalidParameter::unless_text("name", &self.name, NAME_BYTES_MAX)?;
         if self.q.contains('\0') {
             return Err(InvalidParameter::new("q", "has a zero byte"));
         }
