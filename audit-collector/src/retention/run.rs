@@ -199,10 +199,7 @@ async fn remove(
     let cutoff = keeping.cutoff(now);
     let mut report = report(keeping, now);
     let mut tx = lead.begin().await?;
-    let dialect = match &tx {
-        Tx::Sqlite(_) => Dialect::Sqlite,
-        Tx::Postgres(_) => Dialect::Postgres,
-    };
+    let dialect = Dialect::of_tx(&tx);
     partition::make_ahead(&mut tx, keeping, now).await?;
     report.put_off = followed_until(&mut tx)
         .await?

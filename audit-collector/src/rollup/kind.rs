@@ -14,10 +14,10 @@ use crate::search::{Detail, OWN_PATHS, TEXT_CHARACTERS_MAX};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Kind<'e> {
     pub(super) detail: Detail,
-    pub(super) class: &'static str,
+    pub(super) class: Cow<'e, str>,
     pub(super) action: Cow<'e, str>,
-    pub(super) outcome: &'static str,
-    pub(super) identity: &'static str,
+    pub(super) outcome: Cow<'e, str>,
+    pub(super) identity: Cow<'e, str>,
     pub(super) service: Cow<'e, str>,
     pub(super) reason: Cow<'e, str>,
     pub(super) route: Cow<'e, str>,
@@ -32,10 +32,10 @@ impl<'e> Kind<'e> {
         let policy = facts.policy.as_ref();
         Self {
             detail: Detail::Full,
-            class: facts.class.as_str(),
+            class: Cow::Borrowed(facts.class.as_str()),
             action: short(&facts.action),
-            outcome: facts.outcome.as_str(),
-            identity: identity_word(facts.actor.identity),
+            outcome: Cow::Borrowed(facts.outcome.as_str()),
+            identity: Cow::Borrowed(identity_word(facts.actor.identity)),
             service: Cow::Borrowed(&event.source.service),
             reason: short(facts.reason.as_deref().unwrap_or_default()),
             route: short(
@@ -71,10 +71,10 @@ impl<'e> Kind<'e> {
         let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         Kind {
             detail: self.detail,
-            class: self.class,
+            class: owned(self.class),
             action: owned(self.action),
-            outcome: self.outcome,
-            identity: self.identity,
+            outcome: owned(self.outcome),
+            identity: owned(self.identity),
             service: owned(self.service),
             reason: owned(self.reason),
             route: owned(self.route),
@@ -106,7 +106,11 @@ struct Met {
 impl Kinds {
     /// The kind of an event, in full.
     pub(super) fn of(&mut self, event: &Event) -> Place {
-        let kind = Kind::of(event);
+        self.place(Kind::of(event))
+    }
+
+    /// The number of a kind.
+    pub(super) fn place(&mut self, kind: Kind<'_>) -> Place {
         if let Some(place) = self.places.get(&kind) {
             return *place;
         }

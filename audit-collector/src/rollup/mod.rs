@@ -3,8 +3,9 @@
 //! One leader adds the log to them in its order. An event counts in the minute in which it happened, however late it came, and
 //! once, since what was added and how far that was are committed together. What the leader has not come to is counted from rows.
 //! Which users and addresses there were, which of them often, and how long answers took is kept likewise, by hour, day and week, in sketches that
-//! add up.
+//! add up. What those did that have many events in a day is counted by name.
 
+mod heavy;
 mod kind;
 mod pending;
 mod run;

@@ -1,13 +1,14 @@
 //! What a part of the log adds to the counts and sketches. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
 use shared::event::Event;
 
+use super::heavy::ByName;
 use super::kind::{Kinds, Place, short};
 use super::sketch::{Frequent, Names, Sketch, ValueHash};
-use super::source::{COUNTED, HOUR, MINUTE, SKETCHED};
+use super::source::{COUNTED, DAY, HOUR, MINUTE, SECOND, SKETCHED};
 use crate::event_log::{Positioned, address_bytes, address_of_bytes, searchable};
 use crate::search::Detail;
 
@@ -30,6 +31,15 @@ pub(super) struct Cell {
 pub(super) struct Added {
     pub(super) counts: BTreeMap<Cell, i64>,
     pub(super) sketches: BTreeMap<Cell, Sketch>,
+    pub(super) by_name: ByName,
+}
+
+impl Added {
+    /// The days of which something is added.
+    pub(super) fn days(&self) -> BTreeSet<i64> {
+        let days = self.counts.keys().filter(|cell| cell.width == DAY);
+        days.map(|cell| cell.start).collect()
+    }
 }
 
 /// Events that were read and are not added yet.
@@ -42,6 +52,7 @@ pub(super) struct Pending {
     sketches: HashMap<(i64, Place), Sketch, RandomState>,
     /// By hour and kind in brief.
     names: HashMap<(i64, Place), Names, RandomState>,
+    by_name: ByName,
     hashes: Hashes,
 }
 
@@ -56,7 +67,8 @@ impl Pending {
             let hour = start(time, HOUR);
             let sketch = self.sketches.entry((hour, kind)).or_default();
             let names = self.names.entry((hour, kinds.brief(kind))).or_default();
-            self.hashes.sketch(event, sketch, names);
+            let address = self.hashes.sketch(event, sketch, names);
+            self.by_name.add(event, address, (hour, kind));
         }
     }
 
@@ -68,7 +80,10 @@ impl Pending {
     /// What all of them add, by every width and detail; afterwards there are none.
     pub(super) fn take(&mut self, kinds: &Kinds) -> Added {
         self.events = 0;
-        let mut added = Added::default();
+        let mut added = Added {
+            by_name: std::mem::take(&mut self.by_name),
+            ..Added::default()
+        };
         for ((minute, kind), events) in self.counts.drain() {
             for kind in [kind, kinds.brief(kind)] {
                 for width in COUNTED {
@@ -122,8 +137,9 @@ struct Hashes {
 }
 
 impl Hashes {
-    fn sketch(&mut self, event: &Event, sketch: &mut Sketch, names: &mut Names) {
-        let facts = &event.facts;
+    /// Adds an event, and returns its address.
+    fn sketch(&mut self, event: &Event, sketch: &mut Sketch, names: &mut Names) -> Option<[u8; 16]> {
+        let (facts, mut from) = (&event.facts, None);
         sketch.events += 1;
         if let Some(user) = facts.actor.username.as_ref().or(facts.actor.sub.as_ref()) {
             let hash = known(&mut self.users, user, || ValueHash::of(&searchable(user)));
@@ -138,11 +154,13 @@ impl Hashes {
             if let Some((bytes, hash)) = address {
                 sketch.addresses.insert(hash);
                 names.addresses.insert(&bytes, 1);
+                from = Some(bytes);
             }
         }
         if let Some(micros) = facts.http.as_ref().and_then(|http| http.duration_us) {
             sketch.durations.insert(micros, 1);
         }
+        from
     }
 }
 
@@ -169,7 +187,7 @@ impl Default for Names {
 }
 
 /// When the stretch begins that holds a moment; what was before 1970 is in the first one of 1970.
-const fn start(micros: i64, width: i64) -> i64 {
-    let width = width * 1_000_000;
+pub(super) const fn start(micros: i64, width: i64) -> i64 {
+    let width = width * SECOND;
     micros / width * width
 }

@@ -2,6 +2,7 @@
 
 use shared::clock::UtcMicros;
 
+use super::heavy;
 use crate::search::{Detail, Dialect, Filter, Statement};
 
 /// The widths of what is kept, in seconds.
@@ -14,18 +15,18 @@ pub(super) const WEEK: i64 = 604_800;
 pub(super) const COUNTED: [i64; 3] = [MINUTE, HOUR, DAY];
 pub(super) const SKETCHED: [i64; 3] = [HOUR, DAY, WEEK];
 
-const SECOND: i64 = 1_000_000;
+pub(super) const SECOND: i64 = 1_000_000;
 
 /// What events are told apart by, of rows.
 pub(crate) const TOLD_APART_BY: &str =
     "e.class, e.action, e.outcome, e.identity, e.service, e.reason, e.route, e.template, e.status";
 
 /// The same of what is kept, which has empty values for those that an event has not.
-const KEPT: &str = "r.start AS time, k.class, k.action, k.outcome, k.identity, k.service, NULLIF(k.reason, '') AS reason, \
+pub(super) const KEPT: &str = "r.start AS time, k.class, k.action, k.outcome, k.identity, k.service, NULLIF(k.reason, '') AS reason, \
     NULLIF(k.route, '') AS route, NULLIF(k.template, '') AS template, NULLIF(k.status, 0) AS status";
 
 /// Batches that are not in what is kept yet.
-const NEWEST: &str = "SELECT id FROM batch WHERE first_position IS NULL UNION ALL \
+pub(super) const NEWEST: &str = "SELECT id FROM batch WHERE first_position IS NULL UNION ALL \
     SELECT id FROM batch WHERE first_position >= (SELECT position FROM rollup_state WHERE id = 1)";
 
 /// The events that a filter meets, as a table `e`, and how its rows are counted.
@@ -65,6 +66,10 @@ impl Source {
         needed: Option<Detail>,
         divided: Option<(i64, i64)>,
     ) -> Self {
+        if let Some((name, detail)) = needed.and_then(|needed| filter.named(needed)) {
+            let kept = heavy::source(statement, filter, (&name, detail), divided);
+            return kept.unwrap_or_else(Self::rows);
+        }
         let is_whole = |width: &i64| {
             let whole = width * SECOND;
             divided.is_none_or(|(origin, width)| origin % whole == 0 && width % whole == 0)
@@ -156,7 +161,7 @@ pub(crate) fn latest_days(
 }
 
 /// The first moment of a filter's period and the first after, in microseconds.
-fn span(filter: &Filter) -> (i64, i64) {
+pub(super) fn span(filter: &Filter) -> (i64, i64) {
     let period = filter.period();
     (
         period.from.map_or(i64::MIN, UtcMicros::as_micros),
@@ -226,7 +231,7 @@ impl Pieces {
 }
 
 /// The next whole width at or after a moment; that of the beginning of time is itself.
-fn up(moment: i64, seconds: i64) -> i64 {
+pub(super) fn up(moment: i64, seconds: i64) -> i64 {
     if moment == i64::MIN {
         return moment;
     }
@@ -235,7 +240,7 @@ fn up(moment: i64, seconds: i64) -> i64 {
 }
 
 /// The last whole width at or before a moment; that of the end of time is itself.
-fn down(moment: i64, seconds: i64) -> i64 {
+pub(super) fn down(moment: i64, seconds: i64) -> i64 {
     if moment == i64::MAX {
         return moment;
     }

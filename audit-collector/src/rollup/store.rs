@@ -6,9 +6,9 @@ use shared::clock::UtcMicros;
 use shared::database::{DatabaseError, Hold, Tx, execute, fetch};
 use shared::event::Class;
 
-use super::kind::{Kind, Kinds, Place};
+use super::kind::Kinds;
 use super::pending::{Added, Cell};
-use super::sketch;
+use super::{heavy, sketch};
 
 const ADD: &str =
     "ON CONFLICT (detail, width, start, kind) DO UPDATE SET events = rollup.events + excluded.events";
@@ -39,11 +39,10 @@ pub(super) async fn add(
     if moved == 0 {
         return Err(DatabaseError::Raced);
     }
-    let ids = name(&mut tx, kinds.unknown()).await?;
-    // Should they not be committed, whoever leads begins without any.
-    kinds.know(&ids);
+    number(&mut tx, kinds).await?;
     insert(&mut tx, &keyed(&added.counts, kinds)).await?;
-    sketch::add(&mut tx, &keyed(&added.sketches, kinds)).await?;
+    let heavy = sketch::add(&mut tx, &keyed(&added.sketches, kinds)).await?;
+    heavy::add(&mut tx, (added, kinds), heavy, after).await?;
     tx.commit().await
 }
 
@@ -69,11 +68,8 @@ fn keyed<'a, V>(cells: &'a BTreeMap<Cell, V>, kinds: &Kinds) -> Vec<(Key, &'a V)
     keyed.collect()
 }
 
-/// The numbers of kinds, which get one if they have none.
-async fn name<'k>(
-    tx: &mut Tx<'_>,
-    kinds: impl Iterator<Item = (Place, &'k Kind<'static>)>,
-) -> Result<Vec<(Place, i32)>, DatabaseError> {
+/// Finds the numbers of kinds that are not known, which get one if they have none.
+pub(super) async fn number(tx: &mut Tx<'_>, kinds: &mut Kinds) -> Result<(), DatabaseError> {
     let columns = "detail, class, action, outcome, identity, service, reason, route, template, status";
     // It changes nothing of a kind that is there: without it, no number would come back.
     let upsert = format!(
@@ -81,16 +77,16 @@ async fn name<'k>(
         ON CONFLICT ({columns}) DO UPDATE SET detail = excluded.detail RETURNING id"
     );
     let mut ids = Vec::new();
-    for (place, kind) in kinds {
+    for (place, kind) in kinds.unknown() {
         let (id,): (i32,) = fetch!(
             fetch_one,
             &mut *tx,
             sqlx::query_as(sqlx::AssertSqlSafe(upsert.clone()))
                 .bind(kind.detail.number())
-                .bind(kind.class)
+                .bind(&*kind.class)
                 .bind(&*kind.action)
-                .bind(kind.outcome)
-                .bind(kind.identity)
+                .bind(&*kind.outcome)
+                .bind(&*kind.identity)
                 .bind(&*kind.service)
                 .bind(&*kind.reason)
                 .bind(&*kind.route)
@@ -99,7 +95,9 @@ async fn name<'k>(
         )?;
         ids.push((place, id));
     }
-    Ok(ids)
+    // Should they not be committed, whoever leads begins without any.
+    kinds.know(&ids);
+    Ok(())
 }
 
 async fn insert(tx: &mut Tx<'_>, counts: &[(Key, &i64)]) -> Result<(), DatabaseError> {
@@ -151,5 +149,5 @@ pub(crate) async fn forget_names(
         tx,
         sqlx::query(forget).bind(before.as_micros()).bind(class.as_str())
     )?;
-    Ok(())
+    heavy::forget(tx, class, before).await
 }

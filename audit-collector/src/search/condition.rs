@@ -62,6 +62,58 @@ pub(crate) enum Condition {
     Id(IdColumn, Uuid),
 }
 
+/// A user or an address.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Name {
+    /// By name or by subject.
+    User(String),
+    /// As columns hold it.
+    Address([u8; 16]),
+}
+
+impl Name {
+    /// The number of its field, as columns hold it.
+    pub(crate) const fn field(&self) -> i16 {
+        match self {
+            Self::User(_) => 0,
+            Self::Address(_) => 1,
+        }
+    }
+
+    /// Its bytes, as columns hold them.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::User(user) => user.as_bytes(),
+            Self::Address(address) => address,
+        }
+    }
+
+    /// The name that columns hold so.
+    pub(crate) fn stored(field: i16, bytes: &[u8]) -> Option<Self> {
+        if field == 0 {
+            Self::user(bytes)
+        } else {
+            Self::address(bytes)
+        }
+    }
+
+    /// A user by those bytes; none if they are no text, or a text that may be the beginning of a longer one.
+    pub(crate) fn user(bytes: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        is_whole(text).then(|| Self::User(text.to_owned()))
+    }
+
+    /// An address by those bytes.
+    pub(crate) fn address(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().map(Self::Address).ok()
+    }
+}
+
+/// Whether a text of which only the beginning is kept is known as a whole.
+fn is_whole(text: &str) -> bool {
+    text.chars().count() < TEXT_CHARACTERS_MAX
+}
+
 /// What a text has to be like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Matching {
@@ -115,6 +167,9 @@ pub(crate) enum IdColumn {
 }
 
 impl TextColumn {
+    /// What a user is known by.
+    pub(crate) const USER: &'static [Self] = &[Self::Sub, Self::Username];
+
     /// What a text without a field is looked for in.
     pub(crate) const FREE_TEXT: &'static [Self] = &[
         Self::Username,
@@ -230,6 +285,21 @@ impl Expression {
         }
     }
 
+    /// The user or the address that all have that meet it, and what else it says.
+    pub(crate) fn named(&self) -> Option<(Name, Self)> {
+        match self {
+            Self::All(parts) => {
+                let named = |(index, part): (usize, &Self)| Some((index, part.named()?));
+                let (place, (name, rest)) = parts.iter().enumerate().find_map(named)?;
+                let others = parts.iter().enumerate().filter(|(index, _)| *index != place);
+                let all = others.map(|(_, part)| part.clone()).chain([rest]).collect();
+                Some((name, Self::All(all)))
+            }
+            Self::Is(condition) => Some((condition.name()?, Self::All(Vec::new()))),
+            Self::Any(_) | Self::Not(_) => None,
+        }
+    }
+
     /// Whether kept counts can tell it: it is about what they are kept by, and about time only as a whole.
     pub(crate) fn is_kept(&self, detail: Detail) -> bool {
         match self {
@@ -258,6 +328,17 @@ impl Expression {
 }
 
 impl Condition {
+    fn name(&self) -> Option<Name> {
+        match self {
+            Self::Text {
+                columns,
+                matching: Matching::Is(user),
+            } if *columns == TextColumn::USER => Name::user(user.as_bytes()),
+            Self::Address { first, last } if first == last => Some(Name::Address(*first)),
+            _ => None,
+        }
+    }
+
     fn is_met_by(&self, row: &Row<'_>) -> bool {
         match self {
             Self::Text { columns, matching } => columns
@@ -277,7 +358,7 @@ impl Matching {
     /// Whether the beginning of a text, by which counts are kept, tells as much as the whole.
     fn is_kept(&self) -> bool {
         match self {
-            Self::Is(text) | Self::Begins(text) => text.chars().count() < TEXT_CHARACTERS_MAX,
+            Self::Is(text) | Self::Begins(text) => is_whole(text),
             Self::Contains(_) => false,
             Self::Present => true,
         }

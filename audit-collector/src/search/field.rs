@@ -127,7 +127,7 @@ impl Field {
             Self::Identity => Kind::Word(&[T::Identity], IDENTITIES.map(identity_word).to_vec()),
             Self::Action => Kind::Text(&[T::Action]),
             Self::Reason => Kind::Text(&[T::Reason]),
-            Self::User => Kind::Text(&[T::Sub, T::Username]),
+            Self::User => Kind::Text(T::USER),
             Self::Sub => Kind::Text(&[T::Sub]),
             Self::Client => Kind::Text(&[T::Client]),
             Self::Sid => Kind::Text(&[T::Sid]),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use shared::clock::UtcMicros;
 use shared::event::Event;
 
-use super::condition::{Condition, Detail, Expression, NumberColumn};
+use super::condition::{Condition, Detail, Expression, Name, NumberColumn};
 use super::field::free_text;
 use super::language::{InvalidFilter, Node, Value, parse};
 use super::{Field, InvalidParameter, Period};
@@ -115,9 +115,13 @@ impl Filter {
 
     /// The counts that can tell it and that tell apart what is needed: the briefest of them.
     pub(crate) fn detail(&self, needed: Detail) -> Option<Detail> {
-        [Detail::Brief, Detail::Full]
-            .into_iter()
-            .find(|detail| *detail >= needed && self.expression.is_kept(*detail))
+        briefest(&self.expression, needed)
+    }
+
+    /// The user or the address that all have that meet it, with the counts of it that can tell the rest and that tell apart what is needed.
+    pub(crate) fn named(&self, needed: Detail) -> Option<(Name, Detail)> {
+        let (name, rest) = self.expression.named()?;
+        Some((name, briefest(&rest, needed)?))
     }
 
     pub(crate) const fn expression(&self) -> &Expression {
@@ -127,6 +131,12 @@ impl Filter {
     fn moment(&self, name: &str) -> Option<UtcMicros> {
         self.given.get(name)?.parse().ok()
     }
+}
+
+fn briefest(expression: &Expression, needed: Detail) -> Option<Detail> {
+    [Detail::Brief, Detail::Full]
+        .into_iter()
+        .find(|detail| *detail >= needed && expression.is_kept(*detail))
 }
 
 fn parameter(name: &str, value: &str, now: UtcMicros) -> Result<Expression, InvalidParameter> {

@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 
 use crate::app::AppState;
 pub use body::{Content, EventBody, EventPage, Numbered};
-pub(crate) use condition::{Detail, OWN_PATHS, TEXT_CHARACTERS_MAX};
+pub(crate) use condition::{Detail, Name, OWN_PATHS, TEXT_CHARACTERS_MAX};
 pub use cursor::{Cursor, InvalidCursor};
 pub use field::Field;
 pub use filter::Filter;

@@ -1,6 +1,6 @@
 //! A filter → SQL with placeholders. Pure: no value is ever part of the text.
 
-use shared::database::Database;
+use shared::database::{Database, Tx};
 use uuid::Uuid;
 
 use super::condition::{Condition, Expression, IdColumn, Matching, NumberColumn, TextColumn};
@@ -41,6 +41,13 @@ impl Dialect {
         }
     }
 
+    pub(crate) const fn of_tx(tx: &Tx<'_>) -> Self {
+        match tx {
+            Tx::Sqlite(_) => Self::Sqlite,
+            Tx::Postgres(_) => Self::Postgres,
+        }
+    }
+
     /// Bytes as hexadecimal digits; null of none.
     pub(crate) fn hex(self, column: &str) -> String {
         match self {
@@ -63,6 +70,17 @@ impl Dialect {
         match self {
             Self::Sqlite => format!("{column} IN ({select})"),
             Self::Postgres => format!("{column} = ANY(ARRAY({select}))"),
+        }
+    }
+
+    /// The rows of `event e` that meet a condition on each row of `outer`, which are looked for one after the other: either database would else read
+    /// all that meets the rest of the condition, and compare it with all of these.
+    pub(crate) fn for_each(self, outer: &str, columns: &str, condition: &str) -> String {
+        match self {
+            Self::Sqlite => format!("SELECT {columns} FROM {outer} CROSS JOIN event e WHERE {condition}"),
+            Self::Postgres => format!(
+                "SELECT found.* FROM {outer} CROSS JOIN LATERAL (SELECT {columns} FROM event e WHERE {condition} OFFSET 0) AS found"
+            ),
         }
     }
 

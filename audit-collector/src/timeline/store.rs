@@ -7,8 +7,8 @@ use super::{Subject, Timeline};
 use crate::event_log::{EventLog, searchable};
 use crate::search::{Cursor, Dialect, Found, SELECT, Statement, Value, found};
 
-/// Events that the summary of a session is made of at most.
-const SESSION_EVENTS_MAX: i64 = 5_000;
+/// Events that the summary of a session is made of at most: among others', each of them lies in a block of its own.
+const SESSION_EVENTS_MAX: i64 = 2_000;
 
 /// The same of a subject, whose first events are a part of its life however many they are, and lie far from each other.
 const SUBJECT_EVENTS_MAX: i64 = 500;

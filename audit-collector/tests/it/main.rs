@@ -18,6 +18,7 @@ mod export;
 mod filter;
 mod forwarding;
 mod given_up;
+mod heavy_names;
 mod hostile;
 mod hostile_deliveries;
 mod import;

@@ -7,6 +7,7 @@ use audit_collector::event_log::{Arrival, EventLog};
 use audit_collector::import::{Input, import};
 use audit_collector::retention::{Keeping, Periods, Report, Retention, preview, sweep};
 use audit_collector::search::Search;
+use audit_collector::statistics::Top;
 use audit_collector::{rollup, sequencing};
 use aws_lc_rs::digest::{Context, SHA256, digest};
 use axum::body::Body;
@@ -20,11 +21,13 @@ use shared::transport::{Bus, Transport};
 use tempfile::TempDir;
 
 use crate::harness::api::{Answer, TestApi};
+use crate::harness::counting::asked;
 use crate::harness::database::TestDatabase;
 use crate::harness::events::{arrival, event, request_facts};
 
 on_both_databases!(
     what_was_kept_for_long_enough_is_removed_and_the_order_and_the_counts_stay,
+    a_heavy_name_is_forgotten_with_its_events_and_what_is_left_is_counted_from_rows,
     a_batch_that_keeps_some_of_its_events_can_still_be_checked,
     what_is_held_is_kept_until_somebody_else_confirms_its_release,
     imported_events_are_kept_from_their_import_on,
@@ -174,6 +177,37 @@ async fn what_was_kept_for_long_enough_is_removed_and_the_order_and_the_counts_s
     // What comes afterwards has the next places.
     removing.store(&[access("e", day(105))], day(105)).await;
     assert_eq!(removing.log.read_positions(5, 10).await.unwrap()[0].position, 5);
+}
+
+async fn a_heavy_name_is_forgotten_with_its_events_and_what_is_left_is_counted_from_rows(
+    database: &TestDatabase,
+) {
+    let removing = Removing::on(database).await;
+    let moment = |number: i64| day(0).plus(Duration::from_secs(number.unsigned_abs()));
+    let mut batch: Vec<_> = (0..300).map(|number| access("robot", moment(number))).collect();
+    // Of another class, which is kept for longer.
+    let mut facts = Facts::new(Class::Auth, action::AUTHN_LOGIN_SUCCESS, Outcome::Success);
+    facts.actor.username = Some("robot".to_owned());
+    batch.push(arrival(event(day(0), facts)));
+    removing.store(&batch, day(0)).await;
+    removing.store(&[access("c", day(60))], day(60)).await;
+    let [names, counts] =
+        ["rollup_heavy", "rollup_heavy_count"].map(|table| format!("SELECT COUNT(*) FROM {table}"));
+    let told = async || {
+        let top = asked::<Top>(&removing.log, "by=route&q=user:robot").await;
+        top.events
+    };
+    removing.sweep_at(89).await;
+    // The user and the address.
+    assert_eq!((database.number(&names).await, told().await), (2, 301));
+
+    removing.sweep_at(105).await;
+
+    assert_eq!(
+        (database.number(&names).await, database.number(&counts).await),
+        (0, 0)
+    );
+    assert_eq!(told().await, 1);
 }
 
 async fn a_batch_that_keeps_some_of_its_events_can_still_be_checked(database: &TestDatabase) {

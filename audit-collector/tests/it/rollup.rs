@@ -7,16 +7,14 @@ use audit_collector::enrichment::Locality;
 use audit_collector::event_log::{Arrival, EventLog};
 use audit_collector::rollup::catch_up;
 use audit_collector::search::{Cursor, Filter, Parameters, Search};
-use audit_collector::sequencing;
 use audit_collector::statistics::{Count, Distinct, Facets, Percentiles, Question, Series, Top, TopAnswer};
 use shared::clock::UtcMicros;
 use shared::event::{Event, Outcome};
-use shared::runtime::shutdown::CancellationToken;
 use uuid::Uuid;
 
+use crate::harness::counting::{asked, ordered};
 use crate::harness::database::TestDatabase;
 use crate::harness::events::{NOW, arrival, at, event, request_facts};
-use crate::harness::eventually;
 
 on_both_databases!(
     kept_counts_are_those_of_the_rows_whatever_comes_late_or_twice,
@@ -41,19 +39,6 @@ fn events() -> Vec<Arrival> {
             arrival(event(at(number * 7_919 % (5 * 3_600)), facts))
         })
         .collect()
-}
-
-/// Puts everything in order that is stored.
-async fn ordered(database: &TestDatabase, log: &EventLog) {
-    let stop = CancellationToken::new();
-    let leading = tokio::spawn(sequencing::run(log.clone(), stop.clone()));
-    eventually("the log is in order", || async {
-        let unordered = "SELECT COUNT(*) FROM batch WHERE first_position IS NULL";
-        (database.number(unordered).await == 0).then_some(())
-    })
-    .await;
-    stop.cancel();
-    leading.await.unwrap();
 }
 
 /// What a series is by the events themselves: for each group its events in each hour of six.
@@ -184,11 +169,6 @@ fn crowd() -> Vec<Arrival> {
             arrival(event(at(number * 53 % (30 * 3_600)), facts))
         })
         .collect()
-}
-
-async fn asked<Q: Question>(log: &EventLog, query: &str) -> Q::Answer {
-    let question = Q::read(Parameters::parse(query).unwrap(), NOW).unwrap();
-    log.ask(&question).await.unwrap()
 }
 
 /// What there is in a part of the crowd: how many users and addresses, and all durations in order.

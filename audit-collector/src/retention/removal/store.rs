@@ -74,7 +74,7 @@ pub(in crate::retention) async fn count(
     (class, cutoff): (Class, Option<Cutoff>),
     kept: &Kept,
 ) -> Result<u64, DatabaseError> {
-    let mut statement = Statement::new("", dialect(tx));
+    let mut statement = Statement::new("", Dialect::of_tx(tx));
     let due = match cutoff {
         Some(cutoff) => due(&mut statement, class, cutoff, kept),
         None => format!("NOT COALESCE({}, FALSE)", kept.held(&mut statement)),
@@ -91,7 +91,7 @@ pub(in crate::retention) async fn remove_some(
     (class, cutoff): (Class, Cutoff),
     (kept, place): (&Kept, Option<Place>),
 ) -> Result<Option<(u64, Place)>, DatabaseError> {
-    let mut statement = Statement::new("", dialect(tx));
+    let mut statement = Statement::new("", Dialect::of_tx(tx));
     let due = due(&mut statement, class, cutoff, kept);
     let (time, id) = place.unwrap_or(BEGINNING);
     let time = statement.placeholder(Value::Number(time));
@@ -144,11 +144,4 @@ pub(in crate::retention) async fn followed_until(
             ORDER BY first_position LIMIT 1) AS unfollowed) AS oldest";
     let (oldest,): (Option<i64>,) = fetch!(fetch_one, tx, sqlx::query_as(select))?;
     Ok(oldest.map(UtcMicros::from_micros))
-}
-
-fn dialect(tx: &Tx<'_>) -> Dialect {
-    match tx {
-        Tx::Sqlite(_) => Dialect::Sqlite,
-        Tx::Postgres(_) => Dialect::Postgres,
-    }
 }

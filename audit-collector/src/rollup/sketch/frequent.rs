@@ -135,6 +135,13 @@ impl Frequent {
         all
     }
 
+    /// The values that are known to have come so many times or more.
+    pub(crate) fn at_least(&self, times: u64) -> impl Iterator<Item = &[u8]> {
+        self.all()
+            .filter(move |one| one.1 >= times)
+            .map(|(value, _)| value)
+    }
+
     fn all(&self) -> impl Iterator<Item = (&[u8], u64)> {
         let short = self.short.iter().map(|(value, times)| (bytes_of(value), *times));
         short.chain(self.long.iter().map(|(value, times)| (&**value, *times)))

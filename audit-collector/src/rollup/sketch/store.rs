@@ -1,10 +1,15 @@
 //! Adds to the sketches: those that are kept are read, added to and written again, in the transaction that moves on.
 
+use std::collections::BTreeSet;
+
 use shared::database::{DatabaseError, SqliteTx, Tx};
 use sqlx::{AssertSqlSafe, FromRow, Postgres, Transaction};
 
 use super::{Distinct, Frequent, Names, Sketch, Spread};
+use crate::rollup::heavy::{EVENTS_MIN, NameDay};
+use crate::rollup::source::DAY;
 use crate::rollup::store::Key;
+use crate::search::Name;
 
 const KEY: &str = "detail, width, start, kind";
 
@@ -25,14 +30,31 @@ struct Kept {
     frequent_addresses: Option<Vec<u8>>,
 }
 
+/// Adds to them; returns which names are heavy on the days that something was added to.
 pub(in crate::rollup) async fn add(
     tx: &mut Tx<'_>,
     sketches: &[(Key, &Sketch)],
-) -> Result<(), DatabaseError> {
+) -> Result<BTreeSet<NameDay>, DatabaseError> {
+    let mut heavy = BTreeSet::new();
     match tx {
-        Tx::Sqlite(tx) => add_sqlite(tx, sketches).await,
-        Tx::Postgres(tx) => add_postgres(tx, sketches).await,
+        Tx::Sqlite(tx) => add_sqlite(tx, sketches, &mut heavy).await?,
+        Tx::Postgres(tx) => add_postgres(tx, sketches, &mut heavy).await?,
     }
+    Ok(heavy)
+}
+
+/// Those of a sketch, if it is of a day.
+fn heavy_of(key: &Key, sketch: &Sketch) -> impl Iterator<Item = NameDay> {
+    // Nobody is heavy on the first day of 1970, which all before counts as.
+    let names = sketch
+        .names
+        .as_ref()
+        .filter(|_| i64::from(key.width) == DAY && key.start > 0);
+    let names = names.into_iter().flat_map(|names| {
+        let users = names.users.at_least(EVENTS_MIN).filter_map(Name::user);
+        users.chain(names.addresses.at_least(EVENTS_MIN).filter_map(Name::address))
+    });
+    names.map(|name| (key.start, name))
 }
 
 impl Kept {
@@ -76,7 +98,11 @@ impl Kept {
     }
 }
 
-async fn add_sqlite(tx: &mut SqliteTx, sketches: &[(Key, &Sketch)]) -> Result<(), DatabaseError> {
+async fn add_sqlite(
+    tx: &mut SqliteTx,
+    sketches: &[(Key, &Sketch)],
+    heavy: &mut BTreeSet<NameDay>,
+) -> Result<(), DatabaseError> {
     let select = format!("SELECT {VALUES} FROM rollup_sketch WHERE ({KEY}) = (?1, ?2, ?3, ?4)");
     let insert =
         format!("INSERT INTO rollup_sketch ({KEY}, {VALUES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {UPSERT}");
@@ -90,7 +116,9 @@ async fn add_sqlite(tx: &mut SqliteTx, sketches: &[(Key, &Sketch)]) -> Result<()
             .fetch_optional(&mut **tx)
             .await?;
         let kept = kept.as_ref().map(Kept::read).transpose()?;
-        let kept = Kept::of(&merged(fresh, kept));
+        let sketch = merged(fresh, kept);
+        heavy.extend(heavy_of(key, &sketch));
+        let kept = Kept::of(&sketch);
         sqlx::query(AssertSqlSafe(insert.clone()))
             .bind(key.detail)
             .bind(key.width)
@@ -143,13 +171,15 @@ impl Columns {
 async fn add_postgres(
     tx: &mut Transaction<'_, Postgres>,
     sketches: &[(Key, &Sketch)],
+    heavy: &mut BTreeSet<NameDay>,
 ) -> Result<(), DatabaseError> {
     let columns = Columns::of(sketches);
     let mut before = kept_postgres(tx, &columns).await?;
     let mut all = Vec::with_capacity(sketches.len());
-    for (place, (_, fresh)) in sketches.iter().enumerate() {
-        let kept = before.get_mut(place).and_then(Option::take);
-        all.push(Kept::of(&merged(fresh, kept)));
+    for (place, (key, fresh)) in sketches.iter().enumerate() {
+        let sketch = merged(fresh, before.get_mut(place).and_then(Option::take));
+        heavy.extend(heavy_of(key, &sketch));
+        all.push(Kept::of(&sketch));
     }
     let insert = format!(
         "INSERT INTO rollup_sketch ({KEY}, {VALUES}) SELECT * FROM {keys}, \

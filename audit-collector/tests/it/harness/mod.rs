@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod broker;
+pub(crate) mod counting;
 pub(crate) mod database;
 pub(crate) mod detecting;
 pub(crate) mod events;
