@@ -185,10 +185,12 @@ async fn a_heavy_name_is_forgotten_with_its_events_and_what_is_left_is_counted_f
     let removing = Removing::on(database).await;
     let moment = |number: i64| day(0).plus(Duration::from_secs(number.unsigned_abs()));
     let mut batch: Vec<_> = (0..300).map(|number| access("robot", moment(number))).collect();
-    // Of another class, which is kept for longer.
-    let mut facts = Facts::new(Class::Auth, action::AUTHN_LOGIN_SUCCESS, Outcome::Success);
-    facts.actor.username = Some("robot".to_owned());
-    batch.push(arrival(event(day(0), facts)));
+    // Of another class, which is kept for longer: one of the same, and somebody who has no others.
+    for number in 0..300 {
+        let mut facts = Facts::new(Class::Auth, action::AUTHN_LOGIN_SUCCESS, Outcome::Success);
+        facts.actor.username = Some(if number == 0 { "robot" } else { "clock" }.to_owned());
+        batch.push(arrival(event(moment(number), facts)));
+    }
     removing.store(&batch, day(0)).await;
     removing.store(&[access("c", day(60))], day(60)).await;
     let [names, counts] =
@@ -198,14 +200,14 @@ async fn a_heavy_name_is_forgotten_with_its_events_and_what_is_left_is_counted_f
         top.events
     };
     removing.sweep_at(89).await;
-    // The user and the address.
-    assert_eq!((database.number(&names).await, told().await), (2, 301));
+    // Two users and an address.
+    assert_eq!((database.number(&names).await, told().await), (3, 301));
 
     removing.sweep_at(105).await;
 
     assert_eq!(
         (database.number(&names).await, database.number(&counts).await),
-        (0, 0)
+        (1, 2)
     );
     assert_eq!(told().await, 1);
 }
