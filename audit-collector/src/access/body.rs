@@ -124,3 +124,16 @@ fn refused(error: &ApiError, facts: Option<&RequestFacts>) -> Problem {
         None => problem,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_says_something_in_its_bytes_and_has_no_zero() {
+        assert!(is_text("case 17", 7) && is_text("\u{e4}", 2));
+        for none in ["", " \n", "case 172", "\u{e4}\u{e4}\u{e4}\u{e4}", "a\0"] {
+            assert!(!is_text(none, 7), "{none:?}");
+        }
+    }
+}

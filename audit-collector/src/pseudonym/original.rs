@@ -82,3 +82,24 @@ impl Unsealed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_pseudonym_stands_for_itself_where_the_others_are_known() {
+        let replaced = BTreeMap::from([("~a".to_owned(), "alice".to_owned())]);
+        let known = Unsealed::Known(Arc::new(Original::new([0; 32], replaced)));
+
+        assert_eq!(
+            (known.behind("~a"), known.behind("ses_1")),
+            (Some("alice"), Some("ses_1"))
+        );
+        assert_eq!(Unsealed::AsItIs.behind("~a"), Some("~a"));
+        assert_eq!(
+            (Unsealed::Closed.behind("~a"), Unsealed::Broken.behind("ses_1")),
+            (None, None)
+        );
+    }
+}

@@ -185,6 +185,12 @@ async fn who_may_identify_finds_somebody_by_pseudonym(database: &TestDatabase) {
         .recorded_event(|event| event.facts.action == action::PSEUDONYMS_FOUND)
         .await;
     let detail = json!(told.facts.detail).to_string();
+    let by_name = pseudonyms["ALICE"][0].as_str().unwrap();
+    assert_eq!(told.facts.detail["reason"], "case 17");
+    assert!(
+        told.facts.detail.contains_key("pseudonyms") && detail.contains(by_name),
+        "{detail}"
+    );
     assert!(
         !detail.contains("ALICE") && !detail.contains("192.0.2"),
         "{detail}"
