@@ -120,10 +120,13 @@ pub async fn run(
     service.tell_what_is_missing().await?;
     shared::http::metrics::start(&service.app.process, shutdown.clone()).await?;
     let stop = CancellationToken::new();
-    let publisher = settings.transport.publisher(SERVICE);
     // A set, because it ends its task when it is dropped: the hold on the outbox must not outlive the service.
     let mut relay = JoinSet::new();
-    relay.spawn(outbox::run(service.app.clone(), publisher, stop.clone()));
+    relay.spawn(outbox::run(
+        service.app.clone(),
+        settings.transport.clone(),
+        stop.clone(),
+    ));
     let mut tasks = JoinSet::new();
     tasks.spawn(upkeep::run(service.app.clone(), stop.clone()));
     tasks.spawn(signing_key::follow(service.app.clone(), stop.clone()));

@@ -4,6 +4,7 @@ use shared::clock::UtcMicros;
 use shared::event::wire::{self, EncodeError};
 use shared::event::{Draft, Source, action};
 use shared::spool::{RunningHash, own_draft};
+use shared::transport::{Message, Numbered};
 use uuid::Uuid;
 
 use super::INSTANCE;
@@ -15,14 +16,6 @@ pub(super) struct Head {
     pub(super) boot: Uuid,
     pub(super) last_seq: u64,
     pub(super) running_hash: RunningHash,
-}
-
-/// An event as it is sent, again and again until it is confirmed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Numbered {
-    pub(super) seq: u64,
-    pub(super) routing_key: String,
-    pub(super) body: Vec<u8>,
 }
 
 impl Head {
@@ -39,8 +32,10 @@ impl Head {
         self.running_hash = self.running_hash.after(&body);
         Ok(Numbered {
             seq: event.seq,
-            routing_key: event.routing_key(),
-            body,
+            message: Message {
+                routing_key: event.routing_key(),
+                body: body.into(),
+            },
         })
     }
 
@@ -82,12 +77,12 @@ mod tests {
         let second = head.number(draft()).unwrap();
 
         assert_eq!([first.seq, second.seq], [1, 2]);
-        let event = wire::decode(&second.body).unwrap();
+        let event = wire::decode(&second.message.body).unwrap();
         assert_eq!(
             event.source.to_string(),
             format!("/auth-service/outbox/{}", Uuid::nil())
         );
-        assert_eq!(first.routing_key, "auth.authn_logout.success");
+        assert_eq!(first.message.routing_key, "auth.authn_logout.success");
     }
 
     #[test]
@@ -97,7 +92,7 @@ mod tests {
 
         let beat = head.heartbeat_draft(UtcMicros::from_seconds(1_700_000_000));
 
-        let expected = RunningHash::default().after(&first.body).to_string();
+        let expected = RunningHash::default().after(&first.message.body).to_string();
         assert_eq!(beat.facts.detail["last_seq"], 1);
         assert_eq!(beat.facts.detail["running_hash"], expected);
     }

@@ -11,13 +11,14 @@ use shared::database::{Database, DatabaseError, Hold, Task};
 use shared::event::wire::EncodeError;
 use shared::runtime::Backoff;
 use shared::runtime::shutdown::CancellationToken;
-use shared::transport::{Message, PublishError, Publisher};
+use shared::transport::{Transport, Window};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::number::{Head, Numbered};
+use super::number::Head;
 use super::store::{self, StoreError};
 use super::{Unwritable, facts_json};
+use crate::SERVICE;
 use crate::app::App;
 use crate::metrics::EventCounts;
 
@@ -28,8 +29,8 @@ const RELAY: Task = Task {
     frozen_after: Some("60s"),
 };
 
-/// Events in one publish: enough to keep confirms pipelined.
-const BATCH_MAX: i64 = 256;
+/// Events that are numbered, or sent, at a time.
+const BATCH_MAX: usize = 256;
 
 /// How often the source says that it is alive (DESIGN §4).
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -78,16 +79,15 @@ enum RelayError {
 }
 
 /// Relays until it is told to stop, and then what is left if the broker takes it.
-pub(crate) async fn run(app: App, publisher: Publisher, stop: CancellationToken) {
+pub(crate) async fn run(app: App, transport: Transport, stop: CancellationToken) {
     let mut relay = Relay {
         commits: app.database.commits(),
         database: &app.database,
         clock: &app.clock,
         state: &app.relay,
         counts: &app.metrics.events,
-        publisher,
+        transport,
         stop,
-        patience: Backoff::default(),
     };
     let mut backoff = Backoff::default();
     let mut told = false;
@@ -119,9 +119,8 @@ struct Relay<'a> {
     state: &'a RelayState,
     counts: &'a EventCounts,
     commits: watch::Receiver<u64>,
-    publisher: Publisher,
+    transport: Transport,
     stop: CancellationToken,
-    patience: Backoff,
 }
 
 impl Relay<'_> {
@@ -133,30 +132,47 @@ impl Relay<'_> {
                 return Ok(());
             }
         }
+        self.state.set_failing(false);
+        let mut window = Window::new(self.transport.publisher(SERVICE), "outbox");
         let mut beat_at = Instant::now() + HEARTBEAT;
         loop {
+            tokio::select! {
+                () = window.pause() => {}
+                () = self.stop.cancelled(), if window.is_failing() => return Ok(()),
+            }
             // Not during an outage: heartbeats that wait tell nothing.
             let beats = Instant::now() >= beat_at && self.state.is_forwarding();
             if beats {
                 beat_at = Instant::now() + HEARTBEAT;
             }
             step(self.number(&mut hold, beats)).await?;
-            let batch = step(store::numbered(self.database, BATCH_MAX)).await?;
-            let Some(last) = batch.last().map(|event| event.seq) else {
-                if self.stop.is_cancelled() || self.rested().await {
-                    // Once more after the order to stop: what was committed before it should leave.
-                    if !step(store::has_work(self.database)).await? {
-                        return Ok(());
-                    }
+            self.send(&mut window).await?;
+            if !window.is_empty() {
+                // What is committed meanwhile is numbered together.
+                let oldest = window.oldest().await;
+                if let Some(confirmed) = window.settle(oldest).await {
+                    step(forget(&mut hold, confirmed)).await?;
                 }
-                continue;
-            };
-            if self.publish(batch).await {
-                step(forget(&mut hold, last)).await?;
-            } else if self.stop.is_cancelled() {
-                return Ok(());
+            } else if !window.is_failing() && (self.stop.is_cancelled() || self.rested().await) {
+                // Once more after the order to stop: what was committed before it should leave.
+                if !step(store::has_work(self.database)).await? {
+                    return Ok(());
+                }
             }
+            self.state.set_failing(window.is_failing());
         }
+    }
+
+    /// Sends what has a number, as far ahead of the confirms as it may.
+    async fn send(&self, window: &mut Window) -> Result<(), RelayError> {
+        let mut has_more = true;
+        while has_more && window.has_room() {
+            let batch = step(store::numbered_after(self.database, window.sent(), BATCH_MAX)).await?;
+            has_more = batch.len() == BATCH_MAX;
+            window.send(batch).await;
+            has_more &= !window.is_failing();
+        }
+        Ok(())
     }
 
     /// Waits for a commit or a while; whether it was told to stop.
@@ -208,45 +224,6 @@ impl Relay<'_> {
         let facts = facts_json(&draft)?;
         let numbered = head.number(draft.clone())?;
         Ok(store::insert_numbered(tx, &draft, &facts, &numbered).await?)
-    }
-
-    /// Whether the whole batch was confirmed; otherwise waits a little.
-    async fn publish(&mut self, batch: Vec<Numbered>) -> bool {
-        let messages: Vec<_> = batch
-            .into_iter()
-            .map(|event| Message {
-                routing_key: event.routing_key,
-                body: event.body.into(),
-            })
-            .collect();
-        match self.publisher.publish(&messages).await {
-            Ok(()) => {
-                if !self.state.is_forwarding() {
-                    tracing::info!("events are forwarded again");
-                }
-                self.state.set_failing(false);
-                self.patience.reset();
-                true
-            }
-            Err(error) => {
-                tell(&error, !self.state.is_forwarding());
-                self.state.set_failing(true);
-                tokio::select! {
-                    () = self.patience.wait() => {}
-                    () = self.stop.cancelled() => {}
-                }
-                false
-            }
-        }
-    }
-}
-
-/// Says the first failure of a row loudly and the rest quietly: an outage is one piece of news.
-fn tell(error: &PublishError, again: bool) {
-    if again {
-        tracing::debug!(%error, "events still wait in the outbox");
-    } else {
-        tracing::warn!(%error, "events wait in the outbox");
     }
 }
 

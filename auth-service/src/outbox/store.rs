@@ -3,10 +3,11 @@
 use shared::clock::UtcMicros;
 use shared::event::Draft;
 use shared::spool::RunningHash;
+use shared::transport::{Message, Numbered};
 use uuid::Uuid;
 
 use super::Waiting;
-use super::number::{Head, Numbered};
+use super::number::Head;
 use shared::database::{Database, DatabaseError, Tx, execute, fetch, read};
 
 const CREATE_HEAD: &str = "INSERT INTO outbox_head (only_row, boot, last_seq, running_hash)
@@ -23,7 +24,7 @@ const SET_NUMBER: &str = "UPDATE outbox SET seq = $1, routing_key = $2, body = $
 const INSERT_NUMBERED: &str = "INSERT INTO outbox (event_id, occurred_at, facts, seq, routing_key, body)
     VALUES ($1, $2, $3, $4, $5, $6)";
 const SELECT_NUMBERED: &str = "SELECT seq, routing_key, body FROM outbox
-    WHERE seq IS NOT NULL ORDER BY seq LIMIT $1";
+    WHERE seq > $1 ORDER BY seq LIMIT $2";
 const DELETE_CONFIRMED: &str = "DELETE FROM outbox WHERE seq <= $1";
 const HAS_WORK: &str = "SELECT EXISTS (SELECT 1 FROM outbox WHERE seq IS NULL)
     OR EXISTS (SELECT 1 FROM outbox_head WHERE last_seq = 0)";
@@ -183,11 +184,11 @@ pub(super) async fn stored_after(
     )
 }
 
-pub(super) async fn unnumbered(tx: &mut Tx<'_>, count_max: i64) -> Result<Vec<Unnumbered>, StoreError> {
+pub(super) async fn unnumbered(tx: &mut Tx<'_>, count_max: usize) -> Result<Vec<Unnumbered>, StoreError> {
     let rows = fetch!(
         fetch_all,
         tx,
-        sqlx::query_as::<_, UnnumberedRow>(SELECT_UNNUMBERED).bind(count_max)
+        sqlx::query_as::<_, UnnumberedRow>(SELECT_UNNUMBERED).bind(limit(count_max))
     )?;
     rows.into_iter()
         .map(|row| {
@@ -212,8 +213,8 @@ pub(super) async fn set_number(
         tx,
         sqlx::query(SET_NUMBER)
             .bind(number(numbered.seq))
-            .bind(&numbered.routing_key)
-            .bind(&numbered.body)
+            .bind(&numbered.message.routing_key)
+            .bind(numbered.message.body.as_ref())
             .bind(position)
     )?;
     Ok(())
@@ -232,25 +233,33 @@ pub(super) async fn insert_numbered(
             .bind(draft.time.as_micros())
             .bind(facts)
             .bind(number(numbered.seq))
-            .bind(&numbered.routing_key)
-            .bind(&numbered.body)
+            .bind(&numbered.message.routing_key)
+            .bind(numbered.message.body.as_ref())
     )?;
     Ok(())
 }
 
-/// The oldest events that are numbered and not confirmed.
-pub(super) async fn numbered(database: &Database, count_max: i64) -> Result<Vec<Numbered>, StoreError> {
+/// The events that follow that number and are not confirmed.
+pub(super) async fn numbered_after(
+    database: &Database,
+    seq: u64,
+    count_max: usize,
+) -> Result<Vec<Numbered>, StoreError> {
     let rows = read!(
         fetch_all,
         database,
-        sqlx::query_as::<_, (i64, String, Vec<u8>)>(SELECT_NUMBERED).bind(count_max)
+        sqlx::query_as::<_, (i64, String, Vec<u8>)>(SELECT_NUMBERED)
+            .bind(number(seq))
+            .bind(limit(count_max))
     )?;
     rows.into_iter()
         .map(|(seq, routing_key, body)| {
             Ok(Numbered {
                 seq: u64::try_from(seq).map_err(|_| StoreError::Malformed)?,
-                routing_key,
-                body,
+                message: Message {
+                    routing_key,
+                    body: body.into(),
+                },
             })
         })
         .collect()
@@ -264,4 +273,8 @@ pub(super) async fn delete_confirmed(tx: &mut Tx<'_>, up_to: u64) -> Result<(), 
 /// SQL counts in signed numbers; 2^63 events are never reached.
 fn number(seq: u64) -> i64 {
     i64::try_from(seq).unwrap_or(i64::MAX)
+}
+
+fn limit(count_max: usize) -> i64 {
+    i64::try_from(count_max).unwrap_or(i64::MAX)
 }

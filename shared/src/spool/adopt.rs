@@ -11,7 +11,7 @@ use super::left::Left;
 use super::segment::{Adopted, Lock, Segment};
 use super::store::ReadError;
 use super::tell::Teller;
-use super::window::{BATCH_MAX, Window};
+use crate::transport::{BATCH_MAX, Numbered, Window};
 
 /// Drains what boots of a service have left in a folder.
 pub(super) struct Adopter {
@@ -96,6 +96,7 @@ async fn drain(mut segment: Segment, window: &mut Window) -> Result<Drained, Spo
     let (mut all_sent, mut is_next) = (false, None::<Damage>);
     window.begin(segment.confirmed);
     loop {
+        window.pause().await;
         if window.has_room() && !all_sent && is_next.is_none() {
             let after = window.sent();
             let read;
@@ -103,7 +104,7 @@ async fn drain(mut segment: Segment, window: &mut Window) -> Result<Drained, Spo
             match read {
                 Ok(batch) => {
                     all_sent = batch.is_empty();
-                    window.send(batch).await;
+                    window.send(batch.into_iter().map(Numbered::from)).await;
                 }
                 Err(ReadError::Damaged(found)) => is_next = Some(found),
                 Err(ReadError::Storage(error)) => return Err(error.into()),

@@ -12,11 +12,10 @@ use super::record::Record;
 use super::segment::{Adopted, Segment};
 use super::store::{ReadError, Store};
 use super::tell::Teller;
-use super::window::{BATCH_MAX, Window};
 use super::{Command, SpoolError};
 use crate::runtime::Backoff;
 use crate::runtime::shutdown::CancellationToken;
-use crate::transport::Publisher;
+use crate::transport::{BATCH_MAX, Numbered, Publisher, Window};
 
 /// How often folders of boots that are gone are looked for.
 const ADOPT_EVERY: Duration = Duration::from_secs(30);
@@ -38,7 +37,7 @@ pub(super) async fn run(
 ) {
     let folder = own.folder.clone();
     let forwarding = async {
-        let mut window = Window::new(publisher);
+        let mut window = Window::new(publisher, "spool");
         let reader = open_reader(&own.folder).await;
         adopter.drain_abandoned(&mut window).await;
         forward_own(own, reader, &mut adopter, &mut window).await
@@ -82,6 +81,7 @@ async fn forward_own(
     let mut is_next = None::<Damage>;
     window.begin(confirmed);
     loop {
+        window.pause().await;
         if must_adopt && window.is_empty() {
             adopter.drain_abandoned(window).await;
             window.begin(confirmed);
@@ -103,7 +103,7 @@ async fn forward_own(
             match batch {
                 Ok(batch) => {
                     patience.reset();
-                    window.send(batch).await;
+                    window.send(batch.into_iter().map(Numbered::from)).await;
                 }
                 Err(ReadError::Damaged(damage)) => is_next = Some(damage),
                 Err(ReadError::Storage(error)) => {

@@ -18,7 +18,6 @@ mod running_hash;
 mod segment;
 mod store;
 mod tell;
-mod window;
 mod write_ahead_log;
 mod writer;
 

@@ -1,6 +1,7 @@
 //! An event as it is stored, with what tells whether it was read as it was written.
 
 use super::running_hash::RunningHash;
+use crate::transport::{Message, Numbered};
 
 /// An event as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +11,18 @@ pub(super) struct Record {
     pub(super) body: Vec<u8>,
     /// The running hash after it.
     pub(super) running_hash: RunningHash,
+}
+
+impl From<Record> for Numbered {
+    fn from(record: Record) -> Self {
+        Self {
+            seq: record.seq,
+            message: Message {
+                routing_key: record.routing_key,
+                body: record.body.into(),
+            },
+        }
+    }
 }
 
 impl Record {

@@ -6,6 +6,7 @@
 mod control;
 mod in_process;
 mod rabbit;
+mod window;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 pub use control::{Announcer, Listener};
 pub use in_process::Bus;
 pub use rabbit::{Broker, BrokerUrl, InvalidBrokerUrl, Part, PartState};
+pub use window::{BATCH_MAX, Numbered, Oldest, Window};
 
 use crate::runtime::common::{BROKER_URL, TOPOLOGY_PREFIX};
 use crate::runtime::settings::Reader;
@@ -80,7 +82,7 @@ impl Transport {
 }
 
 /// One event on its way out.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// The key on the topic exchange.
     pub routing_key: String,

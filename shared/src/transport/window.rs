@@ -1,15 +1,17 @@
-//! What is on its way to the transport: several batches at a time, confirmed in order.
+//! What a producer has on its way: several batches at a time, confirmed in order. Whatever keeps its events until then, a spool on the
+//! disk or a table, sends them so.
+
+use std::fmt;
 
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
 
-use super::record::Record;
+use super::{Message, PublishError, Publisher};
 use crate::runtime::Backoff;
-use crate::transport::{Message, PublishError, Publisher};
 
 /// Events in one batch at most: enough to share what a batch costs, few enough that the first is soon on its way.
-pub(super) const BATCH_MAX: usize = 512;
+pub const BATCH_MAX: usize = 512;
 
 /// Batches on their way at most. A quorum queue confirms after its disks have synced, milliseconds later; meanwhile the
 /// next are sent: with these, 4,096 events.
@@ -18,19 +20,41 @@ const BATCHES_MAX: usize = 8;
 /// Bytes on their way at most, not counting the last batch: what a slow broker may make the sender hold in memory.
 const BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// An event with its number in the row of its producer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Numbered {
+    /// The number. Each is larger than the one before.
+    pub seq: u64,
+    /// What is sent.
+    pub message: Message,
+}
+
 /// The publisher, what it has sent, and its patience. Everything up to the mark of what is confirmed may be forgotten;
 /// after an error, everything behind it is to be sent again.
-pub(super) struct Window {
+pub struct Window {
     publisher: Publisher,
+    /// Where events are meanwhile, as people call it.
+    keeper: &'static str,
     backoff: Backoff,
     on_the_way: FuturesOrdered<BoxFuture<'static, Answered>>,
     bytes: usize,
     marks: Marks,
-    failing: bool,
+    is_failing: bool,
+    must_pause: bool,
 }
 
-/// Up to which number a segment's events have come.
-#[derive(Clone, Copy, Default)]
+impl fmt::Debug for Window {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Window")
+            .field("keeper", &self.keeper)
+            .field("marks", &self.marks)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Up to which number events have come.
+#[derive(Clone, Copy, Debug, Default)]
 struct Marks {
     sent: u64,
     confirmed: u64,
@@ -47,56 +71,76 @@ type Answered = (Batch, Result<(), PublishError>);
 
 /// What became of the oldest batch on its way.
 #[must_use]
-pub(super) struct Oldest(Answered);
+pub struct Oldest(Answered);
+
+impl fmt::Debug for Oldest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Oldest")
+    }
+}
 
 impl Window {
-    pub(super) fn new(publisher: Publisher) -> Self {
+    /// A window with nothing on its way, for events that are in the `keeper`, such as the "spool".
+    pub fn new(publisher: Publisher, keeper: &'static str) -> Self {
         Self {
             publisher,
+            keeper,
             backoff: Backoff::default(),
             on_the_way: FuturesOrdered::new(),
             bytes: 0,
             marks: Marks::default(),
-            failing: false,
+            is_failing: false,
+            must_pause: false,
         }
     }
 
-    /// Turns to a segment of which everything up to `confirmed` is confirmed. Nothing may be on its way.
-    pub(super) fn begin(&mut self, confirmed: u64) {
+    /// Turns to a row of events of which everything up to `confirmed` is confirmed. Nothing may be on its way.
+    pub fn begin(&mut self, confirmed: u64) {
         self.forget(confirmed);
     }
 
     /// The number after which the next batch begins.
-    pub(super) const fn sent(&self) -> u64 {
+    pub const fn sent(&self) -> u64 {
         self.marks.sent
     }
 
     /// Whether nothing is on its way.
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.on_the_way.is_empty()
     }
 
     /// Whether another batch may follow before one is confirmed.
-    pub(super) fn has_room(&self) -> bool {
+    pub fn has_room(&self) -> bool {
         self.on_the_way.len() < BATCHES_MAX && self.bytes < BYTES_MAX
     }
 
-    /// Sends the events that follow the last batch. If that fails, it waits a little, and nothing is on its way.
-    pub(super) async fn send(&mut self, records: Vec<Record>) {
-        let Some(last) = records.last().map(|record| record.seq) else {
-            return;
-        };
-        let batch = Batch {
-            last,
-            bytes: records.iter().map(|record| record.body.len()).sum(),
-        };
-        let messages: Vec<_> = records
+    /// Whether the last that was settled, or could not be sent, failed.
+    pub const fn is_failing(&self) -> bool {
+        self.is_failing
+    }
+
+    /// Waits a little after a failure, before what comes next.
+    pub async fn pause(&mut self) {
+        if self.must_pause {
+            self.backoff.wait().await;
+            self.must_pause = false;
+        }
+    }
+
+    /// Sends the events that follow the last batch. If that fails, nothing is on its way.
+    pub async fn send(&mut self, events: impl IntoIterator<Item = Numbered>) {
+        let mut batch = Batch { last: 0, bytes: 0 };
+        let messages: Vec<_> = events
             .into_iter()
-            .map(|record| Message {
-                routing_key: record.routing_key,
-                body: record.body.into(),
+            .map(|event| {
+                batch.last = event.seq;
+                batch.bytes += event.message.body.len();
+                event.message
             })
             .collect();
+        if messages.is_empty() {
+            return;
+        }
         match self.publisher.send(&messages).await {
             Ok(confirms) => {
                 self.marks.sent = batch.last;
@@ -110,23 +154,23 @@ impl Window {
 
     /// Waits for the oldest batch, which is then to be settled; never returns if nothing is on its way. Dropping the future
     /// loses nothing.
-    pub(super) async fn oldest(&mut self) -> Oldest {
+    pub async fn oldest(&mut self) -> Oldest {
         match self.on_the_way.next().await {
             Some(oldest) => Oldest(oldest),
             None => std::future::pending().await,
         }
     }
 
-    /// Settles the oldest batch and returns the number up to which everything is confirmed; `None` after an error and a
-    /// little wait, when everything behind that number is to be sent again.
-    pub(super) async fn settle(&mut self, oldest: Oldest) -> Option<u64> {
+    /// Settles the oldest batch and returns the number up to which everything is confirmed; `None` after an error, when everything
+    /// behind that number is to be sent again.
+    pub async fn settle(&mut self, oldest: Oldest) -> Option<u64> {
         let Oldest((batch, result)) = oldest;
         self.bytes = self.bytes.saturating_sub(batch.bytes);
         if let Err(error) = result {
             self.rewind(&error).await;
             return None;
         }
-        if std::mem::take(&mut self.failing) {
+        if std::mem::take(&mut self.is_failing) {
             tracing::info!("events are forwarded again");
         }
         self.backoff.reset();
@@ -134,13 +178,13 @@ impl Window {
         Some(batch.last)
     }
 
-    /// Gives up what is on its way, and waits before it is sent again.
+    /// Gives up what is on its way.
     async fn rewind(&mut self, error: &PublishError) {
         // An outage is one piece of news.
-        if std::mem::replace(&mut self.failing, true) {
-            tracing::debug!(%error, "events still wait in the spool");
+        if std::mem::replace(&mut self.is_failing, true) {
+            tracing::debug!(%error, "events still wait in the {}", self.keeper);
         } else {
-            tracing::warn!(%error, "events wait in the spool");
+            tracing::warn!(%error, "events wait in the {}", self.keeper);
         }
         if error.leaves_the_connection() {
             // The connection is used again, and its confirms would be kept for whoever asks.
@@ -148,7 +192,7 @@ impl Window {
         }
         self.publisher.note(error);
         self.forget(self.marks.confirmed);
-        self.backoff.wait().await;
+        self.must_pause = true;
     }
 
     fn forget(&mut self, confirmed: u64) {
@@ -167,7 +211,6 @@ mod tests {
 
     use futures_util::FutureExt as _;
 
-    use super::super::running_hash::RunningHash;
     use super::*;
     use crate::transport::{Bus, Consumer, Delivery, Receipt, Transport};
 
@@ -180,19 +223,20 @@ mod tests {
         fn new() -> Self {
             let transport = Transport::InProcess(Bus::new());
             Self {
-                window: Window::new(transport.publisher("api-service")),
+                window: Window::new(transport.publisher("api-service"), "spool"),
                 consumer: transport.consumer(1000),
             }
         }
 
         async fn send(&mut self, numbers: std::ops::RangeInclusive<u64>) {
-            let record = |seq| Record {
+            let event = |seq| Numbered {
                 seq,
-                routing_key: "access.api_request.granted".into(),
-                body: b"{}".to_vec(),
-                running_hash: RunningHash::default(),
+                message: Message {
+                    routing_key: "access.api_request.granted".into(),
+                    body: b"{}".as_slice().into(),
+                },
             };
-            self.window.send(numbers.map(record).collect()).await;
+            self.window.send(numbers.map(event)).await;
         }
 
         async fn receive(&mut self, count: usize) -> Vec<Delivery> {
@@ -247,6 +291,11 @@ mod tests {
 
         assert_eq!(rig.window.sent(), 1);
         assert!(rig.window.is_empty());
+        assert!(rig.window.is_failing());
+        // It waits once for a failure, and no more.
+        assert!(rig.window.pause().now_or_never().is_none());
+        rig.window.pause().await;
+        assert!(rig.window.pause().now_or_never().is_some());
     }
 
     #[tokio::test]
