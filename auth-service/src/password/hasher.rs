@@ -1,21 +1,23 @@
 //! Hashing within a budget: as many at a time as there are processors, a bounded queue before them, and no more.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use shared::http::metrics::durations;
-use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 use super::HashCost;
 use super::phc::{self, Memory, PhcError};
+use super::queue::{Limits, Load, Offered, Queue};
 use super::share::Shares;
 use crate::error::{ApiError, Internal};
 use crate::secret::{NoRandomness, fresh_bytes};
@@ -45,18 +47,14 @@ pub(crate) struct Hasher(Arc<Inner>);
 struct Inner {
     /// What new hashes cost.
     cost: HashCost,
-    /// Who may wait or run.
-    places: Arc<Semaphore>,
-    /// How many of them one network may have.
+    /// Who hashes and who waits for it.
+    queue: Mutex<Queue<Queued>>,
+    /// How many of its places one network may have.
     shares: Shares,
-    /// Who may run.
-    slots: Arc<Semaphore>,
     /// Memory that nobody uses at the moment; never more than there are slots.
     memories: Mutex<Vec<Memory>>,
     /// The hash of a password that nobody knows, verified where there is none to verify.
     dummy: String,
-    /// How many places and slots there are.
-    limits: (usize, usize),
     measures: Measures,
     /// Whether anything was hashed since it was last asked to rest.
     was_used: AtomicBool,
@@ -69,11 +67,24 @@ struct Measures {
     refused: Counter,
 }
 
-/// How busy the hasher is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Load {
-    pub(crate) running: u32,
-    pub(crate) waiting: u32,
+/// A password that is to be hashed, and who waits for what comes of it.
+struct Asked<T, W> {
+    password: Zeroizing<String>,
+    work: W,
+    answer: oneshot::Sender<Result<T, PhcError>>,
+}
+
+trait Job: Send {
+    /// Whether its caller has gone away.
+    fn is_given_up(&self) -> bool;
+
+    fn run(self: Box<Self>, memory: &mut Memory);
+}
+
+/// A job in the queue.
+struct Queued {
+    job: Box<dyn Job>,
+    since: Instant,
 }
 
 impl fmt::Debug for Hasher {
@@ -92,15 +103,16 @@ impl Hasher {
     fn new(cost: HashCost, slots: usize) -> Result<Self, HashingError> {
         let salt = fresh_bytes().map_err(Cause::from)?;
         let dummy = phc::of_nothing(cost, salt, fresh_bytes().map_err(Cause::from)?);
-        let places = slots * (1 + WAITING_PER_SLOT);
+        let limits = Limits {
+            running: slots,
+            waiting: slots * WAITING_PER_SLOT,
+        };
         Ok(Self(Arc::new(Inner {
             cost,
-            shares: Shares::of(places),
-            places: Arc::new(Semaphore::new(places)),
-            slots: Arc::new(Semaphore::new(slots)),
+            shares: Shares::of(limits.running + limits.waiting),
+            queue: Mutex::new(Queue::new(limits)),
             memories: Mutex::new(Vec::new()),
             dummy,
-            limits: (places, slots),
             measures: Measures {
                 wait: durations(),
                 work: durations(),
@@ -142,14 +154,7 @@ impl Hasher {
 
     /// How busy it is.
     pub(crate) fn load(&self) -> Load {
-        let (places, slots) = self.0.limits;
-        let taken = places.saturating_sub(self.0.places.available_permits());
-        let running = slots.saturating_sub(self.0.slots.available_permits());
-        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        Load {
-            running: count(running),
-            waiting: count(taken.saturating_sub(running)),
-        }
+        self.0.queue().load()
     }
 
     /// The hash of a new password.
@@ -195,34 +200,55 @@ impl Hasher {
         work: impl FnOnce(&[u8], &mut Memory) -> Result<T, PhcError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let password = normalised(password);
-        let place = match Arc::clone(&self.0.places).try_acquire_owned() {
-            Ok(place) => place,
-            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
+        let (answer, answered) = oneshot::channel();
+        let queued = Queued {
+            job: Box::new(Asked {
+                password,
+                work,
+                answer,
+            }),
+            since: Instant::now(),
+        };
+        let offered = self.0.queue().offer(queued, |queued| queued.job.is_given_up());
+        match offered {
+            Offered::Begins(first) => {
+                let inner = Arc::clone(&self.0);
+                // It ends by itself, and answers those whose work it does.
+                drop(spawn_blocking(move || inner.work(first)));
+            }
+            Offered::Waits => {}
+            Offered::Refused => {
                 self.0.measures.refused.inc();
                 return Err(ApiError::TooBusy);
             }
-        };
-        let entered = Instant::now();
-        let slot = Arc::clone(&self.0.slots).acquire_owned().await;
-        let slot = slot.map_err(|_| ApiError::TooBusy)?;
-        self.0.measures.wait.observe(entered.elapsed().as_secs_f64());
-        let inner = Arc::clone(&self.0);
-        let working = spawn_blocking(move || {
-            let begun = Instant::now();
-            let mut memory = inner.lend();
-            let done = work(password.as_bytes(), &mut memory);
-            inner.take_back(memory);
-            // Here and not when the caller hears of it: the next one begins at once, and a caller that goes away does not
-            // let another one begin beside the work that goes on.
-            drop((slot, place));
-            inner.measures.work.observe(begun.elapsed().as_secs_f64());
-            done
-        });
-        let done = match working.await {
+        }
+        let done = match answered.await {
             Ok(done) => done.map_err(Cause::from),
             Err(_) => Err(Cause::Thread),
         };
         done.map_err(|cause| Internal::from(HashingError(cause)).into())
+    }
+}
+
+impl<T, W> Job for Asked<T, W>
+where
+    T: Send,
+    W: FnOnce(&[u8], &mut Memory) -> Result<T, PhcError> + Send,
+{
+    fn is_given_up(&self) -> bool {
+        self.answer.is_closed()
+    }
+
+    fn run(self: Box<Self>, memory: &mut Memory) {
+        let Self {
+            password,
+            work,
+            answer,
+        } = *self;
+        // A panic is the caller's alone: others wait for the same worker.
+        if let Ok(done) = catch_unwind(AssertUnwindSafe(|| work(password.as_bytes(), memory))) {
+            drop(answer.send(done));
+        }
     }
 }
 
@@ -237,6 +263,26 @@ fn normalised(password: String) -> Zeroizing<String> {
 }
 
 impl Inner {
+    fn queue(&self) -> MutexGuard<'_, Queue<Queued>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does one job after the other until none waits: a processor that had to wait for the next to be handed over would be idle.
+    fn work(&self, first: Queued) {
+        let mut next = Some(first);
+        while let Some(Queued { job, since }) = next {
+            if !job.is_given_up() {
+                let begun = Instant::now();
+                self.measures.wait.observe((begun - since).as_secs_f64());
+                let mut memory = self.lend();
+                job.run(&mut memory);
+                self.take_back(memory);
+                self.measures.work.observe(begun.elapsed().as_secs_f64());
+            }
+            next = self.queue().next();
+        }
+    }
+
     fn lend(&self) -> Memory {
         self.was_used.store(true, Ordering::Relaxed);
         let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
@@ -251,6 +297,10 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
+    use tokio::task::JoinHandle;
+
     use super::*;
 
     #[tokio::test]
@@ -284,6 +334,7 @@ mod tests {
             .verify("anything".into(), None, "10.0.0.0/24")
             .await
             .unwrap();
+        rested(&hasher).await;
 
         hasher.rest();
         assert_eq!(kept(), 1);
@@ -291,6 +342,7 @@ mod tests {
             .verify("anything".into(), None, "10.0.0.0/24")
             .await
             .unwrap();
+        rested(&hasher).await;
         hasher.rest();
         assert_eq!(kept(), 1);
         hasher.rest();
@@ -303,30 +355,81 @@ mod tests {
         );
     }
 
-    #[tokio::test]
-    async fn a_caller_that_goes_away_does_not_let_another_one_begin_beside_its_work() {
-        let hasher = Hasher::new(HashCost::default(), 1).unwrap();
-        let (begun, begins) = tokio::sync::oneshot::channel();
-        let (release, released) = std::sync::mpsc::channel::<()>();
-        let working = hasher.clone();
+    /// Nobody hashes, and all memory is back: callers hear of what came a little before.
+    async fn rested(hasher: &Hasher) {
+        while hasher.load().running > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Has a worker do nothing until what is returned is dropped.
+    async fn occupy(hasher: &Hasher) -> (JoinHandle<()>, mpsc::Sender<()>) {
+        let (begun, begins) = oneshot::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let hasher = hasher.clone();
         let caller = tokio::spawn(async move {
             let work = move |_: &[u8], _: &mut Memory| {
                 begun.send(()).unwrap();
                 released.recv().unwrap_err();
                 Ok(())
             };
-            working.run(String::new(), work).await
+            hasher.run(String::new(), work).await.unwrap();
         });
         begins.await.unwrap();
+        (caller, release)
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_away_does_not_let_another_one_begin_beside_its_work() {
+        let hasher = Hasher::new(HashCost::default(), 1).unwrap();
+        let (caller, release) = occupy(&hasher).await;
 
         caller.abort();
         assert!(caller.await.unwrap_err().is_cancelled());
 
         assert_eq!(hasher.load().running, 1);
         drop(release);
-        while hasher.load().running > 0 {
+        rested(&hasher).await;
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_away_while_it_waits_costs_no_hash_and_no_place() {
+        let hasher = Hasher::new(HashCost::default(), 1).unwrap();
+        let (_caller, release) = occupy(&hasher).await;
+        let waiting: Vec<_> = (0..WAITING_PER_SLOT)
+            .map(|_| {
+                let hasher = hasher.clone();
+                tokio::spawn(async move { hasher.hash("x".into()).await })
+            })
+            .collect();
+        while usize::try_from(hasher.load().waiting).unwrap() < WAITING_PER_SLOT {
             tokio::task::yield_now().await;
         }
+        for caller in waiting {
+            caller.abort();
+            assert!(caller.await.unwrap_err().is_cancelled());
+        }
+
+        let other = hasher.clone();
+        let other = tokio::spawn(async move { other.hash("y".into()).await });
+        while hasher.load().waiting > 1 {
+            tokio::task::yield_now().await;
+        }
+        drop(release);
+
+        assert!(other.await.unwrap().is_ok());
+        assert_eq!(hasher.0.measures.refused.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_is_an_error_of_its_caller_alone() {
+        let hasher = Hasher::new(HashCost::default(), 1).unwrap();
+        let panics = |_: &[u8], _: &mut Memory| -> Result<(), PhcError> { panic!("on purpose") };
+
+        let failed = hasher.run(String::new(), panics).await;
+
+        assert!(matches!(failed, Err(ApiError::Internal(_))));
+        assert!(hasher.hash("x".into()).await.is_ok());
     }
 
     #[tokio::test]
@@ -344,7 +447,7 @@ mod tests {
     #[tokio::test]
     async fn one_network_does_not_fill_the_queue_for_the_others() {
         let hasher = Hasher::new(HashCost::default(), 1).unwrap();
-        let slot = hasher.0.slots.acquire().await.unwrap();
+        let (_caller, release) = occupy(&hasher).await;
         let flood: Vec<_> = (0..=WAITING_PER_SLOT)
             .map(|_| {
                 let hasher = hasher.clone();
@@ -357,7 +460,7 @@ mod tests {
 
         let other = hasher.clone();
         let other = tokio::spawn(async move { other.verify("x".into(), None, "192.0.2.0/24").await });
-        drop(slot);
+        drop(release);
 
         assert!(other.await.unwrap().is_ok());
         let mut refused = 0;
@@ -370,15 +473,15 @@ mod tests {
     #[tokio::test]
     async fn beyond_the_queue_callers_are_told_to_come_back() {
         let hasher = Hasher::new(HashCost::default(), 1).unwrap();
-        let slot = hasher.0.slots.acquire().await.unwrap();
-        let waiting: Vec<_> = (0..=WAITING_PER_SLOT)
+        let (_caller, release) = occupy(&hasher).await;
+        let waiting: Vec<_> = (0..WAITING_PER_SLOT)
             .map(|number| {
                 let hasher = hasher.clone();
                 let network = format!("10.0.{number}.0/24");
                 tokio::spawn(async move { hasher.verify("x".into(), None, &network).await })
             })
             .collect();
-        while hasher.0.places.available_permits() > 0 {
+        while usize::try_from(hasher.load().waiting).unwrap() < WAITING_PER_SLOT {
             tokio::task::yield_now().await;
         }
 
@@ -391,10 +494,11 @@ mod tests {
             waiting: u32::try_from(WAITING_PER_SLOT).unwrap(),
         };
         assert_eq!(hasher.load(), full);
-        drop(slot);
+        drop(release);
         for verified in waiting {
             assert!(!verified.await.unwrap().unwrap());
         }
+        rested(&hasher).await;
         assert_eq!(hasher.0.memories.lock().unwrap().len(), 1);
     }
 }

@@ -7,6 +7,7 @@ mod handler;
 mod hasher;
 mod link;
 mod phc;
+mod queue;
 mod replace;
 mod rule;
 mod set;
