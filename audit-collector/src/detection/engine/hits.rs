@@ -144,7 +144,7 @@ fn of_travel(travel: &Travel, items: &VecDeque<Item>, index: usize) -> Option<f6
     if between > micros(travel.timespan) {
         return None;
     }
-    let distance = distance_km(**before.coordinates.as_ref()?, **here.coordinates.as_ref()?);
+    let distance = distance_km(before.coordinates()?, here.coordinates()?);
     let hours = to_float(between.max(BETWEEN_MIN).unsigned_abs()) / 3.6e9;
     let speed = distance / hours;
     (distance >= travel.distance_km && speed >= travel.speed_kmh).then(|| speed.round())

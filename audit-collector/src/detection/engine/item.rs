@@ -24,16 +24,43 @@ pub(super) struct Item {
     pub(super) id: Uuid,
     /// How many happenings it tells of.
     pub(super) count: u32,
-    /// What is added up.
-    pub(super) sum: u64,
     /// Which of the rule's conditions it meets, a bit for each.
     pub(super) marks: u8,
-    /// Hashes of the values that are counted; 0 for a value that is absent.
-    pub(super) values: Box<[u64]>,
-    /// Degrees north and east.
-    pub(super) coordinates: Option<Box<(f64, f64)>>,
+    measured: Measured,
     /// The value of the rule's first measure, if the rule fires with this event.
     pub(super) hit: Option<f64>,
+}
+
+/// What a rule measures of an event beside its count.
+#[derive(Clone, Debug, PartialEq)]
+enum Measured {
+    /// The hash of the one value that is counted, or 0: with most rules that is all, so that nothing else is fetched for it.
+    Value(u64),
+    More(Box<More>),
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct More {
+    /// Hashes of the values that are counted; 0 for a value that is absent.
+    values: Vec<u64>,
+    /// What is added up.
+    sum: u64,
+    /// Degrees north and east.
+    coordinates: Option<(f64, f64)>,
+}
+
+impl Measured {
+    fn of(values: Vec<u64>, sum: u64) -> Self {
+        match values.as_slice() {
+            [] if sum == 0 => Self::Value(0),
+            [value] if sum == 0 => Self::Value(*value),
+            _ => Self::More(Box::new(More {
+                values,
+                sum,
+                ..More::default()
+            })),
+        }
+    }
 }
 
 impl Item {
@@ -43,18 +70,17 @@ impl Item {
             at: seen.at.as_micros(),
             id: seen.event.id,
             count: 1,
-            sum: 0,
             marks: 0,
-            values: Box::default(),
-            coordinates: None,
+            measured: Measured::Value(0),
             hit: None,
         };
         match pattern {
             Pattern::Window(window) if window.filter.matches(seen) => {
                 item.count = weight(window.weight.as_ref(), seen);
-                item.sum = window.sum.as_ref().map_or(0, |field| amount(field, seen));
                 item.marks = marks(window.marks.iter().map(|mark| mark.matches(seen)));
-                item.values = window.values.iter().map(|field| hash(field, seen)).collect();
+                let sum = window.sum.as_ref().map_or(0, |field| amount(field, seen));
+                let values = window.values.iter().map(|field| hash(field, seen));
+                item.measured = Measured::of(values.collect(), sum);
             }
             Pattern::Ordered(ordered) => {
                 item.count = weight(ordered.weight.as_ref(), seen);
@@ -74,11 +100,38 @@ impl Item {
                 }
             }
             Pattern::Travel(travel) if travel.filter.matches(seen) => {
-                item.coordinates = Some(Box::new(seen.place?.coordinates?));
+                item.measured = Measured::More(Box::new(More {
+                    coordinates: Some(seen.place?.coordinates?),
+                    ..More::default()
+                }));
             }
             Pattern::Window(_) | Pattern::Travel(_) | Pattern::Habit(_) => return None,
         }
         Some(item)
+    }
+
+    /// Hashes of the values that are counted; 0 for a value that is absent.
+    pub(super) fn values(&self) -> &[u64] {
+        match &self.measured {
+            Measured::Value(value) => std::slice::from_ref(value),
+            Measured::More(more) => &more.values,
+        }
+    }
+
+    /// What is added up.
+    pub(super) fn sum(&self) -> u64 {
+        match &self.measured {
+            Measured::Value(_) => 0,
+            Measured::More(more) => more.sum,
+        }
+    }
+
+    /// Degrees north and east.
+    pub(super) fn coordinates(&self) -> Option<(f64, f64)> {
+        match &self.measured {
+            Measured::Value(_) => None,
+            Measured::More(more) => more.coordinates,
+        }
     }
 
     /// Whether it is what must not be alone.
@@ -173,4 +226,18 @@ fn hash(field: &Field, seen: &Seen<'_>) -> u64 {
         value.into_text().hash(&mut hasher);
         hasher.finish().max(1)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_takes_64_bytes_and_the_box_of_what_few_rules_measure() {
+        assert_eq!(size_of::<Item>(), 64);
+        let measured = |values: &[u64], sum| Measured::of(values.to_vec(), sum);
+        assert!(matches!(measured(&[7], 0), Measured::Value(7)));
+        assert!(matches!(measured(&[7], 1), Measured::More(_)));
+        assert!(matches!(measured(&[7, 8], 0), Measured::More(_)));
+    }
 }

@@ -3,6 +3,7 @@
 
 mod again;
 mod finding;
+mod forget;
 mod habit;
 mod hits;
 mod intake;
@@ -26,8 +27,9 @@ use super::rule::{Pattern, Rule, RuleSet};
 use crate::enrichment::Place;
 pub use again::{Again, Told};
 pub use finding::{Finding, Fingerprint, Late, Ledger, MemoryKey, Outcome};
+use forget::EVENTS_MAX;
 pub use habit::Memory;
-use item::{PARTS, open_from, waits, window_start};
+use item::{PARTS, open_from, waits};
 pub use replay::Replay;
 use tell::tell;
 use timeline::{Standing, Timeline};
@@ -35,14 +37,8 @@ use timeline::{Standing, Timeline};
 /// How late an event may be and still be judged at once. What is later is judged by reading the log again.
 pub const LATENESS: Duration = Duration::from_mins(2);
 
-/// Groups of one rule that are followed at a time. Of more, those that were silent for the longest time are forgotten.
-const GROUPS_MAX: usize = 50_000;
-
 /// Memories of groups that are kept here; what is in the database too can be read again.
 const MEMORIES_MAX: usize = 50_000;
-
-/// How often what is too old is looked for, in microseconds of the log's time.
-const SWEEP_EVERY: i64 = 10_000_000;
 
 /// An event of the log, as the engine takes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,7 +125,9 @@ impl Engine {
     /// Takes a batch in that was read before, without judging it: the state is being rebuilt.
     pub fn rebuild(&mut self, records: &[Record]) {
         let mut touched = self.untouched();
-        self.insert(records, &mut touched, &mut Outcome::default());
+        let mut outcome = Outcome::default();
+        self.insert(records, &mut touched, &mut outcome);
+        self.forget_beyond(EVENTS_MAX, &mut outcome);
     }
 
     /// Ends rebuilding at `watermark`. Nothing is told again.
@@ -212,26 +210,6 @@ impl Engine {
 
     fn untouched(&self) -> Touched {
         vec![HashMap::new(); self.groups.len()]
-    }
-
-    /// Forgets what cannot matter any more.
-    fn sweep(&mut self, outcome: &mut Outcome) {
-        if self.watermark.saturating_sub(self.swept_at) < SWEEP_EVERY {
-            return;
-        }
-        self.swept_at = self.watermark;
-        for (rule, groups) in self.rules.rules().iter().zip(&mut self.groups) {
-            let limit = window_start(&rule.pattern, open_from(&rule.pattern, self.watermark));
-            groups.retain(|_, timeline| timeline.forget_before(rule, limit));
-            let excess = groups.len().saturating_sub(GROUPS_MAX);
-            if excess > 0 {
-                let mut newest: Vec<i64> = groups.values().map(Timeline::newest).collect();
-                let (_, cut, _) = newest.select_nth_unstable(excess - 1);
-                let cut = *cut;
-                groups.retain(|_, timeline| timeline.newest() > cut);
-                *outcome.forgotten.entry(Arc::clone(&rule.id)).or_default() += excess as u64;
-            }
-        }
     }
 }
 

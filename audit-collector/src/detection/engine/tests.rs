@@ -305,3 +305,39 @@ fn memory_is_bounded_and_what_is_forgotten_is_named() {
 
     assert_eq!(outcome.forgotten.get("count"), Some(&5_000));
 }
+
+#[test]
+fn of_more_events_than_a_rule_may_keep_the_oldest_of_all_groups_are_forgotten_and_alerts_stay() {
+    let mut engine = Engine::new(rules());
+    // One a second, of three users in turn.
+    let failure = |n: u8| record(n.into(), (n.into(), n % 3, 0, true, 1));
+    let told: Vec<Record> = (0..60).map(failure).collect();
+    let mut ledger = Ledger::new();
+    engine.feed(&told, START).enter(&mut ledger);
+    let before: Vec<Fingerprint> = ledger.keys().copied().collect();
+    assert!(!before.is_empty());
+
+    let mut outcome = Outcome::default();
+    engine.forget_beyond(24, &mut outcome);
+
+    assert_eq!(outcome.forgotten.get("count"), Some(&36));
+    outcome.enter(&mut ledger);
+    let place = engine
+        .rules
+        .rules()
+        .iter()
+        .position(|rule| &*rule.id == "count")
+        .unwrap();
+    let kept: Vec<usize> = engine.groups[place]
+        .values()
+        .map(super::timeline::Timeline::len)
+        .collect();
+    assert_eq!(kept, [8, 8, 8]);
+    // What follows is judged by what is left, and takes back nothing that stands.
+    engine.feed(&[failure(60)], START).enter(&mut ledger);
+    assert!(before.iter().all(|alert| ledger.contains_key(alert)));
+    // There is no more to forget.
+    let mut outcome = Outcome::default();
+    engine.forget_beyond(25, &mut outcome);
+    assert!(!outcome.forgotten.contains_key("count"));
+}

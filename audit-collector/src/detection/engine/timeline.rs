@@ -67,7 +67,7 @@ impl Timeline {
                 first_from(&self.items, begins),
                 first_from(&self.items, begins + part),
             );
-            let is_same = |other: &Item| other.values == item.values && other.marks == item.marks;
+            let is_same = |other: &Item| other.values() == item.values() && other.marks == item.marks;
             if let Some(place) = (from..until).find(|place| self.items.get(*place).is_some_and(is_same)) {
                 // The first of them stands for all.
                 if self
@@ -197,12 +197,29 @@ impl Timeline {
     /// Forgets events before `limit`, and alerts that nothing can change any more. Returns whether anything is left.
     pub(super) fn forget_before(&mut self, rule: &Rule, limit: i64) -> bool {
         let period = micros(rule.repeat);
-        while self.items.front().is_some_and(|item| item.at < limit) {
-            self.forget_first(period);
-        }
+        self.forget_events_before(rule, limit);
         self.standing
             .retain(|begins, _| begins.saturating_add(period) > limit);
         !self.items.is_empty() || !self.standing.is_empty()
+    }
+
+    /// Forgets the events before `limit` and nothing that is told of them; returns how many they were.
+    pub(super) fn forget_events_before(&mut self, rule: &Rule, limit: i64) -> u64 {
+        let before = self.items.len();
+        while self.items.front().is_some_and(|item| item.at < limit) {
+            self.forget_first(micros(rule.repeat));
+        }
+        (before - self.items.len()) as u64
+    }
+
+    /// How many events are kept.
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// When the events happened that are kept.
+    pub(super) fn moments(&self) -> impl Iterator<Item = i64> {
+        self.items.iter().map(|item| item.at)
     }
 
     /// What stands on a forgotten event cannot be taken back here any more.

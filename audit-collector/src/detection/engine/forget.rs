@@ -1,0 +1,63 @@
+//! What is forgotten: what cannot matter any more, and what is more than there is memory for. Pure.
+
+use std::sync::Arc;
+
+use super::item::{open_from, window_start};
+use super::timeline::Timeline;
+use super::{Engine, Outcome};
+
+/// Groups of one rule that are followed at a time. Of more, those that were silent for the longest time are forgotten.
+const GROUPS_MAX: usize = 50_000;
+
+/// Events of one rule that are kept at a time, of all its groups together, and those of one sweep beside them. Of more, the oldest
+/// are forgotten: the windows of the rule are then shorter than it says. With 64 bytes each they take 32 MB (decision 0139).
+pub(super) const EVENTS_MAX: usize = 500_000;
+
+/// How often it is looked for, in microseconds of the log's time.
+const SWEEP_EVERY: i64 = 10_000_000;
+
+impl Engine {
+    /// Forgets once in a while.
+    pub(super) fn sweep(&mut self, outcome: &mut Outcome) {
+        if self.watermark.saturating_sub(self.swept_at) < SWEEP_EVERY {
+            return;
+        }
+        self.swept_at = self.watermark;
+        self.forget_old(outcome);
+        self.forget_beyond(EVENTS_MAX, outcome);
+    }
+
+    /// Forgets what cannot matter any more, and groups beyond those that are followed.
+    fn forget_old(&mut self, outcome: &mut Outcome) {
+        for (rule, groups) in self.rules.rules().iter().zip(&mut self.groups) {
+            let limit = window_start(&rule.pattern, open_from(&rule.pattern, self.watermark));
+            groups.retain(|_, timeline| timeline.forget_before(rule, limit));
+            let excess = groups.len().saturating_sub(GROUPS_MAX);
+            if excess > 0 {
+                let mut newest: Vec<i64> = groups.values().map(Timeline::newest).collect();
+                let (_, cut, _) = newest.select_nth_unstable(excess - 1);
+                let cut = *cut;
+                groups.retain(|_, timeline| timeline.newest() > cut);
+                *outcome.forgotten.entry(Arc::clone(&rule.id)).or_default() += excess as u64;
+            }
+        }
+    }
+
+    /// Forgets the oldest events of each rule that has more than so many, whosever they are: what is left of each group is whole from one
+    /// moment on, so that shares and counts of it are right for the time that they are of.
+    pub(super) fn forget_beyond(&mut self, events_max: usize, outcome: &mut Outcome) {
+        for (rule, groups) in self.rules.rules().iter().zip(&mut self.groups) {
+            let kept: usize = groups.values().map(Timeline::len).sum();
+            let Some(excess) = kept.checked_sub(events_max).filter(|excess| *excess > 0) else {
+                continue;
+            };
+            let mut moments: Vec<i64> = groups.values().flat_map(Timeline::moments).collect();
+            let (_, last, _) = moments.select_nth_unstable(excess - 1);
+            let limit = last.saturating_add(1);
+            let forgotten = groups
+                .values_mut()
+                .map(|timeline| timeline.forget_events_before(rule, limit));
+            *outcome.forgotten.entry(Arc::clone(&rule.id)).or_default() += forgotten.sum::<u64>();
+        }
+    }
+}
