@@ -19,10 +19,10 @@ use crate::dead_letter::DeadLetter;
 use crate::enrichment::{Locality, Places};
 use crate::pseudonym::{NoDisguise, Pseudonyms, Unsealed};
 pub(crate) use follow::{Follower, Following};
-pub(crate) use read::Page;
 pub use read::{Growth, Positioned};
+pub(crate) use read::{Page, Stored};
 use recent::Recent;
-pub(crate) use row::{Row, Stored, address_bytes, address_of_bytes, identity_word, searchable};
+pub(crate) use row::{Row, address_bytes, address_of_bytes, identity_word, searchable};
 pub(crate) use store::COLUMNS;
 
 /// An event as it arrived.

@@ -17,7 +17,6 @@ use uuid::Uuid;
 
 use super::EventLog;
 use super::recent::{Member, Origin};
-use super::row::Stored;
 use crate::enrichment::Locality;
 use crate::pseudonym::Unsealed;
 
@@ -273,6 +272,14 @@ async fn batches_from(database: &Database, from: i64) -> Result<Vec<Batch>, Data
     )?;
     batches.retain(|batch| batch.end() > from);
     Ok(batches)
+}
+
+/// What is stored of an event, and what is sealed beside it if it has pseudonyms.
+#[derive(Debug, FromRow)]
+pub(crate) struct Stored {
+    pub(crate) id: Uuid,
+    pub(crate) body: Vec<u8>,
+    pub(crate) sealed: Option<Vec<u8>>,
 }
 
 #[derive(FromRow)]

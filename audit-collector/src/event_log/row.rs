@@ -8,7 +8,6 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use shared::clock::UtcMicros;
 use shared::event::{Event, IMPORT_SERVICE, Identity, bounded};
-use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::Keeping;
@@ -22,14 +21,6 @@ const AHEAD_MAX_SECONDS: i64 = 5 * 60;
 
 /// An event may come this late, for instance from a spool, before it is suspect.
 const BEHIND_MAX_SECONDS: i64 = 7 * 24 * 60 * 60;
-
-/// What is stored of an event, and what is sealed beside it if it has pseudonyms.
-#[derive(Debug, FromRow)]
-pub(crate) struct Stored {
-    pub(crate) id: Uuid,
-    pub(crate) body: Vec<u8>,
-    pub(crate) sealed: Option<Vec<u8>>,
-}
 
 /// A row of the table `event`, without its batch.
 #[derive(Debug)]
