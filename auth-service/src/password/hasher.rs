@@ -362,6 +362,13 @@ mod tests {
         }
     }
 
+    /// As many wait as there is room for.
+    async fn full(hasher: &Hasher) {
+        while usize::try_from(hasher.load().waiting).unwrap() < WAITING_PER_SLOT {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Has a worker do nothing until what is returned is dropped.
     async fn occupy(hasher: &Hasher) -> (JoinHandle<()>, mpsc::Sender<()>) {
         let (begun, begins) = oneshot::channel();
@@ -402,9 +409,7 @@ mod tests {
                 tokio::spawn(async move { hasher.hash("x".into()).await })
             })
             .collect();
-        while usize::try_from(hasher.load().waiting).unwrap() < WAITING_PER_SLOT {
-            tokio::task::yield_now().await;
-        }
+        full(&hasher).await;
         for caller in waiting {
             caller.abort();
             assert!(caller.await.unwrap_err().is_cancelled());
@@ -481,9 +486,7 @@ mod tests {
                 tokio::spawn(async move { hasher.verify("x".into(), None, &network).await })
             })
             .collect();
-        while usize::try_from(hasher.load().waiting).unwrap() < WAITING_PER_SLOT {
-            tokio::task::yield_now().await;
-        }
+        full(&hasher).await;
 
         let refused = hasher.verify("x".into(), None, "192.0.2.0/24").await;
 

@@ -34,10 +34,8 @@ impl Engine {
             groups.retain(|_, timeline| timeline.forget_before(rule, limit));
             let excess = groups.len().saturating_sub(GROUPS_MAX);
             if excess > 0 {
-                let mut newest: Vec<i64> = groups.values().map(Timeline::newest).collect();
-                let (_, cut, _) = newest.select_nth_unstable(excess - 1);
-                let cut = *cut;
-                groups.retain(|_, timeline| timeline.newest() > cut);
+                let limit = first_after(excess, groups.values().map(Timeline::newest));
+                groups.retain(|_, timeline| timeline.newest() >= limit);
                 *outcome.forgotten.entry(Arc::clone(&rule.id)).or_default() += excess as u64;
             }
         }
@@ -51,13 +49,18 @@ impl Engine {
             let Some(excess) = kept.checked_sub(events_max).filter(|excess| *excess > 0) else {
                 continue;
             };
-            let mut moments: Vec<i64> = groups.values().flat_map(Timeline::moments).collect();
-            let (_, last, _) = moments.select_nth_unstable(excess - 1);
-            let limit = last.saturating_add(1);
+            let limit = first_after(excess, groups.values().flat_map(Timeline::moments));
             let forgotten = groups
                 .values_mut()
                 .map(|timeline| timeline.forget_events_before(rule, limit));
             *outcome.forgotten.entry(Arc::clone(&rule.id)).or_default() += forgotten.sum::<u64>();
         }
     }
+}
+
+/// The first moment that comes after the `excess` oldest of `moments`, of which there are as many and at least one.
+fn first_after(excess: usize, moments: impl Iterator<Item = i64>) -> i64 {
+    let mut moments: Vec<i64> = moments.collect();
+    let (_, last, _) = moments.select_nth_unstable(excess - 1);
+    last.saturating_add(1)
 }
