@@ -78,7 +78,8 @@ trait Job: Send {
     /// Whether its caller has gone away.
     fn is_given_up(&self) -> bool;
 
-    fn run(self: Box<Self>, memory: &mut Memory);
+    /// Does the work, and tells its caller when all that it took is given back and counted.
+    fn run(self: Box<Self>, inner: &Inner);
 }
 
 /// A job in the queue.
@@ -239,14 +240,16 @@ where
         self.answer.is_closed()
     }
 
-    fn run(self: Box<Self>, memory: &mut Memory) {
+    fn run(self: Box<Self>, inner: &Inner) {
         let Self {
             password,
             work,
             answer,
         } = *self;
         // A panic is the caller's alone: others wait for the same worker.
-        if let Ok(done) = catch_unwind(AssertUnwindSafe(|| work(password.as_bytes(), memory))) {
+        let done =
+            inner.with_memory(|memory| catch_unwind(AssertUnwindSafe(|| work(password.as_bytes(), memory))));
+        if let Ok(done) = done {
             drop(answer.send(done));
         }
     }
@@ -272,15 +275,21 @@ impl Inner {
         let mut next = Some(first);
         while let Some(Queued { job, since }) = next {
             if !job.is_given_up() {
-                let begun = Instant::now();
-                self.measures.wait.observe((begun - since).as_secs_f64());
-                let mut memory = self.lend();
-                job.run(&mut memory);
-                self.take_back(memory);
-                self.measures.work.observe(begun.elapsed().as_secs_f64());
+                self.measures.wait.observe(since.elapsed().as_secs_f64());
+                job.run(self);
             }
             next = self.queue().next();
         }
+    }
+
+    /// Does work with memory that it gives back, and measures how long it took.
+    fn with_memory<T>(&self, work: impl FnOnce(&mut Memory) -> T) -> T {
+        let begun = Instant::now();
+        let mut memory = self.lend();
+        let done = work(&mut memory);
+        self.take_back(memory);
+        self.measures.work.observe(begun.elapsed().as_secs_f64());
+        done
     }
 
     fn lend(&self) -> Memory {
@@ -334,7 +343,6 @@ mod tests {
             .verify("anything".into(), None, "10.0.0.0/24")
             .await
             .unwrap();
-        rested(&hasher).await;
 
         hasher.rest();
         assert_eq!(kept(), 1);
@@ -342,7 +350,6 @@ mod tests {
             .verify("anything".into(), None, "10.0.0.0/24")
             .await
             .unwrap();
-        rested(&hasher).await;
         hasher.rest();
         assert_eq!(kept(), 1);
         hasher.rest();
@@ -355,7 +362,7 @@ mod tests {
         );
     }
 
-    /// Nobody hashes, and all memory is back: callers hear of what came a little before.
+    /// Nobody hashes: a worker leaves its place a little after it has told its last caller.
     async fn rested(hasher: &Hasher) {
         while hasher.load().running > 0 {
             tokio::task::yield_now().await;
@@ -501,7 +508,6 @@ mod tests {
         for verified in waiting {
             assert!(!verified.await.unwrap().unwrap());
         }
-        rested(&hasher).await;
         assert_eq!(hasher.0.memories.lock().unwrap().len(), 1);
     }
 }
