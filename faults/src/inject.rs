@@ -222,22 +222,31 @@ impl<'d> Injector<'d> {
             spool_disk,
             ..
         } = self.deployment;
+        // One that was just killed could not start on a full disk, and would say nothing of it.
+        self.of_each_door("the doors are up", |_| true).await?;
         let writers: Vec<_> = doors.iter().filter_map(|door| door.process.id()).collect();
         let is_of_a_door = |link: &&Link| doors.iter().any(|door| link.is_of(&door.process.name));
         let links: Vec<_> = links.iter().filter(is_of_a_door).collect();
         set_all(&links, Mode::Cut);
         spool_disk.fill(&writers).await?;
-        let client = HttpClient::new()?;
-        let found_out = eventually("the doors find the disk full", FULL_MAX, async || {
-            let gauges = doors.iter().map(|door| door.gauge(&client, SPOOL_FAILING));
-            let failing = try_join_all(gauges).await?;
-            Ok(failing.iter().all(|failing| *failing > 0.0).then_some(()))
-        })
-        .await;
+        let found_out = self
+            .of_each_door("the doors find the disk full", |failing| failing > 0.0)
+            .await;
         sleep(self.lasting).await;
         spool_disk.free(&writers).await?;
         set_all(&links, Mode::Open);
         found_out
+    }
+
+    /// Waits until every door says of its spool's failing what is expected.
+    async fn of_each_door(&self, what: &str, is_expected: impl Fn(f64) -> bool) -> Outcome<()> {
+        let (doors, client) = (&self.deployment.doors, HttpClient::new()?);
+        eventually(what, FULL_MAX, async || {
+            let gauges = doors.iter().map(|door| door.gauge(&client, SPOOL_FAILING));
+            let failing = try_join_all(gauges).await?;
+            Ok(failing.into_iter().all(&is_expected).then_some(()))
+        })
+        .await
     }
 
     /// The last door loses sight of the broker, so that its spool fills, and dies. Another one must send what it left.

@@ -60,7 +60,9 @@ impl Detector {
         if let Some(begun) = beginning(database).await? {
             engine.know_from(begun);
         }
-        let from = state.watermark.minus(Engine::reach(rules));
+        let from = state
+            .watermark
+            .minus(Engine::reach(rules, self.log.places().is_some()));
         if let Some(mut position) = first_position(database, from).await? {
             while position < state.position {
                 let mut page = self.log.read_positions(position, Detecting::STEP_EVENTS).await?;
@@ -161,7 +163,7 @@ impl Detector {
         };
         let judged = Again::judged(&rebuilt.rules);
         let span = past::Span {
-            from: again.reads_from(&rebuilt.rules),
+            from: again.reads_from(&rebuilt.rules, self.log.places().is_some()),
             until: again.until,
         };
         let ledger = replay(&self.log, &judged, span, rebuilt.state.watermark).await?;

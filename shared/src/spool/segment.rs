@@ -46,19 +46,17 @@ pub(super) enum Adopted {
 impl Segment {
     /// Makes and locks the folder of a new boot.
     ///
-    /// The folder gets its name when it is locked, so that nobody adopts it while it is made.
+    /// The folder gets its name when it is locked, so that nobody adopts it while it is made. Where it cannot be made, nothing is left:
+    /// who is started again and again on a full disk would fill it with folders.
     pub(super) fn create(dir: &Path, source: &Source) -> Result<Self, SpoolError> {
         let making = Folder::path_of(dir, source, State::Making);
+        let folder = Folder::path_of(dir, source, State::Made);
         // What is in it names people and addresses.
         DirBuilder::new().recursive(true).mode(0o700).create(&making)?;
-        let mut lock = File::create(making.join(LOCK))?;
-        lock.try_lock().map_err(std::io::Error::from)?;
-        lock.write_all(&serde_json::to_vec(source).map_err(std::io::Error::from)?)?;
-        let folder = Folder::path_of(dir, source, State::Made);
-        std::fs::rename(making, &folder)?;
-        let store = Store::create(&folder)?;
-        sync_folder(&folder)?;
-        sync_folder(dir)?;
+        let lock = make_lock(&making, source)
+            .and_then(|lock| std::fs::rename(&making, &folder).map(|()| lock))
+            .inspect_err(|_| take_back(&making))?;
+        let store = make_store(dir, &folder).inspect_err(|_| take_back(&folder))?;
         Ok(Self {
             store,
             confirmed: 0,
@@ -174,6 +172,26 @@ impl Lock {
     pub(super) fn set_aside(self) -> std::io::Result<()> {
         std::fs::rename(&self.folder, Folder::aside(&self.folder))
     }
+}
+
+/// Makes and locks the file that tells whose folder it is.
+fn make_lock(folder: &Path, source: &Source) -> std::io::Result<File> {
+    let mut lock = File::create(folder.join(LOCK))?;
+    lock.try_lock()?;
+    lock.write_all(&serde_json::to_vec(source)?)?;
+    Ok(lock)
+}
+
+fn make_store(dir: &Path, folder: &Path) -> Result<Store, SpoolError> {
+    let store = Store::create(folder)?;
+    sync_folder(folder)?;
+    sync_folder(dir)?;
+    Ok(store)
+}
+
+/// Removes what was only just made. What keeps it from being removed is what kept it from being made, which is told.
+fn take_back(folder: &Path) {
+    drop(std::fs::remove_dir_all(folder));
 }
 
 /// `None` if somebody has the lock, or the folder is gone.

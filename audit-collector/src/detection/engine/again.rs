@@ -70,9 +70,9 @@ impl Again {
         )
     }
 
-    /// From when on events are needed to judge it.
-    pub fn reads_from(&self, rules: &RuleSet) -> UtcMicros {
-        self.from.minus(Engine::reach(rules))
+    /// From when on events are needed to judge it, as of [`Engine::reach`].
+    pub fn reads_from(&self, rules: &RuleSet, has_places: bool) -> UtcMicros {
+        self.from.minus(Engine::reach(rules, has_places))
     }
 
     /// Judges it by `ledger`, what a replay of the [`Again::judged`] rules from [`Again::reads_from`] on found. `told` are the

@@ -109,9 +109,11 @@ impl Engine {
         self.known_from = from.as_micros();
     }
 
-    /// The longest time that an event matters after it happened.
-    pub fn reach(rules: &RuleSet) -> Duration {
-        let timespans = rules.rules().iter().map(|rule| rule.pattern.timespan());
+    /// The longest time that an event matters after it happened. Where nobody `has_places`, no event matters to a rule of travel.
+    pub fn reach(rules: &RuleSet, has_places: bool) -> Duration {
+        let matters = |pattern: &&Pattern| has_places || !matches!(pattern, Pattern::Travel(_));
+        let patterns = rules.rules().iter().map(|rule| &rule.pattern);
+        let timespans = patterns.filter(matters).map(Pattern::timespan);
         let longest = timespans.max().unwrap_or_default();
         // Windows of parts begin up to one part earlier, and no rule waits for longer than what is late may take.
         longest + longest / PARTS + 2 * LATENESS

@@ -171,7 +171,7 @@ fn judge_again(records: &[Record], late: Option<Late>, end: UtcMicros, ledger: &
     let Some(late) = late else { return };
     let (rules, known) = (rules(), ledger.values().map(told_of).collect::<Vec<_>>());
     let again = Again::of(&rules, late);
-    let from = again.reads_from(&rules);
+    let from = again.reads_from(&rules, true);
     let needed = records
         .iter()
         .filter(|record| record.at() >= from)
@@ -251,7 +251,7 @@ proptest! {
 
         let mut successor = Engine::new(rules());
         let watermark = UtcMicros::from_micros(engine.watermark.max(START.as_micros()));
-        let from = watermark.minus(Engine::reach(&rules()));
+        let from = watermark.minus(Engine::reach(&rules(), true));
         let recent: Vec<_> = first.iter().filter(|record| record.recorded_at >= from).cloned().collect();
         successor.rebuild(&recent);
         successor.resume(watermark);
@@ -294,6 +294,14 @@ fn random_events_meet_every_kind_of_rule() {
     let alone = all_at_once(&[(0, 0, 0, false, 1)]);
     assert!(alone.values().any(|found| &*found.rule.id == "alone"));
     assert!(alone.values().all(|found| found.rule.severity == Severity::Low));
+}
+
+#[test]
+fn where_nobody_can_be_placed_the_log_is_not_read_back_for_travel() {
+    let an_hour = std::time::Duration::from_hours(1);
+
+    assert!(Engine::reach(&rules(), true) > an_hour);
+    assert!(Engine::reach(&rules(), false) < an_hour);
 }
 
 #[test]

@@ -14,10 +14,13 @@ use crate::support::within;
 const DIR: &str = "SPOOL_TEST_DISK_DIR";
 
 const FULL: &str = "child_on_a_disk_that_fills_up";
+const TOO_SMALL: &str = "child_on_a_disk_without_room";
 const READ_ONLY: &str = "child_on_a_read_only_disk";
 
 /// Two MiB, of which a file takes most.
 const SMALL: &str = "mount -t tmpfs -o size=2m tmpfs \"$0\"";
+/// Room for a folder and a lock, and for no database.
+const NO_ROOM: &str = "mount -t tmpfs -o size=8k tmpfs \"$0\"";
 const UNWRITABLE: &str = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\"";
 
 #[expect(
@@ -63,6 +66,12 @@ fn a_full_disk_refuses_loses_nothing_and_takes_again_once_there_is_room() {
 }
 
 #[test]
+fn a_spool_that_cannot_be_made_on_a_full_disk_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    run_on(NO_ROOM, TOO_SMALL, dir.path());
+}
+
+#[test]
 fn a_read_only_disk_is_an_error_that_names_the_cause() {
     let dir = tempfile::tempdir().unwrap();
     run_on(UNWRITABLE, READ_ONLY, dir.path());
@@ -103,6 +112,18 @@ async fn child_on_a_disk_that_fills_up() {
     assert_eq!(log.numbers(spool.source()), numbers);
     within("the end", closing).await.unwrap();
     assert_eq!(folders(&dir), Vec::<PathBuf>::new());
+}
+
+#[tokio::test]
+async fn child_on_a_disk_without_room() {
+    let Some(dir) = disk() else { return };
+
+    let Err(refused) = open_with(&settings(&dir), &Bus::new()) else {
+        panic!("it was opened");
+    };
+
+    assert!(matches!(refused, SpoolError::Storage(_)), "{refused}");
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
 }
 
 #[tokio::test]
