@@ -1,5 +1,7 @@
 //! That the same events give the same alerts, in whatever order and batches they come.
 
+mod bounds;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
@@ -294,58 +296,4 @@ fn random_events_meet_every_kind_of_rule() {
     let alone = all_at_once(&[(0, 0, 0, false, 1)]);
     assert!(alone.values().any(|found| &*found.rule.id == "alone"));
     assert!(alone.values().all(|found| found.rule.severity == Severity::Low));
-}
-
-#[test]
-fn where_nobody_can_be_placed_the_log_is_not_read_back_for_travel() {
-    let an_hour = std::time::Duration::from_hours(1);
-
-    assert!(Engine::reach(&rules(), true) > an_hour);
-    assert!(Engine::reach(&rules(), false) < an_hour);
-}
-
-#[test]
-fn memory_is_bounded_and_what_is_forgotten_is_named() {
-    let mut engine = Engine::new(rules());
-    let told: Vec<Record> = (0..25_000).map(|n| record(n, (0, 0, 0, true, 1))).collect();
-
-    let outcome = engine.feed(&told, START);
-
-    assert_eq!(outcome.forgotten.get("count"), Some(&5_000));
-}
-
-#[test]
-fn of_more_events_than_a_rule_may_keep_the_oldest_of_all_groups_are_forgotten_and_alerts_stay() {
-    let mut engine = Engine::new(rules());
-    // One a second, of three users in turn.
-    let failure = |n: u8| record(n.into(), (n.into(), n % 3, 0, true, 1));
-    let told: Vec<Record> = (0..60).map(failure).collect();
-    let mut ledger = Ledger::new();
-    engine.feed(&told, START).enter(&mut ledger);
-    let before: Vec<Fingerprint> = ledger.keys().copied().collect();
-    assert!(!before.is_empty());
-
-    let mut outcome = Outcome::default();
-    engine.forget_beyond(24, &mut outcome);
-
-    assert_eq!(outcome.forgotten.get("count"), Some(&36));
-    outcome.enter(&mut ledger);
-    let place = engine
-        .rules
-        .rules()
-        .iter()
-        .position(|rule| &*rule.id == "count")
-        .unwrap();
-    let kept: Vec<usize> = engine.groups[place]
-        .values()
-        .map(super::timeline::Timeline::len)
-        .collect();
-    assert_eq!(kept, [8, 8, 8]);
-    // What follows is judged by what is left, and takes back nothing that stands.
-    engine.feed(&[failure(60)], START).enter(&mut ledger);
-    assert!(before.iter().all(|alert| ledger.contains_key(alert)));
-    // There is no more to forget.
-    let mut outcome = Outcome::default();
-    engine.forget_beyond(25, &mut outcome);
-    assert!(!outcome.forgotten.contains_key("count"));
 }
