@@ -169,3 +169,74 @@ impl Pseudonyms {
         keys.iter()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::clock::UtcMicros;
+    use shared::event::{Class, ClientFacts, Draft, Outcome, Source, wire};
+
+    use super::*;
+
+    fn pseudonyms(hidden: &[Hidden], keys: &str) -> Pseudonyms {
+        let key = |digit: char| digit.to_string().repeat(64).parse().unwrap();
+        let keys: Vec<MasterKey> = keys.chars().map(key).collect();
+        Pseudonyms::new(hidden.iter().copied(), &keys).unwrap()
+    }
+
+    fn event() -> Event {
+        let mut facts = Facts::new(Class::Auth, "authn_login_fail", Outcome::Failure);
+        facts.actor.username = Some("alice".into());
+        facts.client = Some(ClientFacts {
+            ip: Some("192.0.2.7".into()),
+            ..ClientFacts::default()
+        });
+        let source = Source {
+            service: "auth-service".into(),
+            instance: "one".into(),
+            boot: Uuid::nil(),
+        };
+        Draft::new(UtcMicros::from_seconds(1), facts).numbered(source, 1)
+    }
+
+    #[test]
+    fn what_is_not_hidden_is_looked_for_by_no_pseudonym_and_what_is_by_one_of_each_key() {
+        let counts = |hidden: &[Hidden]| {
+            let pseudonyms = pseudonyms(hidden, "ba");
+            let network = "192.0.2.0/24".parse().unwrap();
+            (
+                pseudonyms.of_name("alice").count(),
+                pseudonyms.of_network(network).count(),
+            )
+        };
+
+        assert_eq!(counts(&[Hidden::Names]), (2, 0));
+        assert_eq!(counts(&[Hidden::Addresses]), (0, 2));
+        assert_eq!(counts(&Hidden::ALL), (2, 2));
+    }
+
+    #[test]
+    fn an_event_that_comes_again_is_hidden_by_the_key_that_hid_it_before() {
+        let event = event();
+        let body = wire::encode(&event).unwrap();
+        let before = pseudonyms(&Hidden::ALL, "a")
+            .disguise(&event, &body)
+            .unwrap()
+            .unwrap();
+
+        let rotated = pseudonyms(&Hidden::ALL, "ba");
+
+        assert_eq!(
+            rotated.facts_like(&before.sealed, &event),
+            Some(before.event.facts)
+        );
+        let afresh = rotated.disguise(&event, &body).unwrap().unwrap();
+        assert_ne!(
+            rotated.facts_like(&before.sealed, &event),
+            Some(afresh.event.facts)
+        );
+        assert_eq!(
+            pseudonyms(&Hidden::ALL, "b").facts_like(&before.sealed, &event),
+            None
+        );
+    }
+}

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::harness::api::TestApi;
 use crate::harness::database::TestDatabase;
 use crate::harness::events::{NOW, arrival, at, event_of, request_facts, requests};
+use crate::harness::eventually;
 use crate::harness::places::{locality, places};
 
 on_both_databases!(
@@ -281,9 +282,12 @@ async fn a_search_that_takes_too_long_is_given_up_and_says_how_to_narrow_it(data
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.body);
     assert_eq!(answer.body["code"], "search_too_costly");
     assert!(answer.body["detail"].as_str().unwrap().contains("`from`"));
-    // What was given up holds nothing up.
-    let answer = api.get("/v1/events?limit=1").await;
-    assert_eq!(answer.status, StatusCode::OK);
+    // What was given up holds nothing up. On a busy machine one event alone may take longer than so impatient a statement does.
+    eventually("a search after one that was given up", async || {
+        let answer = api.get("/v1/events?limit=1").await;
+        (answer.status == StatusCode::OK).then_some(())
+    })
+    .await;
 }
 
 async fn a_wrong_filter_is_answered_with_its_place(database: &TestDatabase) {

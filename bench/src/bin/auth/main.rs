@@ -14,6 +14,7 @@ use bench::load::Run;
 use clap::Parser;
 use shared::runtime::cli::{StartError, exit_code};
 
+use baseline::Pages;
 use report::Report;
 use scenario::{Scenario, Stage};
 use service::Service;
@@ -60,10 +61,13 @@ async fn measure(arguments: &Arguments) -> Outcome<()> {
     report.idle_memory(service.server.resident_bytes()?);
     let stage = Stage::prepare(&service).await?;
     let lasting = Duration::from_secs(arguments.seconds);
-    for _ in 0..arguments.rounds {
-        report.hashes(baseline::hash(lasting)?);
+    for round in 0..arguments.rounds {
+        for pages in [Pages::Huge, Pages::Ordinary] {
+            report.hashes(pages, baseline::hash(lasting, pages)?);
+        }
         for kind in Scenario::ALL {
-            let askers = stage.askers(kind, arguments.connections).await?;
+            let first_user = round * arguments.connections;
+            let askers = stage.askers(kind, first_user, arguments.connections).await?;
             report.run(kind, bench::load::run(&service.server, askers, lasting).await?);
         }
     }
@@ -85,7 +89,7 @@ struct Flood {
 
 /// A flood of sign-ins, and the most memory that it took.
 async fn watch_memory(arguments: &Arguments, service: &Service, stage: &Stage) -> Outcome<Flood> {
-    let askers = stage.askers(Scenario::LogIn, arguments.flood).await?;
+    let askers = stage.askers(Scenario::LogIn, 0, arguments.flood).await?;
     let running = bench::load::run(
         &service.server,
         askers,

@@ -107,18 +107,18 @@ impl Stage {
         })
     }
 
-    /// As many connections, each with what it asks.
+    /// As many connections, each with what it asks and a user of its own, from the `first_user` on.
     pub(crate) async fn askers(
         &self,
         kind: Scenario,
+        first_user: usize,
         connections: usize,
     ) -> Outcome<Vec<(Asker, Connection)>> {
         let mut askers = Vec::new();
         for number in 0..connections {
             let mut connection = Connection::open(self.port).await?;
-            let request = self
-                .request(kind, &format!("user{}", number % USERS), &mut connection)
-                .await?;
+            let user = format!("user{}", (first_user + number) % USERS);
+            let request = self.request(kind, &user, &mut connection).await?;
             askers.push((Asker { kind, request }, connection));
         }
         Ok(askers)
