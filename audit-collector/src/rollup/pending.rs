@@ -8,7 +8,7 @@ use shared::event::Event;
 use super::heavy::ByName;
 use super::kind::{Kinds, Place, short};
 use super::sketch::{Frequent, Names, Sketch, ValueHash};
-use super::source::{COUNTED, DAY, HOUR, MINUTE, SECOND, SKETCHED};
+use super::source::{COUNTED, DAY, HOUR, MINUTE, SECOND, SKETCHED, TEN_MINUTES};
 use crate::event_log::{Positioned, address_bytes, address_of_bytes, searchable};
 use crate::search::Detail;
 
@@ -48,9 +48,9 @@ pub(super) struct Pending {
     events: usize,
     /// By minute and kind in full: what else is counted comes of it.
     counts: HashMap<(i64, Place), i64, RandomState>,
-    /// By hour and kind in full.
+    /// By ten minutes and kind in full: those of longer stretches come of them.
     sketches: HashMap<(i64, Place), Sketch, RandomState>,
-    /// By hour and kind in brief.
+    /// By ten minutes and kind in brief.
     names: HashMap<(i64, Place), Names, RandomState>,
     by_name: ByName,
     hashes: Hashes,
@@ -64,11 +64,11 @@ impl Pending {
             let kind = kinds.of(event);
             let time = event.time.as_micros();
             *self.counts.entry((start(time, MINUTE), kind)).or_default() += 1;
-            let hour = start(time, HOUR);
-            let sketch = self.sketches.entry((hour, kind)).or_default();
-            let names = self.names.entry((hour, kinds.brief(kind))).or_default();
+            let stretch = start(time, TEN_MINUTES);
+            let sketch = self.sketches.entry((stretch, kind)).or_default();
+            let names = self.names.entry((stretch, kinds.brief(kind))).or_default();
             let address = self.hashes.sketch(event, sketch, names);
-            self.by_name.add(event, address, (hour, kind));
+            self.by_name.add(event, address, (start(time, HOUR), kind));
         }
     }
 
@@ -92,24 +92,24 @@ impl Pending {
                 }
             }
         }
-        for ((hour, kind), sketch) in self.sketches.drain() {
-            let brief = Cell::of(kinds, kinds.brief(kind), (HOUR, hour));
-            added.sketches.entry(brief).or_default().merge(&sketch);
-            let full = Cell::of(kinds, kind, (HOUR, hour));
-            added.sketches.entry(full).or_default().merge(&sketch);
+        for ((stretch, kind), sketch) in self.sketches.drain() {
+            for kind in [kind, kinds.brief(kind)] {
+                let cell = Cell::of(kinds, kind, (TEN_MINUTES, stretch));
+                added.sketches.entry(cell).or_default().merge(&sketch);
+            }
         }
-        for ((hour, kind), names) in self.names.drain() {
-            let cell = Cell::of(kinds, kind, (HOUR, hour));
+        for ((stretch, kind), names) in self.names.drain() {
+            let cell = Cell::of(kinds, kind, (TEN_MINUTES, stretch));
             added.sketches.entry(cell).or_default().names = Some(names);
         }
-        let hours = std::mem::take(&mut added.sketches);
-        for (cell, sketch) in &hours {
-            for width in SKETCHED.into_iter().filter(|width| *width > HOUR) {
+        let narrowest = std::mem::take(&mut added.sketches);
+        for (cell, sketch) in &narrowest {
+            for width in SKETCHED.into_iter().filter(|width| *width > TEN_MINUTES) {
                 let wider = Cell::of(kinds, cell.kind, (width, cell.start));
                 added.sketches.entry(wider).or_default().merge(sketch);
             }
         }
-        added.sketches.extend(hours);
+        added.sketches.extend(narrowest);
         added
     }
 }

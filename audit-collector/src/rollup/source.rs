@@ -7,13 +7,14 @@ use crate::search::{Detail, Dialect, Filter, Statement};
 
 /// The widths of what is kept, in seconds.
 pub(super) const MINUTE: i64 = 60;
+pub(super) const TEN_MINUTES: i64 = 600;
 pub(super) const HOUR: i64 = 3_600;
 pub(super) const DAY: i64 = 86_400;
 pub(super) const WEEK: i64 = 604_800;
 
 /// Those of counts and those of sketches, from the narrowest on, each a part of the next.
-pub(super) const COUNTED: [i64; 3] = [MINUTE, HOUR, DAY];
-pub(super) const SKETCHED: [i64; 3] = [HOUR, DAY, WEEK];
+pub(super) const COUNTED: [i64; 4] = [MINUTE, TEN_MINUTES, HOUR, DAY];
+pub(super) const SKETCHED: [i64; 4] = [TEN_MINUTES, HOUR, DAY, WEEK];
 
 pub(super) const SECOND: i64 = 1_000_000;
 
@@ -102,7 +103,7 @@ pub(crate) struct Sketched {
 }
 
 impl Sketched {
-    /// By what detail sketches can tell: the filter is about what they are kept by, and its period has a whole hour.
+    /// By what detail sketches can tell: the filter is about what they are kept by, and its period has ten whole minutes.
     pub(crate) fn detail(filter: &Filter, needed: Detail) -> Option<Detail> {
         pieces(span(filter), &SKETCHED).and_then(|_| filter.detail(needed))
     }
@@ -260,7 +261,8 @@ mod tests {
             pieces((at(30), at(3 * 3_600 + 90)), &COUNTED),
             Some(Pieces {
                 kept: vec![
-                    (MINUTE, at(60), at(3_600)),
+                    (MINUTE, at(60), at(600)),
+                    (TEN_MINUTES, at(600), at(3_600)),
                     (HOUR, at(3_600), at(3 * 3_600)),
                     (MINUTE, at(3 * 3_600), at(3 * 3_600 + 60)),
                 ],
@@ -269,17 +271,21 @@ mod tests {
         );
         let day = |number: i64| at(number * DAY);
         assert_eq!(
-            pieces((at(HOUR), day(22)), &SKETCHED).unwrap().kept,
-            [
-                (HOUR, at(HOUR), day(1)),
-                (DAY, day(1), day(7)),
-                (WEEK, day(7), day(21)),
-                (DAY, day(21), day(22)),
-            ]
+            pieces((at(HOUR - 601), day(22)), &SKETCHED).unwrap(),
+            Pieces {
+                rows: vec![(at(HOUR - 601), at(HOUR - 600))],
+                kept: vec![
+                    (TEN_MINUTES, at(HOUR - 600), at(HOUR)),
+                    (HOUR, at(HOUR), day(1)),
+                    (DAY, day(1), day(7)),
+                    (WEEK, day(7), day(21)),
+                    (DAY, day(21), day(22)),
+                ],
+            }
         );
         assert_eq!(pieces((at(30), at(100)), &COUNTED), None);
         assert_eq!(
-            pieces((i64::MIN, i64::MAX), &COUNTED[..2]),
+            pieces((i64::MIN, i64::MAX), &COUNTED[..3]),
             Some(Pieces {
                 kept: vec![(HOUR, i64::MIN, i64::MAX)],
                 rows: vec![],
@@ -289,7 +295,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn the_pieces_cover_a_time_without_overlapping(first in 0..100_000_i64, length in 0..2_000_000_i64, widths in 1..=3_usize) {
+        fn the_pieces_cover_a_time_without_overlapping(first in 0..100_000_i64, length in 0..2_000_000_i64, widths in 1..=4_usize) {
             let (first, end) = (first * 777_777, (first + length) * 777_777);
             if let Some(pieces) = pieces((first, end), &COUNTED[..widths]) {
                 let kept = pieces.kept.iter().map(|(_, first, end)| (*first, *end));

@@ -1,5 +1,6 @@
 //! Collectors that drain a full queue.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -38,14 +39,38 @@ pub(crate) struct Cost {
     pub(crate) client: Duration,
     pub(crate) database: Duration,
     pub(crate) broker: Duration,
-    /// The most memory that a collector had, in bytes.
-    pub(crate) resident_max: u64,
+    pub(crate) memory: Memory,
+}
+
+/// The most memory that a collector had, in bytes, in each quarter of the events: what grows with the backlog grows from one to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Memory([u64; 4]);
+
+impl Memory {
+    /// What a collector has while the event with that number is stored, of so many.
+    fn look(&mut self, resident: u64, event: u64, events: u64) {
+        let quarters = (0_u32..4).map(|quarter| events * u64::from(quarter) / 4);
+        let mut quarters = self.0.iter_mut().zip(quarters).rev();
+        if let Some((most, _)) = quarters.find(|(_, from)| event >= *from) {
+            *most = resident.max(*most);
+        }
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let looked_at = self.0.into_iter().filter(|bytes| *bytes > 0);
+        let mebibytes: Vec<_> = looked_at
+            .map(|bytes| format!("{:.0}", bench::statistics::mebibytes(bytes)))
+            .collect();
+        formatter.write_str(&mebibytes.join(" "))
+    }
 }
 
 impl Cost {
     pub(crate) fn say_head() {
         say(
-            "| who | events a second | client CPU µs an event | database | broker | client + database | MiB at most |",
+            "| who | events a second | client CPU µs an event | database | broker | client + database | MiB at most, by quarters |",
         );
         say("|---|---|---|---|---|---|---|");
     }
@@ -53,13 +78,13 @@ impl Cost {
     pub(crate) fn say(&self, who: &str) {
         let micros = |cpu: Duration| cpu.as_secs_f64() * 1e6 / count(self.events);
         say(&format!(
-            "| {who} | {:.0} | {:.1} | {:.1} | {:.1} | {:.1} | {:.0} |",
+            "| {who} | {:.0} | {:.1} | {:.1} | {:.1} | {:.1} | {} |",
             count(self.events) / self.took.as_secs_f64(),
             micros(self.client),
             micros(self.database),
             micros(self.broker),
             micros(self.client + self.database),
-            bench::statistics::mebibytes(self.resident_max),
+            self.memory,
         ));
     }
 }
@@ -174,20 +199,24 @@ impl<'s> Drain<'s> {
         Prepared::new()?
             .publish(&mut self.servers.publisher(self.prefix)?, events)
             .await?;
-        let target = self.store.stored().await? + events;
+        let before = self.store.stored().await?;
         let (began, postgres) = (Instant::now(), self.servers.postgres_cpu()?);
         let broker = self.servers.broker_cpu()?;
         let mut running = Vec::new();
         for _ in 0..collectors {
             running.push(self.collector().await?);
         }
-        let mut resident_max = 0;
-        while self.store.stored().await? < target {
+        let mut memory = Memory::default();
+        loop {
+            let stored = self.store.stored().await? - before;
+            if stored >= events {
+                break;
+            }
             for collector in &running {
-                resident_max = resident_max.max(collector.resident_bytes()?);
+                memory.look(collector.resident_bytes()?, stored, events);
             }
             if began.elapsed() > DRAIN_MAX {
-                return Err(format!("{} of {target} in time", self.store.stored().await?).into());
+                return Err(format!("{stored} of {events} in time").into());
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -206,7 +235,7 @@ impl<'s> Drain<'s> {
             client,
             database,
             broker,
-            resident_max,
+            memory,
         })
     }
 }

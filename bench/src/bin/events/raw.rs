@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnection, PgPool, PgRow};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
 use uuid::Uuid;
 
-use crate::drain::Cost;
+use crate::drain::{Cost, Memory};
 use crate::servers::Servers;
 
 /// Transactions at a time, as the collector has.
@@ -173,7 +173,7 @@ impl Rows {
             client: cpu_of(std::process::id())?.saturating_sub(own),
             database: servers.postgres_cpu()?.saturating_sub(postgres),
             broker: Duration::ZERO,
-            resident_max: 0,
+            memory: Memory::default(),
         };
         // Only now: what a server's process has used is counted while it lives.
         for connection in connections {

@@ -10,7 +10,7 @@ use shared::event::event_id;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use crate::drain::Cost;
+use crate::drain::{Cost, Memory};
 
 /// Copies the rows of that range under other ids and in another batch. It is all done by SQLite, so that nothing is encoded.
 const INSERT: &str = "INSERT INTO event (id, class, time, batch_id, ordinal, time_suspect, service, instance, boot, seq, \
@@ -46,7 +46,7 @@ pub(crate) async fn insert(path: &Path, events: u64, batch: u64) -> Outcome<Cost
         client: cpu_of(std::process::id())?.saturating_sub(own),
         database: Duration::ZERO,
         broker: Duration::ZERO,
-        resident_max: 0,
+        memory: Memory::default(),
     };
     connection.close().await?;
     Ok(cost)
