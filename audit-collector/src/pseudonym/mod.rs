@@ -171,19 +171,21 @@ impl Pseudonyms {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use shared::clock::UtcMicros;
     use shared::event::{Class, ClientFacts, Draft, Outcome, Source, wire};
 
     use super::*;
 
-    fn pseudonyms(hidden: &[Hidden], keys: &str) -> Pseudonyms {
+    /// What hides that by keys of one digit each.
+    pub(crate) fn pseudonyms(hidden: &[Hidden], keys: &str) -> Pseudonyms {
         let key = |digit: char| digit.to_string().repeat(64).parse().unwrap();
         let keys: Vec<MasterKey> = keys.chars().map(key).collect();
         Pseudonyms::new(hidden.iter().copied(), &keys).unwrap()
     }
 
-    fn event() -> Event {
+    /// What says a name and an address.
+    pub(crate) fn event() -> Event {
         let mut facts = Facts::new(Class::Auth, "authn_login_fail", Outcome::Failure);
         facts.actor.username = Some("alice".into());
         facts.client = Some(ClientFacts {

@@ -55,34 +55,23 @@ mod tests {
     use std::sync::Arc;
 
     use serde_json::{Value, json};
-    use shared::clock::UtcMicros;
-    use shared::event::{Class, ClientFacts, Draft, Event, Facts, Outcome, Source, wire};
-    use uuid::Uuid;
+    use shared::event::{Event, wire};
 
     use super::*;
     use crate::detection::field::Seen;
     use crate::detection::rule::Lists;
     use crate::detection::rule::matcher::Matcher;
-    use crate::pseudonym::Hidden;
+    use crate::pseudonym::{self, Hidden};
 
     fn pseudonyms() -> Arc<Pseudonyms> {
-        let key = "a".repeat(64).parse().unwrap();
-        Arc::new(Pseudonyms::new([Hidden::Names, Hidden::Addresses], &[key]).unwrap())
+        Arc::new(pseudonym::tests::pseudonyms(
+            &[Hidden::Names, Hidden::Addresses],
+            "a",
+        ))
     }
 
     fn disguised_event() -> Event {
-        let mut facts = Facts::new(Class::Auth, "authn_login_fail", Outcome::Failure);
-        facts.actor.username = Some("alice".into());
-        facts.client = Some(ClientFacts {
-            ip: Some("192.0.2.7".into()),
-            ..ClientFacts::default()
-        });
-        let source = Source {
-            service: "auth-service".into(),
-            instance: "one".into(),
-            boot: Uuid::nil(),
-        };
-        let event = Draft::new(UtcMicros::from_seconds(0), facts).numbered(source, 1);
+        let event = pseudonym::tests::event();
         let body = wire::encode(&event).unwrap();
         pseudonyms().disguise(&event, &body).unwrap().unwrap().event
     }

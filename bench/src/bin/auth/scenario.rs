@@ -107,7 +107,7 @@ impl Stage {
         })
     }
 
-    /// As many connections, each with what it asks and a user of its own, from the `first_user` on.
+    /// As many connections, each with what it asks for one user after the other, from the `first_user` on.
     pub(crate) async fn askers(
         &self,
         kind: Scenario,

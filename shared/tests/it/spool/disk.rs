@@ -59,6 +59,14 @@ fn run_on(mount: &str, child: &str, dir: &Path) -> bool {
     true
 }
 
+/// Why no spool can be opened there.
+fn refused_in(dir: &Path) -> SpoolError {
+    let Err(refused) = open_with(&settings(dir), &Bus::new()) else {
+        panic!("it was opened");
+    };
+    refused
+}
+
 #[test]
 fn a_full_disk_refuses_loses_nothing_and_takes_again_once_there_is_room() {
     let dir = tempfile::tempdir().unwrap();
@@ -118,9 +126,7 @@ async fn child_on_a_disk_that_fills_up() {
 async fn child_on_a_disk_without_room() {
     let Some(dir) = disk() else { return };
 
-    let Err(refused) = open_with(&settings(&dir), &Bus::new()) else {
-        panic!("it was opened");
-    };
+    let refused = refused_in(&dir);
 
     assert!(matches!(refused, SpoolError::Storage(_)), "{refused}");
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
@@ -130,9 +136,7 @@ async fn child_on_a_disk_without_room() {
 async fn child_on_a_read_only_disk() {
     let Some(dir) = disk() else { return };
 
-    let Err(refused) = open_with(&settings(&dir), &Bus::new()) else {
-        panic!("it was opened");
-    };
+    let refused = refused_in(&dir);
 
     assert!(matches!(refused, SpoolError::Folder(_)), "{refused}");
     assert!(refused.to_string().contains("Read-only"), "{refused}");
