@@ -88,6 +88,8 @@ impl Timeline {
         {
             return false;
         }
+        // One is all that most groups of a token ever have, and a deque that grows by itself begins with room for four.
+        self.items.reserve_exact(usize::from(self.items.is_empty()));
         self.items.insert(place, item);
         let is_full = self.items.len() > ITEMS_MAX;
         if is_full {
@@ -209,7 +211,22 @@ impl Timeline {
         while self.items.front().is_some_and(|item| item.at < limit) {
             self.forget_first(micros(rule.repeat));
         }
+        self.give_back();
         (before - self.items.len()) as u64
+    }
+
+    /// Gives the memory of many forgotten events back: their group may go on for long with a few.
+    fn give_back(&mut self) {
+        let needed = 2 * self.items.len();
+        if self.items.capacity() > 2 * needed {
+            self.items.shrink_to(needed);
+        }
+    }
+
+    /// How many events there is memory for.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.items.capacity()
     }
 
     /// How many events are kept.

@@ -52,3 +52,26 @@ fn of_more_events_than_a_rule_may_keep_the_oldest_of_all_groups_are_forgotten_an
     engine.forget_beyond(25, &mut outcome);
     assert!(!outcome.forgotten.contains_key("count"));
 }
+
+#[test]
+fn what_is_forgotten_gives_its_memory_back_though_its_group_goes_on() {
+    let mut engine = Engine::new(rules());
+    let room = |engine: &Engine| {
+        engine
+            .groups
+            .iter()
+            .flat_map(HashMap::values)
+            .map(Timeline::room)
+            .max()
+    };
+    // Ten a second.
+    let told: Vec<Record> = (0..1_000_u16)
+        .map(|n| record(n.into(), ((n / 10).into(), 0, 0, true, 1)))
+        .collect();
+    engine.feed(&told, START);
+    assert!(room(&engine) >= Some(1_000));
+
+    engine.forget_beyond(50, &mut Outcome::default());
+
+    assert!(room(&engine) <= Some(200), "{:?}", room(&engine));
+}
