@@ -14,7 +14,7 @@ pub(super) use source::source;
 pub(super) use store::{NameDay, add, forget};
 
 /// A name with so many events of one kind in brief on one day is heavy. So a month of a name that is not is some thousands of rows.
-pub(super) const EVENTS_MIN: u64 = 256;
+pub(super) const EVENTS_MIN: u64 = 128;
 
 /// When an event happened, as the beginning of its hour, and its kind in full.
 type Happened = (i64, Place);
