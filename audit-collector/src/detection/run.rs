@@ -24,6 +24,9 @@ use crate::notification::Notifying;
 /// What came late is judged again together after this: it seldom comes alone.
 const JUDGE_AGAIN_EVERY: Duration = Duration::from_secs(10);
 
+/// Judging again is followed by a pause of so many times as long as it took: of a backlog everything is late, and all of it is read again each time.
+const PAUSES: u32 = 10;
+
 /// What the detector needs.
 #[derive(Clone, Debug)]
 pub struct Detector {
@@ -83,7 +86,7 @@ impl Detector {
             engine,
             rules: rules.clone(),
             state,
-            judged_at: Instant::now(),
+            judge_at: Instant::now() + JUDGE_AGAIN_EVERY,
         })
     }
 
@@ -153,10 +156,11 @@ impl Detector {
 
     /// Judges again what came late, once it has had time to come.
     async fn judge_again(&self, hold: &mut Hold, rebuilt: &mut Rebuilt) -> Result<(), DatabaseError> {
-        if rebuilt.judged_at.elapsed() < JUDGE_AGAIN_EVERY {
+        let begun = Instant::now();
+        if begun < rebuilt.judge_at {
             return Ok(());
         }
-        rebuilt.judged_at = Instant::now();
+        rebuilt.judge_at = begun + JUDGE_AGAIN_EVERY;
         let database = self.log.database();
         let Some(again) = due(database).await? else {
             return Ok(());
@@ -174,6 +178,7 @@ impl Detector {
         settle(hold, again, &outcome, given).await?;
         self.notifying.queued.notify_one();
         rebuilt.engine.correct(&outcome);
+        rebuilt.judge_at = Instant::now() + JUDGE_AGAIN_EVERY.max(begun.elapsed() * PAUSES);
         self.tell(hold).await
     }
 
@@ -265,7 +270,8 @@ struct Rebuilt {
     engine: Engine,
     rules: RuleSet,
     state: State,
-    judged_at: Instant,
+    /// When what came late is judged again at the earliest.
+    judge_at: Instant,
 }
 
 /// A stored alert as the engine knows it, if its rule is still in force.
