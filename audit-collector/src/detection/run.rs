@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::engine::{Again, Engine, Finding, Record};
 use super::memory;
 use super::metrics::DetectionMetrics;
-use super::past::{self, replay};
+use super::past::{Span, replay_while};
 use super::place::place;
 use super::rule::RuleSet;
 use super::store::{Given, State, Step, beginning, commit, due, first_position, note_told, settle, state};
@@ -51,12 +51,15 @@ impl Detector {
         let follower = Detecting {
             detector: self,
             rebuilt: None,
+            stop: stop.clone(),
         };
         leading::run(Following { log, follower }, database, stop).await;
     }
 
     /// The state of the engine as it was when the last step was stored, read back from the log.
-    async fn rebuild(&self, rules: &RuleSet) -> Result<Rebuilt, DatabaseError> {
+    ///
+    /// After the order to stop it is a part of that, which nothing is fed to.
+    async fn rebuild(&self, rules: &RuleSet, stop: &CancellationToken) -> Result<Rebuilt, DatabaseError> {
         let database = self.log.database();
         let state = state(database).await?;
         let mut engine = Engine::new(rules.clone());
@@ -67,7 +70,7 @@ impl Detector {
             .watermark
             .minus(Engine::reach(rules, self.log.places().is_some()));
         if let Some(mut position) = first_position(database, from).await? {
-            while position < state.position {
+            while position < state.position && !stop.is_cancelled() {
                 let mut page = self.log.read_positions(position, Detecting::STEP_EVENTS).await?;
                 page.retain(|event| event.position < state.position);
                 let Some(last) = page.last() else { break };
@@ -154,8 +157,14 @@ impl Detector {
         }
     }
 
-    /// Judges again what came late, once it has had time to come.
-    async fn judge_again(&self, hold: &mut Hold, rebuilt: &mut Rebuilt) -> Result<(), DatabaseError> {
+    /// Judges again what came late, once it has had time to come. To read the past may take minutes: after the order to stop, that is left to whoever
+    /// leads next.
+    async fn judge_again(
+        &self,
+        hold: &mut Hold,
+        rebuilt: &mut Rebuilt,
+        stop: &CancellationToken,
+    ) -> Result<(), DatabaseError> {
         let begun = Instant::now();
         if begun < rebuilt.judge_at {
             return Ok(());
@@ -166,11 +175,15 @@ impl Detector {
             return Ok(());
         };
         let judged = Again::judged(&rebuilt.rules);
-        let span = past::Span {
+        let span = Span {
             from: again.reads_from(&rebuilt.rules, self.log.places().is_some()),
             until: again.until,
         };
-        let ledger = replay(&self.log, &judged, span, rebuilt.state.watermark).await?;
+        let (replay, _) = replay_while(&self.log, &judged, span, |_| !stop.is_cancelled()).await?;
+        if stop.is_cancelled() {
+            return Ok(());
+        }
+        let ledger = replay.end(rebuilt.state.watermark);
         let told = told_in(database, again.from, again.until).await?;
         let told: Vec<_> = told.into_iter().map(|(told, _)| told).collect();
         let outcome = again.judge(&rebuilt.rules, ledger, &told, rebuilt.state.watermark);
@@ -210,6 +223,7 @@ struct Detecting {
     detector: Detector,
     /// None until it leads.
     rebuilt: Option<Rebuilt>,
+    stop: CancellationToken,
 }
 
 impl Follower for Detecting {
@@ -232,7 +246,7 @@ impl Follower for Detecting {
         let detector = &mut self.detector;
         detector.metrics.lead(true);
         let rules = detector.rules.borrow_and_update().clone();
-        let rebuilt = detector.rebuild(&rules).await?;
+        let rebuilt = detector.rebuild(&rules, &self.stop).await?;
         let position = rebuilt.state.position;
         tracing::info!(rules = rules.rules().len(), position, "detecting");
         self.rebuilt = Some(rebuilt);
@@ -250,7 +264,7 @@ impl Follower for Detecting {
     async fn rest(&mut self, hold: &mut Hold) -> Result<(), DatabaseError> {
         self.detector.metrics.lag(0, Duration::ZERO);
         match &mut self.rebuilt {
-            Some(rebuilt) => self.detector.judge_again(hold, rebuilt).await,
+            Some(rebuilt) => self.detector.judge_again(hold, rebuilt, &self.stop).await,
             None => Ok(()),
         }
     }
