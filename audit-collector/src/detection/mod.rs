@@ -5,6 +5,7 @@ mod command;
 pub mod engine;
 pub mod field;
 mod handler;
+mod judging;
 mod memory;
 pub mod metrics;
 pub mod past;

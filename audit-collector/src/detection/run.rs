@@ -10,9 +10,9 @@ use shared::spool::Spool;
 use tokio::sync::watch;
 
 use super::engine::{Again, Engine, Finding, Record};
+use super::judging::{Judging, Lateness};
 use super::memory;
 use super::metrics::DetectionMetrics;
-use super::past::{Span, replay_while};
 use super::place::place;
 use super::rule::RuleSet;
 use super::store::{Given, State, Step, beginning, commit, due, first_position, note_told, settle, state};
@@ -20,12 +20,6 @@ use crate::alert::{self, draft, told_in, untold};
 use crate::event_log::{EventLog, Follower, Following, Page, Positioned};
 use crate::leading;
 use crate::notification::Notifying;
-
-/// What came late is judged again together after this: it seldom comes alone.
-const JUDGE_AGAIN_EVERY: Duration = Duration::from_secs(10);
-
-/// Judging again is followed by a pause of so many times as long as it took: of a backlog everything is late, and all of it is read again each time.
-const PAUSES: u32 = 10;
 
 /// What the detector needs.
 #[derive(Clone, Debug)]
@@ -85,11 +79,15 @@ impl Detector {
                 engine.recall(&finding);
             }
         }
+        // What was noted before is not known here.
+        let mut lateness = Lateness::default();
+        lateness.note(Instant::now());
         Ok(Rebuilt {
             engine,
             rules: rules.clone(),
             state,
-            judge_at: Instant::now() + JUDGE_AGAIN_EVERY,
+            lateness,
+            judging: None,
         })
     }
 
@@ -121,6 +119,9 @@ impl Detector {
         };
         commit(hold, &step).await?;
         rebuilt.state = after;
+        if outcome.late.is_some() {
+            rebuilt.lateness.note(Instant::now());
+        }
         self.metrics.stepped(&outcome, begun.elapsed());
         if !outcome.raised.is_empty() {
             self.notifying.queued.notify_one();
@@ -157,41 +158,32 @@ impl Detector {
         }
     }
 
-    /// Judges again what came late, once it has had time to come. To read the past may take minutes: after the order to stop, that is left to whoever
-    /// leads next.
-    async fn judge_again(
-        &self,
-        hold: &mut Hold,
-        rebuilt: &mut Rebuilt,
-        stop: &CancellationToken,
-    ) -> Result<(), DatabaseError> {
-        let begun = Instant::now();
-        if begun < rebuilt.judge_at {
+    /// Judges again what came late, once it has had time to come: a slice of it, or its end.
+    async fn judge_again(&self, hold: &mut Hold, rebuilt: &mut Rebuilt) -> Result<(), DatabaseError> {
+        let now = self.clock.now();
+        let mut judging = match rebuilt.judging.take() {
+            Some(judging) => judging,
+            None if rebuilt.lateness.is_due(Instant::now()) => {
+                rebuilt.lateness.begin();
+                let Some(due) = due(hold, now).await? else {
+                    return Ok(());
+                };
+                Judging::begin(&self.log, &rebuilt.rules, due, rebuilt.state.watermark).await?
+            }
+            None => return Ok(()),
+        };
+        if !judging.go_on().await? {
+            rebuilt.judging = Some(judging);
             return Ok(());
         }
-        rebuilt.judge_at = begun + JUDGE_AGAIN_EVERY;
-        let database = self.log.database();
-        let Some(again) = due(database).await? else {
-            return Ok(());
-        };
-        let judged = Again::judged(&rebuilt.rules);
-        let span = Span {
-            from: again.reads_from(&rebuilt.rules, self.log.places().is_some()),
-            until: again.until,
-        };
-        let (replay, _) = replay_while(&self.log, &judged, span, |_| !stop.is_cancelled()).await?;
-        if stop.is_cancelled() {
-            return Ok(());
-        }
-        let ledger = replay.end(rebuilt.state.watermark);
-        let told = told_in(database, again.from, again.until).await?;
+        rebuilt.lateness.end(judging.spent());
+        let (due, watermark) = (judging.due, judging.watermark);
+        let told = told_in(self.log.database(), due.again.from, due.again.until).await?;
         let told: Vec<_> = told.into_iter().map(|(told, _)| told).collect();
-        let outcome = again.judge(&rebuilt.rules, ledger, &told, rebuilt.state.watermark);
-        let given = self.given(&rebuilt.rules, self.clock.now());
-        settle(hold, again, &outcome, given).await?;
+        let outcome = due.again.judge(&rebuilt.rules, judging.end(), &told, watermark);
+        settle(hold, due, &outcome, self.given(&rebuilt.rules, now)).await?;
         self.notifying.queued.notify_one();
         rebuilt.engine.correct(&outcome);
-        rebuilt.judge_at = Instant::now() + JUDGE_AGAIN_EVERY.max(begun.elapsed() * PAUSES);
         self.tell(hold).await
     }
 
@@ -239,7 +231,6 @@ impl Follower for Detecting {
 
     const STEP_EVENTS: usize = 8_000;
 
-    /// Also of judging again, which reads the past.
     const STEP_TIMEOUT: Duration = Duration::from_mins(5);
 
     async fn begin(&mut self, hold: &mut Hold) -> Result<u64, DatabaseError> {
@@ -264,7 +255,7 @@ impl Follower for Detecting {
     async fn rest(&mut self, hold: &mut Hold) -> Result<(), DatabaseError> {
         self.detector.metrics.lag(0, Duration::ZERO);
         match &mut self.rebuilt {
-            Some(rebuilt) => self.detector.judge_again(hold, rebuilt, &self.stop).await,
+            Some(rebuilt) => self.detector.judge_again(hold, rebuilt).await,
             None => Ok(()),
         }
     }
@@ -284,8 +275,8 @@ struct Rebuilt {
     engine: Engine,
     rules: RuleSet,
     state: State,
-    /// When what came late is judged again at the earliest.
-    judge_at: Instant,
+    lateness: Lateness,
+    judging: Option<Judging>,
 }
 
 /// A stored alert as the engine knows it, if its rule is still in force.

@@ -1,8 +1,9 @@
 //! What the detection keeps: how far it has come, and what must be judged again.
 
 use shared::clock::UtcMicros;
-use shared::database::{Database, DatabaseError, Hold, Tx, execute, read};
+use shared::database::{Database, DatabaseError, Hold, Tx, execute, fetch, read};
 use shared::event::{event_id, stable_event_id};
+use uuid::Uuid;
 
 use super::engine::{Again, Fingerprint, Outcome};
 use super::memory;
@@ -69,14 +70,8 @@ pub(super) async fn commit(hold: &mut Hold, step: &Step<'_>) -> Result<(), Datab
     }
     keep(&mut tx, step.outcome, step.given).await?;
     if let Some(again) = step.again {
-        let insert = "INSERT INTO detection_again (id, since, until) VALUES ($1, $2, $3)";
-        execute!(
-            &mut tx,
-            sqlx::query(insert)
-                .bind(event_id(step.given.now))
-                .bind(again.from.as_micros())
-                .bind(again.until.as_micros())
-        )?;
+        let id = event_id(step.given.now);
+        note_again(&mut tx, Due { id, again }).await?;
     }
     tx.commit().await
 }
@@ -136,32 +131,52 @@ pub(super) async fn beginning(database: &Database) -> Result<Option<UtcMicros>, 
     Ok(row.map(|(micros,)| UtcMicros::from_micros(micros)))
 }
 
-/// All that must be judged again, as one stretch.
-pub(super) async fn due(database: &Database) -> Result<Option<Again>, DatabaseError> {
-    let select = "SELECT MIN(since), MAX(until) FROM detection_again";
-    let (since, until): (Option<i64>, Option<i64>) = read!(fetch_one, database, sqlx::query_as(select))?;
-    Ok(since.zip(until).map(|(since, until)| Again {
-        from: UtcMicros::from_micros(since),
-        until: UtcMicros::from_micros(until),
-    }))
+/// A stretch that is to be judged again, and the row that notes it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Due {
+    id: Uuid,
+    pub(super) again: Again,
 }
 
-/// Stores what judging `again` found, and that it is done.
+/// All that must be judged again, put together to one stretch: what is noted from now on is for the next time.
+pub(super) async fn due(hold: &mut Hold, now: UtcMicros) -> Result<Option<Due>, DatabaseError> {
+    let mut tx = hold.begin().await?;
+    let select = "SELECT MIN(since), MAX(until) FROM detection_again";
+    let (since, until): (Option<i64>, Option<i64>) = fetch!(fetch_one, &mut tx, sqlx::query_as(select))?;
+    let Some((since, until)) = since.zip(until) else {
+        return Ok(None);
+    };
+    execute!(&mut tx, sqlx::query("DELETE FROM detection_again"))?;
+    let due = Due {
+        id: event_id(now),
+        again: Again {
+            from: UtcMicros::from_micros(since),
+            until: UtcMicros::from_micros(until),
+        },
+    };
+    note_again(&mut tx, due).await?;
+    tx.commit().await?;
+    Ok(Some(due))
+}
+
+async fn note_again(tx: &mut Tx<'_>, Due { id, again }: Due) -> Result<(), DatabaseError> {
+    let insert = "INSERT INTO detection_again (id, since, until) VALUES ($1, $2, $3)";
+    let (since, until) = (again.from.as_micros(), again.until.as_micros());
+    execute!(tx, sqlx::query(insert).bind(id).bind(since).bind(until))?;
+    Ok(())
+}
+
+/// Stores what judging again found, and that it is done.
 pub(super) async fn settle(
     hold: &mut Hold,
-    again: Again,
+    due: Due,
     outcome: &Outcome,
     given: Given<'_>,
 ) -> Result<(), DatabaseError> {
     let mut tx = hold.begin().await?;
     keep(&mut tx, outcome, given).await?;
-    let delete = "DELETE FROM detection_again WHERE since >= $1 AND until <= $2";
-    execute!(
-        &mut tx,
-        sqlx::query(delete)
-            .bind(again.from.as_micros())
-            .bind(again.until.as_micros())
-    )?;
+    let delete = "DELETE FROM detection_again WHERE id = $1";
+    execute!(&mut tx, sqlx::query(delete).bind(due.id))?;
     tx.commit().await
 }
 

@@ -76,27 +76,26 @@ impl Again {
     }
 
     /// Judges it by `ledger`, what a replay of the [`Again::judged`] rules from [`Again::reads_from`] on found. `told` are the
-    /// alerts of its periods that stand; `watermark` is how far the log has been read: what is newer is judged by the engine
-    /// that reads it.
+    /// alerts of its periods that stand; `watermark` is how far the log had been read when the replay began: what is newer is judged by
+    /// the engine that reads it, and what comes later than that again.
     pub fn judge(&self, rules: &RuleSet, ledger: Ledger, told: &[Told], watermark: UtcMicros) -> Outcome {
         let stands: HashSet<Fingerprint> = ledger.keys().copied().collect();
-        let is_closed = |alert: &Told| {
-            let rule = rules.find(&alert.rule);
-            rule.is_some_and(|rule| alert.at.as_micros() < open_from(&rule.pattern, watermark.as_micros()))
-        };
-        let is_ours = |rule: &str, at: UtcMicros| {
-            (self.from..self.until).contains(&at) && rules.find(rule).is_some_and(|rule| is_windowed(rule))
+        let is_ours = |rule: &str, window_start: UtcMicros, at: UtcMicros| {
+            let rule = rules.find(rule).filter(|rule| is_windowed(rule));
+            let is_closed =
+                |rule: &Arc<Rule>| at.as_micros() < open_from(&rule.pattern, watermark.as_micros());
+            (self.from..self.until).contains(&window_start) && rule.is_some_and(is_closed)
         };
         Outcome {
             withdrawn: told
                 .iter()
-                .filter(|alert| is_ours(&alert.rule, alert.window_start) && is_closed(alert))
+                .filter(|alert| is_ours(&alert.rule, alert.window_start, alert.at))
                 .map(|alert| alert.fingerprint)
                 .filter(|fingerprint| !stands.contains(fingerprint))
                 .collect(),
             raised: ledger
                 .into_values()
-                .filter(|finding| is_ours(&finding.rule.id, finding.window_start))
+                .filter(|finding| is_ours(&finding.rule.id, finding.window_start, finding.at))
                 .collect(),
             ..Outcome::default()
         }

@@ -47,24 +47,52 @@ pub(super) async fn replay_while(
     span: Span,
     goes_on: impl Fn(u64) -> bool,
 ) -> Result<(Replay, Reach), DatabaseError> {
-    let begun = beginning(log.database()).await?;
-    let known_from = begun.map(|begun| begun.max(span.from));
-    let mut replay = Replay::new(rules.clone(), known_from);
-    let mut past = Past::new(log, span.from, span.until);
-    let mut reach = Reach {
-        events: 0,
-        until: span.from,
-    };
-    while goes_on(reach.events) {
-        let Some(page) = past.next().await? else {
-            reach.until = span.until;
-            break;
-        };
-        reach.events += page.len() as u64;
-        if let Some(last) = page.iter().map(Record::at).max() {
-            reach.until = reach.until.max(last);
-        }
-        replay.take(page);
+    let mut replaying = Replaying::begin(log, rules, span).await?;
+    while goes_on(replaying.reach.events) && replaying.step().await? {}
+    Ok((replaying.replay, replaying.reach))
+}
+
+/// A replay of a stretch of time that is under way.
+#[derive(Debug)]
+pub(super) struct Replaying {
+    replay: Replay,
+    past: Past,
+    reach: Reach,
+    until: UtcMicros,
+}
+
+impl Replaying {
+    /// Before the first page of `span`.
+    pub(super) async fn begin(log: &EventLog, rules: &RuleSet, span: Span) -> Result<Self, DatabaseError> {
+        let begun = beginning(log.database()).await?;
+        let known_from = begun.map(|begun| begun.max(span.from));
+        Ok(Self {
+            replay: Replay::new(rules.clone(), known_from),
+            past: Past::new(log.clone(), span.from, span.until),
+            reach: Reach {
+                events: 0,
+                until: span.from,
+            },
+            until: span.until,
+        })
     }
-    Ok((replay, reach))
+
+    /// Takes the next page in. Returns whether there was one.
+    pub(super) async fn step(&mut self) -> Result<bool, DatabaseError> {
+        let Some(page) = self.past.next().await? else {
+            self.reach.until = self.until;
+            return Ok(false);
+        };
+        self.reach.events += page.len() as u64;
+        if let Some(last) = page.iter().map(Record::at).max() {
+            self.reach.until = self.reach.until.max(last);
+        }
+        self.replay.take(page);
+        Ok(true)
+    }
+
+    /// What stands at `end`.
+    pub(super) fn end(self, end: UtcMicros) -> Ledger {
+        self.replay.end(end)
+    }
 }

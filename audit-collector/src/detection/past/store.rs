@@ -53,8 +53,8 @@ impl PastRow {
 /// The events of a stretch of time, by when they happened; those with a suspect clock by when they were stored. A page of each
 /// is in memory.
 #[derive(Debug)]
-pub(super) struct Past<'l> {
-    log: &'l EventLog,
+pub(super) struct Past {
+    log: EventLog,
     until: UtcMicros,
     steady: Pages,
     suspect: Pages,
@@ -90,9 +90,9 @@ const SUSPECT: &str = "SELECT e.id, e.time, b.recorded_at, e.time_suspect, e.cou
     AND (b.recorded_at, e.id) > ($1, $2) AND b.recorded_at < $3 AND b.first_position IS NOT NULL \
     ORDER BY b.recorded_at, e.id LIMIT $6";
 
-impl<'l> Past<'l> {
+impl Past {
     /// The stretch from `from` to before `until`.
-    pub(super) fn new(log: &'l EventLog, from: UtcMicros, until: UtcMicros) -> Self {
+    pub(super) fn new(log: EventLog, from: UtcMicros, until: UtcMicros) -> Self {
         let pages = |kind| Pages {
             kind,
             after: (from.as_micros(), Uuid::nil()),

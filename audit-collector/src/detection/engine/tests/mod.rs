@@ -1,6 +1,7 @@
 //! That the same events give the same alerts, in whatever order and batches they come.
 
 mod bounds;
+mod meanwhile;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
@@ -137,18 +138,21 @@ fn differences(one: &Ledger, other: &Ledger) -> Vec<String> {
 
 const AFTERWARDS: Duration = Duration::from_mins(5);
 
-/// Stores the events with the given delays and feeds them in the order of storing, in batches of the given sizes. What is too
-/// late is judged again at the end, as the log is read again.
-fn live(told: &[Told], delays: &[i64], batches: &[usize]) -> Ledger {
-    let mut records: Vec<Record> = told
-        .iter()
-        .enumerate()
-        .map(|(index, told)| record(index, *told))
-        .collect();
+/// The events in the order in which they are stored, each after its delay.
+fn stored(told: &[Told], delays: &[i64]) -> Vec<Record> {
+    let of = |(index, told): (usize, &Told)| record(index, *told);
+    let mut records: Vec<Record> = told.iter().enumerate().map(of).collect();
     for (record, delay) in records.iter_mut().zip(delays) {
         record.recorded_at = record.event.time.plus(Duration::from_secs(delay.unsigned_abs()));
     }
     records.sort_by_key(|record| (record.recorded_at, record.event.id));
+    records
+}
+
+/// Feeds the events in the order of storing, in batches of the given sizes. What is too late is judged again at the end, as the log is
+/// read again.
+fn live(told: &[Told], delays: &[i64], batches: &[usize]) -> Ledger {
+    let records = stored(told, delays);
     let (rules, mut ledger, mut late) = (rules(), Ledger::new(), None);
     let mut engine = Engine::new(rules.clone());
     let mut rest = records.as_slice();
@@ -236,11 +240,7 @@ proptest! {
         delays in proptest::collection::vec(0..60_i64, 120),
         cut in 0..120_usize,
     ) {
-        let mut records: Vec<Record> = told.iter().enumerate().map(|(index, told)| record(index, *told)).collect();
-        for (record, delay) in records.iter_mut().zip(&delays) {
-            record.recorded_at = record.event.time.plus(Duration::from_secs(delay.unsigned_abs()));
-        }
-        records.sort_by_key(|record| (record.recorded_at, record.event.id));
+        let records = stored(&told, &delays);
         let (first, second) = records.split_at(cut.min(records.len()));
         let mut ledger = Ledger::new();
         let mut engine = Engine::new(rules());
