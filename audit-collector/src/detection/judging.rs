@@ -14,8 +14,8 @@ use crate::event_log::EventLog;
 /// What came late is judged again when nothing late has come for so long: it seldom comes alone.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// It waits no longer than this, however much more comes: as long as what is hardly late may take.
-const PATIENCE: Duration = super::engine::LATENESS;
+/// It waits no longer than this, however much more comes: a backlog of a million has come by then.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Where late events do not end, judging again comes no sooner than so many times as long as it took the last time: of a backlog everything is late, and
 /// all of it is read again each time.
@@ -141,17 +141,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_late_all_the_time_is_judged_after_two_minutes() {
-        assert!(!is_due(0, 0..=119, 119));
-        assert!(is_due(0, 0..=120, 120));
+    fn what_is_late_all_the_time_is_judged_after_five_minutes() {
+        assert!(!is_due(0, 0..=299, 299));
+        assert!(is_due(0, 0..=300, 300));
     }
 
     #[test]
     fn what_takes_long_is_done_less_often() {
         assert!(!is_due(30, [0], 29));
         assert!(is_due(30, [0], 30));
-        assert!(!is_due(30, 0..=299, 299));
-        assert!(is_due(30, 0..=300, 300));
+        assert!(!is_due(60, 0..=599, 599));
+        assert!(is_due(60, 0..=600, 600));
     }
 
     #[test]
