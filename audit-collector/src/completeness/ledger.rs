@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use shared::clock::UtcMicros;
-use shared::event::{Class, IMPORT_SERVICE, Source, action};
+use shared::event::{Class, Source, action};
 use shared::spool::EventDigest;
 use uuid::Uuid;
 
@@ -83,7 +83,7 @@ impl Ledger {
             return Vec::new();
         };
         // Who wrote a log of another kind numbered nothing.
-        if event.source.service == IMPORT_SERVICE {
+        if event.source.is_import() {
             return Vec::new();
         }
         let time = if positioned.time_suspect {
@@ -113,6 +113,9 @@ impl Ledger {
 
     /// Counts a number that a dead letter fills.
     pub(super) fn take_dead(&mut self, dead: &DeadNumber) -> Vec<Notice> {
+        if dead.source.is_import() {
+            return Vec::new();
+        }
         let beat = self.progress.beats;
         let record = self.record(&dead.source, dead.received_at);
         record.heard_in_beat = beat;

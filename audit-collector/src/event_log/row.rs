@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
 use shared::clock::UtcMicros;
-use shared::event::{Event, IMPORT_SERVICE, Identity, bounded};
+use shared::event::{Event, Identity, bounded};
 use uuid::Uuid;
 
 use super::Keeping;
@@ -153,13 +153,13 @@ pub(crate) const fn identity_word(identity: Identity) -> &'static str {
 /// Whether the producer's clock and ours differ by more than a delay explains. What was imported may be as old as it likes.
 pub(super) fn is_suspect(event: &Event, recorded_at: UtcMicros) -> bool {
     let ahead = event.time.as_seconds().saturating_sub(recorded_at.as_seconds());
-    let is_imported = event.source.service == IMPORT_SERVICE;
+    let is_imported = event.source.is_import();
     ahead > AHEAD_MAX_SECONDS || (ahead < -BEHIND_MAX_SECONDS && !is_imported)
 }
 
 #[cfg(test)]
 mod tests {
-    use shared::event::{Class, Draft, Facts, Outcome, Source};
+    use shared::event::{Class, Draft, Facts, IMPORT_SERVICE, Outcome, Source};
 
     use super::*;
 

@@ -37,8 +37,8 @@ pub(crate) const COLUMNS: &str = "id, class, time, batch_id, ordinal, time_suspe
 impl EventLog {
     /// Stores what is new of a batch, all or nothing. When this returns, it survives the loss of power.
     ///
-    /// Events that are stored already are counted; those with the id of another event become dead letters, and so does what
-    /// a service has reported before, under its new number.
+    /// Events that are stored already are counted; those with the id of another event become dead letters unless they are imported, and so
+    /// does what a service has reported before, under its new number.
     pub async fn append(
         &self,
         arrivals: &[Arrival],
@@ -81,12 +81,14 @@ impl EventLog {
                 insert_batch(&mut tx, batch, &fresh, recorded_at).await?;
                 insert_events(&mut tx, batch, &fresh, recorded_at).await?;
             }
-            let conflicts = sorted
-                .conflicts
-                .iter()
-                .map(|arrival| arrival.set_apart(ID_CONFLICT));
-            let repeats = sorted.repeats.iter().map(|arrival| arrival.set_apart(REPEATED));
-            for letter in dead.iter().cloned().chain(conflicts).chain(repeats) {
+            let conflicts = sorted.conflicts.iter().map(|arrival| (arrival, ID_CONFLICT));
+            let repeats = sorted.repeats.iter().map(|arrival| (arrival, REPEATED));
+            let apart = conflicts
+                .chain(repeats)
+                // Whoever imports a log has it still, and is told.
+                .filter(|(arrival, _)| !arrival.event.source.is_import())
+                .map(|(arrival, reason)| arrival.set_apart(reason));
+            for letter in dead.iter().cloned().chain(apart) {
                 dead_letter::insert(&mut tx, &letter, recorded_at).await?;
             }
             tx.commit().await?;

@@ -1,15 +1,17 @@
 //! `audit-collector import`: appends the log of another program to ours.
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use shared::database::Database;
-use shared::event::{bounded, wire};
+use shared::event::wire;
 use shared::runtime::cli::{StartError, say};
 
 use super::{Format, Input, Progress, Summary, import};
@@ -18,9 +20,6 @@ use crate::settings::Settings;
 
 /// What stands for standard input.
 const STANDARD_INPUT: &str = "-";
-
-/// The longest name of a log, in bytes.
-const NAME_BYTES_MAX: usize = 128;
 
 /// How often the progress is drawn.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
@@ -47,6 +46,9 @@ impl ImportCommand {
         let settings = Settings::load(config)?;
         let name = self.name()?;
         let rejects = self.rejects();
+        if is_same_file(&self.file, &rejects) {
+            return Err(StartError::failed("--rejects is the log itself"));
+        }
         let progress = Progress::default();
         let (reader, bytes) = self.open(&progress)?;
         let input = Input {
@@ -65,16 +67,25 @@ impl ImportCommand {
         .await;
         bar.finish_and_clear();
         database.close().await;
-        tell(&imported.map_err(StartError::failed)?, &rejects)
+        let summary = imported.as_ref().unwrap_or_else(|stopped| &stopped.summary);
+        tell(summary, &rejects);
+        let has_event = summary.bad == 0 || summary.bad < summary.lines();
+        imported.map_err(|stopped| self.failed(stopped))?;
+        has_event
+            .then_some(())
+            .ok_or_else(|| StartError::failed("no line of the log is an event"))
+    }
+
+    fn failed(&self, error: impl Display) -> StartError {
+        StartError::failed(format!("{}: {error}", self.file.display()))
     }
 
     fn open(&self, progress: &Progress) -> Result<(Box<dyn io::Read + Send>, Option<u64>), StartError> {
         if self.file.as_os_str() == STANDARD_INPUT {
             return Ok((progress.counting(io::stdin()), None));
         }
-        let unreadable = |error: io::Error| StartError::failed(format!("{}: {error}", self.file.display()));
-        let file = File::open(&self.file).map_err(unreadable)?;
-        let bytes = file.metadata().map_err(unreadable)?.len();
+        let file = File::open(&self.file).map_err(|error| self.failed(error))?;
+        let bytes = file.metadata().map_err(|error| self.failed(error))?.len();
         Ok((progress.counting(file), Some(bytes)))
     }
 
@@ -92,19 +103,12 @@ impl ImportCommand {
             return Ok("stdin".to_owned());
         }
         let file = self.file.file_name().unwrap_or_default().to_string_lossy();
-        let plain = |one: char| one.is_ascii_alphanumeric() || matches!(one, '_' | '-');
-        let stem = file.split('.').next().unwrap_or_default();
-        let name: String = stem
-            .chars()
-            .map(|one| if plain(one) { one } else { '_' })
-            .collect();
-        let name = bounded(&name, NAME_BYTES_MAX);
-        if wire::is_instance_name(&name) {
-            Ok(name)
+        let name = file.split('.').next().unwrap_or_default();
+        // Nothing is replaced or cut: of two logs of one name, equal lines would be taken for one.
+        if wire::is_instance_name(name) {
+            Ok(name.to_owned())
         } else {
-            Err(StartError::failed(
-                "the file's name does not make a name; give one by --source",
-            ))
+            Err(self.failed("the file's name does not make a name of a log; give one by --source"))
         }
     }
 
@@ -133,8 +137,14 @@ fn bar(bytes: Option<u64>) -> Result<ProgressBar, StartError> {
     Ok(bar)
 }
 
+/// Whether both are there and the same, by whatever path.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let file = |path: &Path| path.metadata().ok().map(|file| (file.dev(), file.ino()));
+    file(one).is_some_and(|one| file(other) == Some(one))
+}
+
 /// Says what came of it.
-fn tell(summary: &Summary, rejects: &Path) -> Result<(), StartError> {
+fn tell(summary: &Summary, rejects: &Path) {
     for (number, flaw) in &summary.named {
         say(&format!("line {number}: {flaw}"));
     }
@@ -153,8 +163,47 @@ fn tell(summary: &Summary, rejects: &Path) -> Result<(), StartError> {
     if summary.bad > 0 {
         say(&format!("the bad ones are in {}", rejects.display()));
     }
-    if summary.bad > 0 && summary.bad == summary.lines() {
-        return Err(StartError::failed("no line of the log is an event"));
+    if summary.differing > 0 {
+        say(&format!(
+            "{} more were left as they are stored, which is otherwise: the log was changed since, or pseudonyms were",
+            summary.differing
+        ));
     }
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(file: &str) -> ImportCommand {
+        ImportCommand {
+            file: file.into(),
+            format: None,
+            source: None,
+            rejects: None,
+        }
+    }
+
+    #[test]
+    fn a_log_is_called_as_its_file_up_to_the_first_dot_or_by_its_owner() {
+        assert_eq!(of("/var/log/access.log.2.gz").name().unwrap(), "access");
+        assert_eq!(of("-").name().unwrap(), "stdin");
+        for file in ["한글.log", "a b.log", ".log", "/"] {
+            let error = of(file).name().unwrap_err().to_string();
+            assert!(error.contains("--source"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_log_is_known_by_whatever_path() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let [log, link, other] = ["log", "link", "other"].map(|name| folder.path().join(name));
+        std::fs::write(&log, "line").unwrap();
+        std::fs::hard_link(&log, &link).unwrap();
+        std::fs::write(&other, "line").unwrap();
+
+        assert!(is_same_file(&log, &link));
+        assert!(!is_same_file(&log, &other));
+        assert!(!is_same_file(&log, &folder.path().join("none")));
+    }
 }

@@ -1,7 +1,10 @@
 //! A line in the Common or the Combined Log Format of Apache httpd and nginx → a request. Pure.
 //!
 //! `host ident user [time] "request" status bytes`, then, in the Combined format, `"referer" "user-agent"`. What else a
-//! server was told to write behind is left out.
+//! server was told to write behind is left out. Before it may stand the name of a virtual host with its port, as in Debian's
+//! `other_vhosts_access.log`.
+
+use std::net::IpAddr;
 
 use shared::clock::UtcMicros;
 
@@ -15,7 +18,7 @@ const MONTHS: [&str; 12] = [
 /// Reads a line.
 pub fn parse(line: &str) -> Result<Request, Flaw> {
     let mut rest = Rest(line);
-    let ip = rest.word("no address at the beginning")?;
+    let (host, ip) = rest.host_and_address()?;
     rest.word("no identity behind the address")?;
     let user = rest.until(" [", "no time in brackets")?;
     let time = time(rest.until("]", "the time has no closing bracket")?)?;
@@ -35,6 +38,7 @@ pub fn parse(line: &str) -> Result<Request, Flaw> {
         .filter(|text| is_given(text));
     Ok(Request {
         ip: Some(ip.to_owned()),
+        host: host.map(str::to_owned),
         user: Some(unescape(user)).filter(|text| is_given(text)),
         user_agent,
         method,
@@ -104,6 +108,24 @@ impl<'l> Rest<'l> {
         let (part, rest) = self.0.split_once(end).ok_or(Flaw::Part(missing))?;
         self.0 = rest;
         Ok(part)
+    }
+
+    /// The virtual host, if there is one, and the address or the name of the client.
+    fn host_and_address(&mut self) -> Result<(Option<&'l str>, &'l str), Flaw> {
+        let missing = "no address at the beginning";
+        let first = self.word(missing)?;
+        if !first.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Flaw::Part(missing));
+        }
+        let second = self.0.split(' ').next().unwrap_or_default();
+        let is_address = |word: &str| word.parse::<IpAddr>().is_ok();
+        let has_port = |(_, port): &(&str, &str)| port.parse::<u16>().is_ok();
+        match first.rsplit_once(':').filter(has_port) {
+            Some((host, _)) if is_address(second) && !is_address(first) => {
+                Ok((Some(host), self.word(missing)?))
+            }
+            _ => Ok((None, first)),
+        }
     }
 
     fn blank(&mut self) {
@@ -192,6 +214,21 @@ mod tests {
     }
 
     #[test]
+    fn a_virtual_host_may_stand_before_the_address() {
+        let line =
+            r#"shop.example:443 192.0.2.77 - frank [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.1" 200 1"#;
+
+        let request = parse(line).unwrap();
+
+        assert_eq!(request.host.as_deref(), Some("shop.example"));
+        assert_eq!(request.ip.as_deref(), Some("192.0.2.77"));
+        assert_eq!(request.user.as_deref(), Some("frank"));
+        // An address of this kind ends like a port.
+        let line = r#"2001:db8::1 192.0.2.77 - [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.1" 200 1"#;
+        assert_eq!(parse(line).unwrap().ip.as_deref(), Some("2001:db8::1"));
+    }
+
+    #[test]
     fn what_was_no_http_is_kept_as_it_was_asked() {
         let line = r#"192.0.2.7 - - [10/Oct/2000:13:55:36 -0700] "\x16\x03\x01\x00" 400 166 "-" "-""#;
 
@@ -208,6 +245,7 @@ mod tests {
     fn a_bad_line_is_told_by_its_part() {
         for (line, flaw) in [
             ("", "no address at the beginning"),
+            ("\u{fffd}\u{fffd}192.0.2.7 - - [", "no address at the beginning"),
             ("192.0.2.7", "no identity behind the address"),
             ("192.0.2.7 - - nothing", "no time in brackets"),
             (

@@ -12,6 +12,9 @@ pub(super) const LINE_BYTES_MAX: usize = 64 * 1024;
 /// What gzip begins with (RFC 1952 §2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
+/// What editors of Windows put before the first line in UTF-8.
+const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+
 /// The lines of an input.
 pub(super) struct Lines {
     input: Box<dyn BufRead + Send>,
@@ -42,22 +45,31 @@ impl Lines {
         Ok(Self { input, number: 0 })
     }
 
+    /// The number of the last line that was read, or 0.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
     /// The next line; none at the end. Empty lines are left out, and count.
     pub(super) fn next(&mut self) -> io::Result<Option<Line>> {
         loop {
             let mut bytes = Vec::new();
-            let limit = LINE_BYTES_MAX as u64 + 1;
+            // With its end, which is of two bytes at most.
+            let limit = LINE_BYTES_MAX as u64 + 2;
             let read = (&mut self.input).take(limit).read_until(b'\n', &mut bytes)?;
             if read == 0 {
                 return Ok(None);
             }
             self.number += 1;
-            let is_whole = bytes.ends_with(b"\n");
+            let is_cut = read as u64 == limit && !bytes.ends_with(b"\n");
             while matches!(bytes.last(), Some(b'\n' | b'\r')) {
                 bytes.pop();
             }
-            let flaw = (bytes.len() > LINE_BYTES_MAX).then_some(Flaw::TooLong);
-            if flaw.is_some() && !is_whole {
+            if self.number == 1 && bytes.starts_with(&BYTE_ORDER_MARK) {
+                bytes.drain(..BYTE_ORDER_MARK.len());
+            }
+            let flaw = (is_cut || bytes.len() > LINE_BYTES_MAX).then_some(Flaw::TooLong);
+            if is_cut {
                 self.skip_line()?;
             }
             if !bytes.is_empty() {
@@ -130,14 +142,27 @@ mod tests {
 
     #[test]
     fn a_line_that_is_too_long_is_told_and_the_next_one_is_read() {
-        for length in [LINE_BYTES_MAX, LINE_BYTES_MAX + 1, 5 * LINE_BYTES_MAX] {
-            let bytes = [vec![b'x'; length], b"\nnext\n".to_vec()].concat();
+        let lengths = (0..4)
+            .map(|more| LINE_BYTES_MAX + more)
+            .chain([5 * LINE_BYTES_MAX]);
+        for (length, end) in lengths.flat_map(|length| ["\n", "\r\n"].map(|end| (length, end))) {
+            let bytes = [vec![b'x'; length], end.into(), b"next\n".to_vec()].concat();
 
             let lines = read(bytes);
 
-            assert_eq!(lines[0].2, length > LINE_BYTES_MAX, "{length}");
-            assert_eq!(lines[1], (2, "next".to_owned(), false), "{length}");
+            assert_eq!(lines[1], (2, "next".to_owned(), false), "{length} {end:?}");
+            assert_eq!(lines[0].2, length > LINE_BYTES_MAX, "{length} {end:?}");
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        let lines = read(b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n".to_vec());
+
+        assert_eq!(
+            lines,
+            [(1, "a".to_owned(), false), (2, "\u{feff}b".to_owned(), false)]
+        );
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod run;
 pub use command::ImportCommand;
 pub use format::Format;
 pub use imported::Importer;
-pub use run::{ImportError, Input, Progress, Summary, import};
+pub use run::{ImportError, Input, Progress, Stopped, Summary, import};
 
 /// Why a line is no event. The texts quote nothing of the line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use super::imported::own_event;
 use super::lines::Lines;
 use super::{Flaw, Format, Importer};
-use crate::event_log::{Arrival, EventLog};
+use crate::event_log::{Appended, Arrival, EventLog};
 
 /// Events in one transaction.
 const BATCH: usize = 1_000;
@@ -47,6 +47,8 @@ pub struct Summary {
     pub stored: u64,
     /// Events that were stored before.
     pub known: u64,
+    /// Events under whose id another one is stored, which was left as it is.
+    pub differing: u64,
     /// Lines that are no events.
     pub bad: u64,
     /// The first of them, by number and cause.
@@ -54,9 +56,19 @@ pub struct Summary {
 }
 
 impl Summary {
+    fn take(&mut self, chunk: Chunk, appended: &Appended) {
+        self.stored += appended.stored as u64;
+        self.known += (appended.duplicates + appended.repeats) as u64;
+        self.differing += appended.conflicts.len() as u64;
+        self.bad += chunk.bad.len() as u64;
+        let room = NAMED_MAX.saturating_sub(self.named.len());
+        self.named.extend(chunk.bad.into_iter().take(room));
+        self.format = chunk.format;
+    }
+
     /// Lines that were not empty.
     pub const fn lines(&self) -> u64 {
-        self.stored + self.known + self.bad
+        self.stored + self.known + self.differing + self.bad
     }
 }
 
@@ -64,8 +76,13 @@ impl Summary {
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The log cannot be read.
-    #[error("the log cannot be read: {0}")]
-    Unreadable(#[source] io::Error),
+    #[error("the log cannot be read beyond line {line}: {source}")]
+    Unreadable {
+        /// The last line that was read.
+        line: u64,
+        /// Why.
+        source: io::Error,
+    },
     /// Bad lines cannot be kept.
     #[error("bad lines cannot be kept in {path}: {source}")]
     Rejects {
@@ -80,6 +97,17 @@ pub enum ImportError {
     /// An event of the import itself cannot be written.
     #[error("the import cannot be recorded: {0}")]
     Unrecorded(Flaw),
+}
+
+/// An import that stopped before the end of its log.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Stopped {
+    /// What came of the log until then.
+    pub summary: Summary,
+    /// Why.
+    #[source]
+    pub error: ImportError,
 }
 
 /// How many bytes of the input were read so far.
@@ -127,30 +155,41 @@ pub async fn import(
     log: &EventLog,
     clock: &SharedClock,
     input: Input,
+    each: impl FnMut(&Summary),
+) -> Result<Summary, Stopped> {
+    let mut summary = Summary::default();
+    let imported = import_into(&mut summary, (log, clock), input, each).await;
+    match imported {
+        Ok(()) => Ok(summary),
+        Err(error) => Err(Stopped { summary, error }),
+    }
+}
+
+async fn import_into(
+    summary: &mut Summary,
+    (log, clock): (&EventLog, &SharedClock),
+    input: Input,
     mut each: impl FnMut(&Summary),
-) -> Result<Summary, ImportError> {
+) -> Result<(), ImportError> {
     let name = input.name.clone();
     let (chunks, mut read) = mpsc::channel(AHEAD);
     let reading = tokio::task::spawn_blocking(move || read_log(input, &chunks));
-    let mut summary = Summary::default();
     while let Some(chunk) = read.recv().await {
         let appended = log.append(&chunk.arrivals, &[], clock.now()).await?;
-        summary.stored += appended.stored as u64;
-        // An id with other content would be two lines of one digest.
-        summary.known += (chunk.arrivals.len() - appended.stored) as u64;
-        summary.bad += chunk.bad.len() as u64;
-        let room = NAMED_MAX.saturating_sub(summary.named.len());
-        summary.named.extend(chunk.bad.into_iter().take(room));
-        summary.format = chunk.format;
-        each(&summary);
+        summary.take(chunk, &appended);
+        each(summary);
     }
-    let ended = reading
-        .await
-        .unwrap_or_else(|error| Err(ImportError::Unreadable(io::Error::other(error))));
-    let facts = facts(&summary, ended.as_ref().err());
+    let panicked = |error| {
+        Err(ImportError::Unreadable {
+            line: summary.lines(),
+            source: io::Error::other(error),
+        })
+    };
+    let ended = reading.await.unwrap_or_else(panicked);
+    let facts = facts(summary, ended.as_ref().err());
     let event = own_event(&name, clock.now(), facts).map_err(ImportError::Unrecorded)?;
     log.append(&[event], &[], clock.now()).await?;
-    ended.map(|()| summary)
+    ended
 }
 
 fn facts(summary: &Summary, error: Option<&ImportError>) -> Facts {
@@ -163,13 +202,14 @@ fn facts(summary: &Summary, error: Option<&ImportError>) -> Facts {
         .with_detail("format", summary.format.map(Format::as_str))
         .with_detail("stored", summary.stored)
         .with_detail("known", summary.known)
+        .with_detail("differing", summary.differing)
         .with_detail("bad", summary.bad)
 }
 
 /// Reads to the end, or until nobody takes what is read any more.
 fn read_log(input: Input, chunks: &mpsc::Sender<Chunk>) -> Result<(), ImportError> {
     let mut importer = Importer::new(&input.name, input.format);
-    let mut lines = Lines::of(input.reader).map_err(ImportError::Unreadable)?;
+    let mut lines = Lines::of(input.reader).map_err(|source| ImportError::Unreadable { line: 0, source })?;
     let mut rejects = Rejects {
         path: input.rejects,
         file: None,
@@ -184,7 +224,10 @@ fn read_log(input: Input, chunks: &mpsc::Sender<Chunk>) -> Result<(), ImportErro
                 Ok(Some(line)) => line,
                 Ok(None) => break Ok(true),
                 // What was read before is stored all the same.
-                Err(error) => break Err(ImportError::Unreadable(error)),
+                Err(source) => {
+                    let line = lines.number();
+                    break Err(ImportError::Unreadable { line, source });
+                }
             };
             match line.flaw.map_or_else(|| importer.arrival(&line.text), Err) {
                 Ok(arrival) => chunk.arrivals.push(arrival),

@@ -12,7 +12,7 @@ use audit_collector::sequencing;
 use bytes::Bytes;
 use serde_json::Value;
 use shared::clock::{Clock as _, ManualClock, UtcMicros};
-use shared::event::{Class, Draft, Event, Source, action, wire};
+use shared::event::{Class, Draft, Event, IMPORT_SERVICE, Source, action, wire};
 use shared::runtime::shutdown::CancellationToken;
 use shared::spool::{self, RunningHash, Spool, SpoolSettings, SpoolTasks, own_draft};
 use shared::transport::{Bus, Consumer, Transport};
@@ -689,6 +689,11 @@ async fn imported_events_are_nobody_s_numbers(database: &TestDatabase) {
     let imported = lines.map(|line| importer.arrival(&line).unwrap());
 
     counter.append(&imported, NOW).await;
+    counter.bury(&imported[0].body, IMPORT_SERVICE).await;
+    eventually("the dead letter was looked at", || async {
+        (database.number("SELECT COUNT(*) FROM dead_number").await == 0).then_some(())
+    })
+    .await;
 
     assert_eq!(database.number("SELECT COUNT(*) FROM source").await, 0);
     assert_eq!(kinds(&counter.answer(Period::default()).await), []);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use audit_collector::event_log::EventLog;
-use audit_collector::import::{Format, ImportError, Input, Summary, import};
+use audit_collector::import::{Format, ImportError, Input, Stopped, Summary, import};
 use audit_collector::search::Search;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -23,6 +23,7 @@ on_both_databases!(
     imported_events_are_found_by_what_their_lines_say,
     events_of_another_deployment_are_claimed_and_keep_their_origin,
     what_was_read_before_a_break_is_stored,
+    what_is_imported_otherwise_is_told_and_neither_stored_nor_kept_apart,
 );
 
 const LINE: &str =
@@ -43,7 +44,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Imports `bytes` as the log `www`, and returns what came of it and the bad lines.
-async fn import_bytes(log: &EventLog, bytes: Vec<u8>) -> (Result<Summary, ImportError>, Vec<Value>) {
+async fn import_bytes(log: &EventLog, bytes: Vec<u8>) -> (Result<Summary, Stopped>, Vec<Value>) {
     let folder = TempDir::new().unwrap();
     let rejects: PathBuf = folder.path().join("www.rejected");
     let input = Input {
@@ -164,13 +165,41 @@ async fn what_was_read_before_a_break_is_stored(database: &TestDatabase) {
 
     let broken = import_bytes(&log, bytes).await.0;
 
-    assert!(matches!(broken, Err(ImportError::Unreadable(_))), "{broken:?}");
+    let Err(Stopped {
+        summary,
+        error: ImportError::Unreadable { line, .. },
+    }) = broken
+    else {
+        panic!("the end was believed");
+    };
     let stored = database
         .number("SELECT COUNT(*) FROM event WHERE class = 'access'")
         .await;
     assert!((1..5_000).contains(&stored), "{stored}");
+    assert_eq!(
+        (summary.stored, line),
+        (stored.cast_unsigned(), stored.cast_unsigned())
+    );
     assert_eq!(found(&log, "action=log_imported").await[0]["outcome"], "error");
     let whole = import_bytes(&log, lines.into()).await.0.unwrap();
     assert_eq!(whole.stored + whole.known, 5_000);
     assert_eq!(whole.known, u64::try_from(stored).unwrap());
+}
+
+async fn what_is_imported_otherwise_is_told_and_neither_stored_nor_kept_apart(database: &TestDatabase) {
+    let log = database.log().await;
+    let mut there = event(NOW, request_facts());
+    import_bytes(&log, wire::encode(&there).unwrap()).await.0.unwrap();
+    there.facts.actor.username = Some("mallory".into());
+
+    let again = import_bytes(&log, wire::encode(&there).unwrap()).await.0.unwrap();
+
+    assert_eq!((again.stored, again.known, again.differing), (0, 0, 1));
+    assert_eq!(found(&log, "sub=usr_alice").await.len(), 1);
+    assert_eq!(database.number("SELECT COUNT(*) FROM dead_letter").await, 0);
+    let told = found(&log, "action=log_imported").await;
+    assert!(
+        told.iter().any(|event| event["detail"]["differing"] == 1),
+        "{told:?}"
+    );
 }

@@ -104,6 +104,13 @@ pub struct Source {
     pub boot: Uuid,
 }
 
+impl Source {
+    /// Whether the event was read from the log of another program, whose writer numbered nothing.
+    pub fn is_import(&self) -> bool {
+        self.service == IMPORT_SERVICE
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "/{}/{}/{}", self.service, self.instance, self.boot)

@@ -11,7 +11,7 @@ use serde_json::error::Category;
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
-use super::{Class, Event, Facts, IMPORT_SERVICE, Source};
+use super::{Class, Event, Facts, Source};
 use crate::clock::UtcMicros;
 
 /// The media type of one event.
@@ -224,7 +224,7 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
         return Err(DecodeError::ClassMismatch);
     }
     let source = parse_source(&envelope.source).ok_or(DecodeError::MalformedSource)?;
-    let is_imported = source.service == IMPORT_SERVICE;
+    let is_imported = source.is_import();
     match envelope.id.get_version_num() {
         7 => {}
         8 if is_imported => {}
