@@ -8,13 +8,13 @@ use shared::clock::UtcMicros;
 use shared::database::Database;
 use shared::event::{Class, Draft, Facts, Outcome, action, event_id};
 use shared::runtime::cli::{StartError, say};
-use shared::runtime::shutdown::CancellationToken;
+use shared::runtime::shutdown;
 use uuid::Uuid;
 
 use super::change::store::ask;
 use super::change::{Change, Wish};
 use super::hold::{self, Hold};
-use super::{Report, Retention, preview, sweep};
+use super::{Report, Retention, Unfinished, preview, sweep};
 use crate::access::Operator;
 use crate::schema::SCHEMA;
 use crate::search::Filter;
@@ -136,14 +136,18 @@ async fn remove(settings: &Settings, database: &Database, operator: &Operator) -
         spool: operator.spool(),
         clock: settings.clock.clone(),
     };
-    let swept = sweep(&retention, &CancellationToken::new()).await;
-    let Some(reports) = swept.map_err(StartError::failed)? else {
-        return Err(StartError::failed("another process removes events at the moment"));
+    let stop = shutdown::on_signals().map_err(StartError::failed)?;
+    let (reports, ended) = match sweep(&retention, &stop).await {
+        Ok(Some(reports)) => (reports, Ok(())),
+        Ok(None) => {
+            return Err(StartError::failed("another process removes events at the moment"));
+        }
+        Err(Unfinished { reports, error }) => (reports, Err(StartError::failed(error))),
     };
     for report in &reports {
         say(&line(report, "removed"));
     }
-    Ok(())
+    ended
 }
 
 fn line(report: &Report, verb: &str) -> String {
@@ -164,11 +168,7 @@ fn line(report: &Report, verb: &str) -> String {
     } else {
         String::new()
     };
-    let put_off = if *put_off {
-        "; put off: roll-ups or completeness have not come that far"
-    } else {
-        ""
-    };
+    let put_off = put_off.map_or_else(String::new, |why| format!("; put off: {}", why.text()));
     format!(
         "{class}: kept {days} days, since {before}: {} events {verb}, {} ranges{held}{alerts}{put_off}",
         removed.events, removed.ranges

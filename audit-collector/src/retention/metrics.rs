@@ -8,8 +8,7 @@ use prometheus_client::registry::Registry;
 use shared::database::Database;
 use shared::runtime::metrics::Metrics;
 
-use super::run::Report;
-use super::store;
+use super::{Report, store};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfClass {
@@ -35,7 +34,7 @@ impl RetentionMetrics {
         metrics
     }
 
-    /// A run has come to its end.
+    /// A run has ended.
     pub(super) fn ran(&self, reports: &[Report]) {
         for Report { class, removed, .. } in reports {
             for (what, count) in [

@@ -12,6 +12,7 @@ mod hold;
 mod metrics;
 mod partition;
 mod removal;
+mod report;
 mod rule;
 mod run;
 mod settings;
@@ -27,8 +28,9 @@ pub use hold::Hold;
 pub use metrics::RetentionMetrics;
 pub(crate) use metrics::watch;
 pub use removal::Removed;
+pub use report::{PutOff, Report};
 pub use rule::{Keeping, Periods};
-pub use run::{Report, Retention, RetentionError, preview, run, sweep};
+pub use run::{Retention, RetentionError, Unfinished, preview, run, sweep};
 pub(crate) use settings::{ALL as SETTINGS, read as read_periods};
 
 /// The routes of this capability.

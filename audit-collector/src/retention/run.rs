@@ -4,20 +4,17 @@ use std::time::Duration;
 
 use serde_json::json;
 use shared::clock::{SharedClock, UtcMicros};
-use shared::database::{Database, DatabaseError, Hold as Lead, Task, Tx};
+use shared::database::{Database, DatabaseError, Hold as Lead, Task};
 use shared::event::{Class, Draft, Facts, Outcome, action, event_id};
-use shared::runtime::Backoff;
 use shared::runtime::shutdown::CancellationToken;
-use shared::spool::{Spool, SpoolError};
+use shared::spool::{Reservation, Spool, SpoolError};
+use uuid::Uuid;
 
-use super::alerts::{count_alerts, remove_alerts};
 use super::change::Change;
 use super::metrics::RetentionMetrics;
-use super::removal::{Removed, count, followed_until, remove_some, table_parts};
+use super::removal::{remove, would_remove};
 use super::rule::Keeping;
-use super::{Periods, change, partition, store};
-use crate::rollup;
-use crate::search::Dialect;
+use super::{Periods, Report, change, store};
 
 /// Removing. The number is "gatelog" in ASCII, and 5. A drop may take long, so that its holder is not taken for frozen.
 const REMOVING: Task = Task {
@@ -30,9 +27,6 @@ const FIRST_AFTER: Duration = Duration::from_mins(1);
 
 /// How often it is done.
 const EVERY: Duration = Duration::from_hours(1);
-
-/// Pause between two steps that remove, so that intake is not held up on SQLite, whose only writer both use.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// What removing needs.
 #[derive(Clone, Debug)]
@@ -47,7 +41,27 @@ pub struct Retention {
     pub clock: SharedClock,
 }
 
-/// Why a run stopped. What it removed until then is removed.
+/// A run that did not come to its end. What it had removed until then is removed, and recorded.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Unfinished {
+    /// What it had done.
+    pub reports: Vec<Report>,
+    /// What ended it.
+    #[source]
+    pub error: RetentionError,
+}
+
+impl<E: Into<RetentionError>> From<E> for Unfinished {
+    fn from(error: E) -> Self {
+        Self {
+            reports: Vec::new(),
+            error: error.into(),
+        }
+    }
+}
+
+/// Why a run stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum RetentionError {
     /// The database.
@@ -58,49 +72,29 @@ pub enum RetentionError {
     Unrecorded(#[from] SpoolError),
 }
 
-/// What a run did, or would do, with one class.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Report {
-    /// The class.
-    pub class: Class,
-    /// Days it is kept.
-    pub days: u32,
-    /// What happened before this moment is not kept.
-    pub before: UtcMicros,
-    /// What was removed.
-    #[serde(flatten)]
-    pub removed: Removed,
-    /// Whether it was left for later because the log is not followed that far, by roll-ups or completeness.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub put_off: bool,
-}
-
 /// Removes, or waits to, until `stop`.
 pub async fn run(retention: Retention, metrics: RetentionMetrics, stop: CancellationToken) {
-    let mut backoff = Backoff::default();
     tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(FIRST_AFTER) => {} }
     loop {
         match sweep(&retention, &stop).await {
-            Ok(reports) => {
-                metrics.ran(&reports.unwrap_or_default());
-                backoff.reset();
-                tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(EVERY) => {} }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "events cannot be removed; trying again");
-                tokio::select! { () = stop.cancelled() => return, () = backoff.wait() => {} }
+            Ok(reports) => metrics.ran(&reports.unwrap_or_default()),
+            Err(Unfinished { reports, error }) => {
+                metrics.ran(&reports);
+                tracing::warn!(%error, "events could not be removed; it is tried again in an hour");
             }
         }
+        tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(EVERY) => {} }
     }
 }
 
 /// One run: makes ranges ahead, and removes what has been kept for long enough. `None` if another process is at it.
 ///
-/// Told to stop, it ends after the step that it is at: a `BEGIN` that is cut off on SQLite would block the writer.
+/// Told to stop, it ends after the step that it is at: a `BEGIN` that is cut off on SQLite would block the writer. Whatever ends it,
+/// what it removed until then is recorded.
 pub async fn sweep(
     retention: &Retention,
     stop: &CancellationToken,
-) -> Result<Option<Vec<Report>>, RetentionError> {
+) -> Result<Option<Vec<Report>>, Unfinished> {
     let mut lead = retention.database.connect_for_hold(REMOVING).await?;
     if !lead.try_take().await? {
         return Ok(None);
@@ -108,25 +102,63 @@ pub async fn sweep(
     // Held before anything is removed, so that the record of it is not refused afterwards.
     let room = retention.spool.reserve()?;
     let now = retention.clock.now();
-    let mut reports = Vec::new();
-    for configured in retention.periods.iter() {
-        let keeping = put_in_force(retention, &mut lead, configured, now).await?;
-        reports.push(remove(&mut lead, keeping, now, stop).await?);
-    }
     let id = event_id(now);
-    let facts = Facts::new(Class::System, action::RETENTION_RUN, Outcome::Success);
-    let facts = facts.with_detail("classes", json!(reports));
-    let draft = Draft { id, time: now, facts };
-    retention
-        .spool
-        .hand_over(&draft, Some(&room))
-        .await?
-        .written()
-        .await?;
+    let told = |facts: Facts, reports: &[Report]| Draft {
+        id,
+        time: now,
+        facts: facts.with_detail("classes", json!(reports)),
+    };
+    // What is told of a run in which the process is killed.
+    let intent = told(failed("outcome_unknown"), &[]);
+    retention.spool.intend(&intent).await?;
+    let mut reports = Vec::new();
+    let ended = every_class(retention, &mut lead, (&mut reports, now), stop).await;
+    let facts = match &ended {
+        Ok(()) => Facts::new(Class::System, action::RETENTION_RUN, Outcome::Success),
+        Err(_) => failed("unfinished"),
+    };
+    let recorded = record(&retention.spool, &told(facts, &reports), &room).await;
+    let done = match (ended, recorded) {
+        (Ok(()), Ok(())) => note(&mut lead, now, id).await.map_err(RetentionError::from),
+        (Err(error), _) => Err(error),
+        (Ok(()), Err(error)) => Err(error.into()),
+    };
+    match done {
+        Ok(()) => Ok(Some(reports)),
+        Err(error) => Err(Unfinished { reports, error }),
+    }
+}
+
+async fn note(lead: &mut Lead, now: UtcMicros, id: Uuid) -> Result<(), DatabaseError> {
     let mut tx = lead.begin().await?;
     store::note_run(&mut tx, now, id).await?;
     tx.commit().await?;
-    Ok(Some(reports))
+    Ok(())
+}
+
+fn failed(reason: &str) -> Facts {
+    Facts::new(Class::System, action::RETENTION_RUN, Outcome::Error).because(reason)
+}
+
+async fn record(spool: &Spool, draft: &Draft, room: &Reservation) -> Result<(), SpoolError> {
+    spool.hand_over(draft, Some(room)).await?.written().await
+}
+
+/// One class after the other; what came of each stands in `reports`, also of the one that failed.
+async fn every_class(
+    retention: &Retention,
+    lead: &mut Lead,
+    (reports, now): (&mut Vec<Report>, UtcMicros),
+    stop: &CancellationToken,
+) -> Result<(), RetentionError> {
+    for configured in retention.periods.iter() {
+        let keeping = put_in_force(retention, lead, configured, now).await?;
+        let mut report = Report::new(keeping, now);
+        let removed = remove(lead, &mut report, keeping, now, stop).await;
+        reports.push(report);
+        removed?;
+    }
+    Ok(())
 }
 
 /// What a run would remove. It changes nothing.
@@ -188,148 +220,4 @@ fn lengthened(keeping: Keeping, before: u32) -> Facts {
         .with_detail("class", keeping.class.as_str())
         .with_detail("before", before)
         .with_detail("after", keeping.days)
-}
-
-async fn remove(
-    lead: &mut Lead,
-    keeping: Keeping,
-    now: UtcMicros,
-    stop: &CancellationToken,
-) -> Result<Report, DatabaseError> {
-    let cutoff = keeping.cutoff(now);
-    let mut report = report(keeping, now);
-    let mut tx = lead.begin().await?;
-    let dialect = Dialect::of_tx(&tx);
-    partition::make_ahead(&mut tx, keeping, now).await?;
-    report.put_off = followed_until(&mut tx)
-        .await?
-        .is_some_and(|until| until < cutoff.0);
-    tx.commit().await?;
-    if report.put_off {
-        return Ok(report);
-    }
-    while !stop.is_cancelled()
-        && let Some((events, held)) = drop_one(lead, keeping, now).await?
-    {
-        report.removed.ranges += 1;
-        report.removed.events += events;
-        report.removed.held += held;
-    }
-    for table in table_parts(keeping.class, dialect) {
-        let mut place = None;
-        while !stop.is_cancelled() {
-            let mut tx = lead.begin().await?;
-            store::lock(&mut tx).await?;
-            let kept = store::kept(&mut tx).await?;
-            let removed = remove_some(&mut tx, &table, (keeping.class, cutoff), (&kept, place)).await?;
-            tx.commit().await?;
-            let Some((events, last)) = removed else { break };
-            report.removed.events += events;
-            place = Some(last);
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-    let mut tx = lead.begin().await?;
-    rollup::forget_names(&mut tx, keeping.class, cutoff.0).await?;
-    tx.commit().await?;
-    if keeping.class == Class::Alert {
-        remove_due_alerts(lead, cutoff.0, &mut report.removed, stop).await?;
-    }
-    Ok(report)
-}
-
-/// Removes alerts as old as their events. While there is a hold none is removed: an alert names what it stands on, and no filter
-/// of events says which alerts somebody may need.
-async fn remove_due_alerts(
-    lead: &mut Lead,
-    before: UtcMicros,
-    removed: &mut Removed,
-    stop: &CancellationToken,
-) -> Result<(), DatabaseError> {
-    while !stop.is_cancelled() {
-        let mut tx = lead.begin().await?;
-        store::lock(&mut tx).await?;
-        let counted = if store::kept(&mut tx).await?.holds() {
-            (0, 0)
-        } else {
-            remove_alerts(&mut tx, before).await?
-        };
-        tx.commit().await?;
-        let (alerts, messages) = counted;
-        if alerts == 0 {
-            return Ok(());
-        }
-        removed.alerts += alerts;
-        removed.messages += messages;
-        tokio::time::sleep(PAUSE).await;
-    }
-    Ok(())
-}
-
-/// Drops the earliest range, if it has been kept for long enough.
-async fn drop_one(
-    lead: &mut Lead,
-    keeping: Keeping,
-    now: UtcMicros,
-) -> Result<Option<(u64, u64)>, DatabaseError> {
-    let mut tx = lead.begin().await?;
-    store::lock(&mut tx).await?;
-    let kept = store::kept(&mut tx).await?;
-    let dropped = match &mut tx {
-        Tx::Sqlite(_) => None,
-        Tx::Postgres(tx) => {
-            let ranges = partition::ranges(tx, keeping.class).await?;
-            match ranges
-                .first()
-                .filter(|range| range.until <= keeping.cutoff(now).0)
-            {
-                Some(range) => Some(partition::drop_range(tx, range, &kept).await?),
-                None => None,
-            }
-        }
-    };
-    tx.commit().await?;
-    Ok(dropped)
-}
-
-async fn would_remove(lead: &mut Lead, keeping: Keeping, now: UtcMicros) -> Result<Report, DatabaseError> {
-    let cutoff = keeping.cutoff(now);
-    let mut report = report(keeping, now);
-    let mut tx = lead.begin().await?;
-    report.put_off = followed_until(&mut tx)
-        .await?
-        .is_some_and(|until| until < cutoff.0);
-    let kept = store::kept(&mut tx).await?;
-    let mut tables = Vec::new();
-    let dialect = match &mut tx {
-        Tx::Sqlite(_) => Dialect::Sqlite,
-        Tx::Postgres(tx) => {
-            let ranges = partition::ranges(tx, keeping.class).await?;
-            let due = ranges.into_iter().filter(|range| range.until <= cutoff.0);
-            tables.extend(due.map(|range| (range.name, None)));
-            Dialect::Postgres
-        }
-    };
-    report.removed.ranges = tables.len() as u64;
-    let parts = table_parts(keeping.class, dialect).into_iter();
-    tables.extend(parts.map(|table| (table, Some(cutoff))));
-    for (table, cutoff) in tables {
-        report.removed.events += count(&mut tx, &table, (keeping.class, cutoff), &kept).await?;
-    }
-    if keeping.class == Class::Alert && !kept.holds() {
-        (report.removed.alerts, report.removed.messages) =
-            count_alerts(&mut tx, keeping.cutoff(now).0).await?;
-    }
-    tx.commit().await?;
-    Ok(report)
-}
-
-fn report(keeping: Keeping, now: UtcMicros) -> Report {
-    Report {
-        class: keeping.class,
-        days: keeping.days,
-        before: keeping.cutoff(now).0,
-        removed: Removed::default(),
-        put_off: false,
-    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use audit_collector::event_log::{Arrival, EventLog};
 use audit_collector::import::{Input, import};
-use audit_collector::retention::{Keeping, Periods, Report, Retention, preview, sweep};
+use audit_collector::retention::{Keeping, Periods, PutOff, Report, Retention, Unfinished, preview, sweep};
 use audit_collector::search::Search;
 use audit_collector::statistics::Top;
 use audit_collector::{rollup, sequencing};
@@ -14,10 +14,11 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
 use shared::clock::{Clock as _, ManualClock, SharedClock, UtcMicros};
-use shared::event::{Class, Facts, Outcome, action};
+use shared::event::{Class, Event, Facts, Outcome, action, wire};
 use shared::runtime::shutdown::CancellationToken;
 use shared::spool::{self, SpoolSettings, SpoolTasks};
 use shared::transport::{Bus, Transport};
+use sqlx::{AssertSqlSafe, Connection as _};
 use tempfile::TempDir;
 
 use crate::harness::api::{Answer, TestApi};
@@ -35,6 +36,7 @@ on_both_databases!(
     nothing_is_removed_that_is_not_counted_yet,
     a_shorter_time_waits_for_a_second_person_and_a_longer_one_does_not,
     alerts_go_with_their_messages_and_stay_while_there_is_a_hold,
+    what_was_removed_is_recorded_although_the_run_fails_later,
 );
 
 /// After the first range of PostgreSQL, which ends two days after its migration: 2027-06-01.
@@ -49,6 +51,7 @@ struct Removing {
     log: EventLog,
     clock: Arc<ManualClock>,
     retention: Retention,
+    transport: Transport,
     _spool: (TempDir, SpoolTasks),
 }
 
@@ -63,8 +66,8 @@ impl Removing {
             instance: "test".parse().unwrap(),
             bytes_max: 1_000_000,
         };
-        let (spool, tasks) =
-            spool::open(&settings, &Transport::InProcess(Bus::new()), clock.clone()).unwrap();
+        let transport = Transport::InProcess(Bus::new());
+        let (spool, tasks) = spool::open(&settings, &transport, clock.clone()).unwrap();
         let retention = Retention {
             database: log.database().clone(),
             periods: Periods::default(),
@@ -82,6 +85,7 @@ impl Removing {
             log,
             clock,
             retention,
+            transport,
             _spool: (folder, tasks),
         };
         removing.sweep().await;
@@ -117,6 +121,21 @@ impl Removing {
             .into_iter()
             .find(|report| report.class == Class::Access)
             .unwrap()
+    }
+
+    /// The first run that was recorded with that outcome.
+    async fn run_that_was(&self, outcome: Outcome) -> Event {
+        let mut recorded = self.transport.consumer(100);
+        loop {
+            let receiving = recorded.receive(1, Duration::ZERO);
+            let received = tokio::time::timeout(Duration::from_secs(10), receiving).await;
+            let delivery = received.expect("no such run was recorded").unwrap().remove(0);
+            let event = wire::decode(&delivery.body).unwrap();
+            recorded.acknowledge(vec![delivery.receipt]).await.unwrap();
+            if event.facts.action == action::RETENTION_RUN && event.facts.outcome == outcome {
+                return event;
+            }
+        }
     }
 
     async fn found(&self, query: &str) -> Vec<Value> {
@@ -388,9 +407,10 @@ async fn nothing_is_removed_that_is_not_counted_yet(database: &TestDatabase) {
     database.change("UPDATE completeness SET position = 1").await;
     let counted = removing.sweep_at(107).await;
 
-    assert!(unordered.put_off && uncounted.put_off);
+    let put_off = [unordered.put_off, uncounted.put_off];
+    assert_eq!(put_off, [Some(PutOff::Unfollowed); 2]);
     assert_eq!((unordered.removed.events, uncounted.removed.events), (0, 0));
-    assert_eq!((counted.put_off, counted.removed.events), (false, 1));
+    assert_eq!((counted.put_off, counted.removed.events), (None, 1));
 }
 
 async fn a_shorter_time_waits_for_a_second_person_and_a_longer_one_does_not(database: &TestDatabase) {
@@ -448,6 +468,66 @@ async fn ranges_are_made_ahead_and_a_search_by_id_looks_into_one() {
     let stray = database.number("SELECT COUNT(*) FROM event_access_default").await;
     assert_eq!(stray, 0);
     database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_class_in_use_is_left_for_the_next_run_and_the_others_are_not() {
+    let Some(database) = TestDatabase::postgres().await else {
+        return;
+    };
+    let removing = Removing::on(&database).await;
+    removing
+        .store(&[access("a", day(0)), login(day(0))], day(0))
+        .await;
+    removing.clock.advance(Duration::from_hours(24 * 450));
+    // What drops a range has to wait for the first, and what makes one for the second.
+    for (table, ranges) in [("ONLY event_access", true), ("event_access_default", false)] {
+        let mut reading = database.connection().await;
+        let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS SHARE MODE");
+        sqlx::raw_sql(AssertSqlSafe(lock))
+            .execute(&mut reading)
+            .await
+            .unwrap();
+        let made = "SELECT COUNT(*) FROM event_partition WHERE class = 'access'";
+        let before = database.number(made).await;
+
+        let reports = removing.sweep().await;
+
+        let told = reports.iter().map(|report| (report.class, report.put_off));
+        let told: Vec<_> = told.filter(|(_, put_off)| put_off.is_some()).collect();
+        assert_eq!(told, [(Class::Access, Some(PutOff::InUse))], "{table}");
+        assert_eq!(database.number(made).await > before, ranges, "{table}");
+        assert_eq!(removing.found("class=access").await.len(), 1, "{table}");
+        assert!(removing.found("class=auth").await.is_empty(), "{table}");
+        reading.close().await.unwrap();
+        // So that there are ranges to make again.
+        removing.clock.advance(Duration::from_hours(24 * 30));
+    }
+
+    assert_eq!(removing.sweep_at(511).await.put_off, None);
+    assert!(removing.found("class=access").await.is_empty());
+    drop(removing);
+    database.remove().await;
+}
+
+async fn what_was_removed_is_recorded_although_the_run_fails_later(database: &TestDatabase) {
+    let removing = Removing::on(database).await;
+    removing.store(&[access("a", day(0))], day(0)).await;
+    removing.clock.advance(Duration::from_hours(24 * 105));
+    // The alerts come last.
+    database
+        .change("ALTER TABLE alert RENAME TO alert_elsewhere")
+        .await;
+
+    let ended = sweep(&removing.retention, &CancellationToken::new()).await;
+
+    let Unfinished { reports, .. } = ended.unwrap_err();
+    let removed: Vec<_> = reports.iter().map(|report| report.removed.events).collect();
+    assert_eq!(removed, [1, 0, 0, 0, 0]);
+    let run = removing.run_that_was(Outcome::Error).await;
+    assert_eq!(run.facts.reason.as_deref(), Some("unfinished"));
+    assert_eq!(run.facts.detail["classes"], json!(reports));
+    assert_eq!(run.facts.detail["classes"][0]["events"], 1);
 }
 
 /// An alert that was raised at a moment, a message about it, and what became of its order.

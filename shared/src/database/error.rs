@@ -54,6 +54,12 @@ impl DatabaseError {
             if error.code().is_some_and(|code| code == "57014" || code == "9"))
     }
 
+    /// Whether a lock was waited for in vain, for as long as `lock_timeout` allows.
+    pub fn is_in_use(&self) -> bool {
+        // `lock_not_available`. SQLite has one writer, which waits for its turn.
+        matches!(self, Self::Failed(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == "55P03"))
+    }
+
     /// Whether nothing at all was heard, which is how a peer that vanished looks.
     pub(super) const fn is_silence(&self) -> bool {
         matches!(self, Self::TimedOut | Self::Failed(sqlx::Error::PoolTimedOut))

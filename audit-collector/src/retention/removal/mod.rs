@@ -1,11 +1,13 @@
 //! What is removed and what is kept of it.
 
 mod leaves;
+mod run;
 mod store;
 
 use crate::search::{Filter, Statement};
 
-pub(super) use store::{count, followed_until, remove_some, table_parts};
+pub(super) use run::{remove, would_remove};
+use store::{count, followed_until, remove_some, table_parts};
 
 /// What came of one class.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]

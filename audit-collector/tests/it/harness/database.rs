@@ -92,6 +92,14 @@ impl TestDatabase {
         }
     }
 
+    /// A connection to the server of its own, to be in the collector's way.
+    pub(crate) async fn connection(&self) -> PgConnection {
+        match &self.url {
+            DatabaseUrl::Postgres(options) => options.connect().await.unwrap(),
+            DatabaseUrl::Sqlite(_) => panic!("a file has no server"),
+        }
+    }
+
     pub(crate) async fn remove(self) {
         let sql = format!("DROP DATABASE {} WITH (FORCE)", self.name());
         self.administer(&sql).await;
