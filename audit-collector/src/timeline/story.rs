@@ -8,6 +8,7 @@ use shared::clock::UtcMicros;
 use shared::event::{Event, Outcome, action};
 
 use super::Subject;
+use crate::event_log::searchable;
 use crate::search::EventBody;
 
 /// Addresses, programs and tokens that are listed at most.
@@ -142,7 +143,10 @@ impl Summary {
         let mut lists = Lists::default();
         for event in events {
             summary.take(&event, subject);
-            lists.take(&event);
+            // Whoever ended a session has an address and a token of its own, which are none of the session's.
+            if is_own(&event, subject) {
+                lists.take(&event);
+            }
         }
         summary.tokens = lists.tokens;
         summary.users = listed(lists.users);
@@ -181,6 +185,17 @@ impl Summary {
             }
             _ => {}
         }
+    }
+}
+
+/// Whether the subject itself is its actor: a session is told with an event of whoever else ended it.
+fn is_own(event: &Event, subject: &Subject) -> bool {
+    match subject {
+        Subject::Session(sid) => {
+            let own = event.facts.actor.sid.as_deref().map(searchable);
+            own == Some(searchable(sid))
+        }
+        Subject::Token(_) | Subject::Sub(_) => true,
     }
 }
 
