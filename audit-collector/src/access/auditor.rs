@@ -11,8 +11,9 @@ use super::scope::Scope;
 use crate::app::AppState;
 use crate::error::ApiError;
 
-/// The longest value of a filter that is recorded, in bytes: all of them together stay far below what an event may have.
-const VALUE_BYTES_MAX: usize = 256;
+/// The longest value that is recorded, in bytes: as long as the longest parameter, so that nobody hides behind a long beginning what was
+/// asked for. All of a query string together stay below what an event may have.
+const VALUE_BYTES_MAX: usize = 2048;
 
 /// A caller who may do what its request asks for: read the log, unless the handler demands another scope.
 #[derive(Debug)]

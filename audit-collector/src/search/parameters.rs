@@ -22,6 +22,10 @@ const VALUE_BYTES_MAX: usize = 1024;
 const FILTERS: [&str; 2] = ["q", "of"];
 const FILTER_BYTES_MAX: usize = 2048;
 
+/// The longest names and values of a query string in all, in bytes: the record of a read tells them whole, and is an event, which has
+/// 64 KiB at most. JSON makes six bytes of one at the worst.
+const BYTES_MAX: usize = 8 * 1024;
+
 /// The longest name that an error repeats, in bytes.
 const NAME_BYTES_MAX: usize = 64;
 
@@ -107,6 +111,7 @@ impl Parameters {
     /// Reads a query string.
     pub fn parse(query: &str) -> Result<Self, InvalidParameter> {
         let mut parameters = BTreeMap::new();
+        let mut bytes = 0;
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let bytes_max = if FILTERS.contains(&&*name) {
                 FILTER_BYTES_MAX
@@ -121,6 +126,11 @@ impl Parameters {
                     &name,
                     format!("longer than {bytes_max} bytes"),
                 ));
+            }
+            bytes += name.len() + value.len();
+            if bytes > BYTES_MAX {
+                let problem = format!("with the others, longer than {BYTES_MAX} bytes in all");
+                return Err(InvalidParameter::new(&name, problem));
             }
             if parameters
                 .insert(name.clone().into_owned(), value.into_owned())
@@ -269,6 +279,9 @@ mod tests {
             assert_eq!(wrong(query), name, "{query}");
         }
         assert_eq!(wrong(&format!("path={}", "x".repeat(1025))), "path");
+        let many =
+            ["a", "b", "c", "d", "e", "f", "g", "h"].map(|name| format!("{name}={}", "x".repeat(1024)));
+        assert_eq!(wrong(&many.join("&")), "h");
         let error = Search::parse("q=user:alice+stauts:401", NOW).unwrap_err();
         assert_eq!(error.at, Some(11));
         assert_eq!(

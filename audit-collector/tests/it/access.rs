@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use serde_json::json;
 use shared::event::{Class, Identity, Outcome};
+use url::form_urlencoded;
 
 use crate::harness::api::TestApi;
 use crate::harness::database::TestDatabase;
@@ -45,6 +46,27 @@ async fn a_page_of_events_is_answered_and_the_read_recorded() {
     assert_eq!(read.facts.client.unwrap().ip.as_deref(), Some("203.0.113.5"));
     let request_id = answer.headers["x-request-id"].to_str().unwrap();
     assert_eq!(read.facts.trace.unwrap().request_id, request_id);
+}
+
+#[tokio::test]
+async fn what_was_asked_is_recorded_whole_however_long_it_is() {
+    let database = TestDatabase::sqlite();
+    let mut api = TestApi::on(database.log().await);
+    // Of what takes the most room in an event.
+    let strange = |bytes: usize| "\u{1}".repeat(bytes);
+    let asked = json!({
+        "q": format!("\"{}\"", strange(2046)),
+        "sub": strange(1024), "sid": strange(1024), "jti": strange(1024), "path": strange(1024), "route": strange(1000),
+    });
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in asked.as_object().unwrap() {
+        query.append_pair(name, value.as_str().unwrap());
+    }
+
+    let answer = api.get(&format!("/v1/events?{}", query.finish())).await;
+
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    assert_eq!(api.recorded_read().await.facts.detail["filter"], asked);
 }
 
 #[tokio::test]
