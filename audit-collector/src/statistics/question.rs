@@ -69,7 +69,13 @@ impl Buckets {
             Some(text) => Some(width(text)?),
         };
         let offset = offset(&mut parameters)?;
+        let given = parameters.given().any(|(name, _)| name == "from");
         let (filter, period) = bounded(&parameters.filter(now)?, now);
+        if period.1 <= period.0 {
+            let [from, to] = [period.0, period.1].map(UtcMicros::from_micros);
+            let problem = format!("the period begins at {from} and ends at {to}; without an end it ends now");
+            return Err(InvalidParameter::new(if given { "from" } else { "q" }, problem));
+        }
         Ok((Self::divide(period, width, offset)?, filter))
     }
 
@@ -196,6 +202,25 @@ mod tests {
             let buckets = Buckets::divide((START, START + length), None, 0).unwrap();
             assert_eq!(buckets.seconds(), seconds, "{length}");
             assert!(buckets.count() <= 121);
+        }
+    }
+
+    #[test]
+    fn a_period_that_ends_before_it_begins_is_refused_as_such() {
+        let now = UtcMicros::from_micros(START);
+        for (query, name) in [
+            ("from=2026-01-15T00:00:00Z", "from"),
+            ("from=2026-01-16T00:00:00Z&q=user:alice", "from"),
+            ("q=time:>2026-01-16", "q"),
+            ("q=time:2026-01-14&to=2026-01-13T00:00:00Z", "q"),
+            ("q=time:2026-01-12+time:2026-01-13&bucket=1h", "q"),
+        ] {
+            let error = Buckets::read(Parameters::parse(query).unwrap(), now).unwrap_err();
+            assert_eq!(error.name, name, "{query}: {error}");
+            assert!(
+                error.problem.contains("the period begins at 2026-01-1"),
+                "{query}: {error}"
+            );
         }
     }
 
