@@ -34,10 +34,13 @@ export const FIELDS = {
 // which this console has asked. The collector counts the rest from what it keeps, however many events there are (docs/search.md).
 export const COUNTED = '-(route:/v1/* outcome:granted) -action:(heartbeat sensitive_read)';
 
+// What puts conditions together.
+const KEYWORDS = ['AND', 'OR', 'NOT'];
+
 // A value as it stands in a filter. One that is not plain is quoted, so that nothing in it is special.
 export function quoted(value) {
   const text = String(value);
-  return /^[A-Za-z0-9_/{}.,@+:-]+$/.test(text) && !/^[-<>=:]/.test(text) && !text.includes('..')
+  return /^[A-Za-z0-9_/{}.,@+:-]+$/.test(text) && !/^[-<>=:]/.test(text) && !text.includes('..') && !KEYWORDS.includes(text)
     ? text
     : `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
 }

@@ -16,6 +16,8 @@ test('a value is quoted unless nothing in it is special', () => {
     ['a..b', 'user:"a..b"'],
     ['(x OR y)', 'user:"(x OR y)"'],
     ['', 'user:""'],
+    ['OR', 'user:"OR"'],
+    ['ORDER', 'user:ORDER'],
   ]) {
     assert.equal(condition('user', value), written);
   }

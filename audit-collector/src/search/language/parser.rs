@@ -6,6 +6,9 @@ use crate::search::Field;
 /// The longest name that an error repeats, in bytes.
 const NAME_BYTES_MAX: usize = 32;
 
+/// Words that put conditions together, and are values only in quotes: as one of a list, each would be a mistake that nobody sees.
+const KEYWORDS: [&str; 3] = ["AND", "OR", "NOT"];
+
 type Parsed<T> = Result<T, InvalidFilter>;
 
 /// Reads a filter.
@@ -210,6 +213,12 @@ impl<'t> Parser<'t> {
                     return Ok(Value::Compared(comparison, self.compared(field)?));
                 }
             }
+        } else if let Some(sign) = self.rest().chars().next().filter(|next| "<>".contains(*next)) {
+            let name = field.name();
+            return self.fail(
+                self.at,
+                format!("`{name}` has no order to compare by; in quotes a `{sign}` means itself"),
+            );
         }
         if self.rest().starts_with('"') {
             return self.quoted();
@@ -262,6 +271,12 @@ impl<'t> Parser<'t> {
         if word.is_empty() {
             let of = field.map_or_else(String::new, |field| format!(" of `{}`", field.name()));
             return self.fail(begun, format!("a value{of} is missing here"));
+        }
+        if KEYWORDS.contains(&word) {
+            return self.fail(
+                begun,
+                format!("`{word}` puts conditions together and is no value; in quotes it means itself"),
+            );
         }
         if field.is_some_and(Field::is_ordered)
             && let Some((from, to)) = word.split_once("..")
@@ -396,6 +411,9 @@ mod tests {
             ("request_id:x", r#"request:"x""#),
             ("((((a))))", r#""a""#),
             ("--a", r#"--"a""#),
+            (r#"user:("OR" and)"#, r#"user:"OR" OR user:"and""#),
+            (r#""AND" ANDY"#, r#""AND" "ANDY""#),
+            (r#"path:">=/a""#, r#"path:">=/a""#),
         ] {
             assert_eq!(write(&parse(text).unwrap()), expected, "{text}");
         }
@@ -424,6 +442,16 @@ mod tests {
             ("user:al\"ice\"", 7, "a space is missing"),
             ("(a)b", 3, "a space is missing"),
             ("-", 1, "a value is missing"),
+            ("AND a", 0, "`AND` puts conditions together"),
+            ("a AND AND b", 6, "`AND` puts"),
+            ("a AND OR b", 6, "`OR` puts"),
+            ("user:(alice AND bob)", 12, "in quotes it means itself"),
+            ("user:(NOT alice)", 6, "`NOT` puts"),
+            ("user:(OR alice)", 6, "`OR` puts"),
+            ("user:OR", 5, "`OR` puts"),
+            ("user:(>=3)", 6, "`user` has no order"),
+            ("path:>=/a", 5, "in quotes a `>` means itself"),
+            ("a ip:<10.0.0.1", 5, "`ip` has no order"),
         ] {
             let (found, problem) = error(text);
             assert_eq!(found, at, "{text}: {problem}");
@@ -487,9 +515,35 @@ mod tests {
         }
 
         #[test]
-        fn no_filter_is_too_strange(text in "[a-z:()\"\\\\* .<>=OR-]{0,40}") {
+        fn no_filter_is_too_strange(text in "([a-z:()\"\\\\* .<>=-]|AND|OR|NOT){0,40}") {
             if let Err(error) = parse(&text) {
                 prop_assert!(error.at <= text.chars().count());
+            }
+        }
+
+        #[test]
+        fn what_puts_conditions_together_or_compares_is_no_text_without_quotes(
+            field in prop::sample::select(Field::ALL),
+            word in prop::sample::select(KEYWORDS.as_slice()),
+            sign in prop::sample::select(vec!["<", ">", "<=", ">="]),
+        ) {
+            let name = field.name();
+            for text in [
+                format!("{name}:{word}"),
+                format!("{name}:({word} a)"),
+                format!("{name}:(a {word})"),
+                format!("-{word}"),
+                format!("abc AND {word}"),
+            ] {
+                prop_assert!(parse(&text).is_err(), "{}", text);
+            }
+            if !field.is_ordered() {
+                let place = name.len() + 1;
+                prop_assert_eq!(error(&format!("{name}:{sign}a")).0, place);
+                prop_assert_eq!(error(&format!("{name}:({sign}a)")).0, place + 1);
+            }
+            for text in [format!("{name}:(\"{word}\" a)"), format!("{name}:\"{sign}a\"")] {
+                prop_assert!(parse(&text).is_ok(), "{}", text);
             }
         }
 
