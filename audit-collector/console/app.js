@@ -8,7 +8,7 @@ import { preferences } from './preferences.js';
 import { link, route } from './url.js';
 import { Looks } from './components/looks.js';
 import { Menu } from './components/menu.js';
-import { Failure, Loading } from './components/parts.js';
+import { Failure, Heading, Loading } from './components/parts.js';
 import { Setup, SignIn } from './views/sign_in.js';
 
 // In the order of the navigation, each with the scope that it needs.
@@ -51,7 +51,9 @@ function Frame({ me }) {
   // On a narrow page the navigation is wider than its place.
   useEffect(() => document.querySelector('.top [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }), [view]);
   let body = html`<${Loading} />`;
-  if (!shown) body = html`<p class="state">${offered.length ? t('no_such_view') : t('no_scope')}</p>`;
+  if (!shown) {
+    body = html`<div class="view"><${Heading}>${t('nothing_here')}<//><p>${offered.length ? t('no_such_view') : t('no_scope')}</p></div>`;
+  }
   else if (loaded.name === shown.name && loaded.error) body = html`<${Failure} error=${loaded.error} />`;
   else if (loaded.name === shown.name) body = html`<${loaded.View} rest=${rest} params=${params} />`;
   return html`

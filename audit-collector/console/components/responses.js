@@ -52,6 +52,9 @@ export function Responses({ alert, onChanged }) {
   <//>`;
 }
 
+// When an order ends, or when it was ended before.
+const until = ({ ended_at: ended, expires_at: expires }) => ended ?? expires;
+
 function Table({ responses, onUndo }) {
   return html`<div class="scroll" tabindex="0" role="group" aria-label=${t('respond')}><table>
     <caption class="hidden">${t('respond')}</caption>
@@ -62,8 +65,8 @@ function Table({ responses, onUndo }) {
     </tr></thead>
     <tbody>${responses.map(
       (response) => html`<tr>
-        <td>${t(`respond.${response.action}`)}</td>
-        <td><code>${response.value}</code></td>
+        <td class="wrap">${t(`respond.${response.action}`)}</td>
+        <td class="wrap"><code>${response.value}</code></td>
         <td class="wrap">${response.author}<br /><span class="muted small">${response.reason}</span></td>
         <td class="wrap"><span class="badge ${TONES[response.state] ?? ''}">${t(`respond.state.${response.state}`)}</span>
           ${response.problem && html`<br /><span class="muted small">${response.problem}</span>`}</td>
@@ -71,7 +74,7 @@ function Table({ responses, onUndo }) {
         <td>${response.first_refusal
           ? html`<a href=${link('events', { q: `id:${response.first_refusal.event}`, last: 'all', all: '1' })}><${Moment} time=${response.first_refusal.at} as=${moment} /></a>`
           : '—'}</td>
-        <td>${response.expires_at ? html`<${Ago} time=${response.expires_at} />` : '—'}</td>
+        <td>${until(response) ? html`<${Ago} time=${until(response)} />` : '—'}</td>
         <td>${response.state === 'in_force' && response.action !== 'revoke_session' && may('audit:respond') && html`<button type="button"
           aria-label=${`${t('respond.undo')} ${response.value}`} onClick=${() => onUndo(response)}>${t('respond.undo')}</button>`}</td>
       </tr>`,

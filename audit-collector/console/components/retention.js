@@ -24,15 +24,16 @@ export function Retention() {
   return html`
     <${Spoken}>${said}<//>
     <${Panel} title=${t('retention')}>
-      <${Answer} answer=${kept}>${({ classes, changes, last_run: last }) => html`
+      <${Answer} answer=${kept}>${({ classes, changes, last_run: last }) => html`<div class="stack">
         <${Classes} classes=${classes} />
         ${changes.length > 0 && html`<${Changes} changes=${changes} onAsk=${(what, change) => setAsking({ what, change })} />`}
-        <p class="muted small">${last ? html`${t('retention.last')} <${Ago} time=${last.at} />` : t('retention.never')}</p>`}
+        <p class="muted small">${last ? html`${t('retention.last')} <${Ago} time=${last.at} />` : t('retention.never')}</p>
+      </div>`}
       <//>
     <//>
     <${Panel} title=${t('holds')} more=${add}>
       <${Answer} answer=${holds}>${({ holds: all }) =>
-        all.length === 0 ? html`<${Empty}>${t('holds.none')}<//>` : html`<${Holds} holds=${all} onRelease=${(hold) => setAsking({ what: 'release', hold })} />`}
+        all.length === 0 ? html`<${Empty}>${t('holds.none')}<//>` : html`<${Holds} holds=${all} changes=${kept.data?.changes ?? []} onRelease=${(hold) => setAsking({ what: 'release', hold })} />`}
       <//>
     <//>
     ${asking?.what === 'add' && html`<${NewHold} onClose=${close} onDone=${done(t('holds.made'))} />`}
@@ -84,7 +85,8 @@ function Changes({ changes, onAsk }) {
   </table></div>`;
 }
 
-function Holds({ holds, onRelease }) {
+function Holds({ holds, changes, onRelease }) {
+  const isAsked = (hold) => changes.some((change) => change.kind === 'release' && change.hold === hold.id);
   return html`<div class="scroll" tabindex="0" role="group" aria-label=${t('holds')}><table>
     <caption class="hidden">${t('holds')}</caption>
     <thead><tr>
@@ -99,7 +101,8 @@ function Holds({ holds, onRelease }) {
         <td class="wrap">${hold.reason}</td>
         <td><${Moment} time=${hold.made_at} as=${minute} /></td>
         <td>${hold.released_at ? html`<span class="badge">${t('holds.released')}</span>` : html`<span class="badge good">${t('holds.in_force')}</span>`}</td>
-        <td>${!hold.released_at && may('audit:respond') && html`<button type="button" aria-label=${`${t('holds.release')} ${hold.name}`}
+        <td>${isAsked(hold) && html`<span class="badge warn">${t('holds.release.asked')}</span>`}
+          ${!hold.released_at && !isAsked(hold) && may('audit:respond') && html`<button type="button" aria-label=${`${t('holds.release')} ${hold.name}`}
           onClick=${() => onRelease(hold)}>${t('holds.release')}</button>`}</td>
       </tr>`,
     )}</tbody>

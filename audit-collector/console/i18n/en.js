@@ -19,6 +19,7 @@ export default {
   'zone.local': 'My time zone',
   'account.roles': 'Roles',
   'sign_out': 'Sign out',
+  'nothing_here': 'Nothing here',
   'no_such_view': 'There is no such page, or it is not for your roles.',
   'no_scope': 'Your roles do not let you see anything here. Ask an administrator for a role with audit:read.',
   'error.unreachable': 'The server cannot be reached.',
@@ -722,6 +723,7 @@ export default {
   'holds.release.title': 'Release the hold “{name}”?',
   'holds.release.text': 'Somebody else must confirm it. Until then the events are kept.',
   'holds.release.go': 'Ask for the release',
+  'holds.release.asked': 'release asked for',
   'holds.asked': 'The release waits for a second person.',
 
   'letters': 'Dead letters',

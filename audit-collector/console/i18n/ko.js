@@ -19,6 +19,7 @@ export default {
   'zone.local': '내 시간대',
   'account.roles': '역할',
   'sign_out': '로그아웃',
+  'nothing_here': '표시할 내용 없음',
   'no_such_view': '없는 화면이거나 이 역할로는 볼 수 없습니다.',
   'no_scope': '이 역할로는 볼 수 있는 것이 없습니다. 관리자에게 audit:read가 있는 역할을 요청하세요.',
   'error.unreachable': '서버에 연결할 수 없습니다.',
@@ -722,6 +723,7 @@ export default {
   'holds.release.title': '보존 "{name}"을(를) 해제할까요?',
   'holds.release.text': '다른 사람이 확인해야 합니다. 그때까지 이벤트는 유지됩니다.',
   'holds.release.go': '해제 요청',
+  'holds.release.asked': '해제 요청됨',
   'holds.asked': '해제는 다른 사람의 확인을 기다립니다.',
 
   'letters': '전달하지 못한 메시지',

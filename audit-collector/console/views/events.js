@@ -64,7 +64,7 @@ export default function Events({ params }) {
       ${t('events.quiet')}
     </label>
     ${isLive && html`<${LiveState} live=${live} />`}
-    ${!isLive && series.data && series.data.events > 0 && html`<${Histogram} series=${series.data} />`}
+    ${!isLive && !error && series.data && series.data.events > 0 && html`<${Histogram} series=${series.data} />`}
     <div class="split ${params.id ? 'two' : ''}">
       <div>
         ${isLive && !isWrong && html`<${Table} events=${live.events} open=${params.id} />`}

@@ -16,6 +16,8 @@ import { PeriodChoice } from '../components/period.js';
 
 // What is looked at: requests, whoever made them, but for what is granted at Gatelog's own end points.
 const REQUESTS = `class:access action:api_request ${COUNTED}`;
+// What was refused or has failed: successes have reasons too.
+const FAILED = 'outcome:(denied failure error)';
 // Users that a token or a password proved.
 const PROVED = 'identity:verified';
 // Open alerts that are shown, the most severe.
@@ -31,7 +33,8 @@ export default function Overview({ params }) {
   const signIns = useAnswer(key, ask('series', { q: SIGN_INS, by: 'outcome' }));
   const heat = useAnswer(`${key} ${zone}`, ask('heatmap', { q: REQUESTS, offset: zoneOffset() }));
   const top = (by, q) => useAnswer(`${key} ${by}`, ask('top', { q, by }));
-  const [reasons, actions, routes] = ['reason', 'action', 'route'].map((by) => top(by, COUNTED));
+  const reasons = top('reason', `${FAILED} ${COUNTED}`);
+  const [actions, routes] = ['action', 'route'].map((by) => top(by, COUNTED));
   const users = top('user', `${PROVED} ${COUNTED}`);
   const addresses = top('ip', COUNTED);
   const alerts = useAnswer('alerts', (signal) => get('/v1/alerts', { status: 'open', order: 'severity', limit: ALERTS }, signal));
@@ -59,7 +62,7 @@ export default function Overview({ params }) {
         <${Over} answer=${signIns} good="success" bad=${['failure']} names=${['series.all', 'series.failure']} />
       <//>
       <${Panel} title=${t('overview.reasons')}>
-        <${Ranks} answer=${reasons} field="reason" to=${to} />
+        <${Ranks} answer=${reasons} field="reason" to=${(q) => to(`${q} ${FAILED}`)} />
       <//>
       <${Panel} title=${t('overview.users')}>
         <${Ranks} answer=${users} field="user" to=${(q) => to(`${q} ${PROVED}`)} />

@@ -66,6 +66,11 @@ test('an alert is worked through to a session that every door refuses, and a blo
   await row.getByRole('button', { name: 'Undo 198.51.100.9' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Undo' }).click();
   await row.getByText('undone').waitFor();
+  // It ended when it was undone, and not in the hour for which it was ordered.
+  assert.equal(await row.getByText(/^in /).count(), 0);
+  const table = page.getByRole('group', { name: 'Responses' });
+  const hidden = await table.evaluate((scrolling) => scrolling.scrollWidth - scrolling.clientWidth);
+  assert.ok(hidden <= 0, `${hidden} px of the responses are cut off`);
 
   await page.getByRole('button', { name: 'Close…' }).click();
   await page.getByRole('dialog').getByLabel('an attack').check();

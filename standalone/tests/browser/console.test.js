@@ -47,6 +47,25 @@ test('someone signs in and sees the view that was asked for', async () => {
   assert.ok(!/eyJ|rt_|code_/.test(kept), `a token is kept: ${kept}`);
 });
 
+test('a view that there is not has a heading and a title too', async () => {
+  const { page } = desk;
+  await page.goto(consoleAt('#/nothing'));
+
+  await heading(page, 'Nothing here').waitFor();
+  assert.equal(await page.title(), 'Nothing here · Gatelog');
+  await assertAccessible(page, 'a view that there is not');
+});
+
+test('the overview tells why what failed has failed, and not why what succeeded did', async () => {
+  const { page } = desk;
+  const asked = page.waitForRequest((request) => request.url().includes('/v1/stats/top') && request.url().includes('by=reason'));
+  await page.goto(consoleAt('#/overview'));
+
+  assert.match(new URL((await asked).url()).searchParams.get('q'), /^outcome:\(denied failure error\) /);
+  await page.goto(consoleAt('#/events'));
+  await heading(page, 'Events').waitFor();
+});
+
 test('who reloads the page stays signed in, without a page between', async () => {
   const { page } = desk;
 

@@ -35,6 +35,10 @@ test('a filter that is not understood is shown with the place, and mended by a s
 
   await page.getByText('did you mean').waitFor();
   assert.equal(await page.locator('.place mark').textContent(), 'stauts:200');
+  // The chart of another filter is gone, and what stands beside the field stays there.
+  assert.equal(await page.locator('.chart').count(), 0);
+  const [field, button] = await Promise.all([input, page.getByRole('button', { name: 'Refresh' })].map((part) => part.boundingBox()));
+  assert.equal(button.y, field.y);
   await assertAccessible(page, 'a wrong filter');
   await input.fill('');
   await input.pressSequentially('outc');

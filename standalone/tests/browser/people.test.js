@@ -61,9 +61,16 @@ test('events are held, and their release waits for a second person', async () =>
   await page.getByText('Release the hold “incident 42”').waitFor();
   // Whoever asked does not confirm.
   assert.equal(await page.getByRole('button', { name: 'Confirm', exact: true }).count(), 0);
+  // Nor asks a second time.
+  await page.getByText('release asked for').waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Release incident 42' }).count(), 0);
+  await assertAccessible(page, 'a release that waits');
+  const [kept, waiting] = await Promise.all(['How long events are kept', 'Waiting for a second person'].map((name) => page.getByRole('group', { name }).boundingBox()));
+  assert.ok(waiting.y > kept.y + kept.height, 'the two tables stick together');
   await page.getByRole('button', { name: 'Withdraw' }).click();
   await dialog.getByRole('button', { name: 'Withdraw' }).click();
   await page.getByText('Waiting for a second person').waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Release incident 42' }).waitFor();
 });
 
 test('a role is made, and who has it sees what it lets them see', async () => {

@@ -19,6 +19,8 @@ const TARGET: Duration = Duration::from_millis(100);
 const QUIET: &str = "-(route:/v1/* outcome:granted) -action:(heartbeat sensitive_read)";
 const REQUESTS: &str =
     "class:access action:api_request -(route:/v1/* outcome:granted) -action:(heartbeat sensitive_read)";
+const FAILED: &str =
+    "outcome:(denied failure error) -(route:/v1/* outcome:granted) -action:(heartbeat sensitive_read)";
 const SIGN_INS: &str = "action:(authn_login_success authn_login_fail)";
 const PROVED: &str = "identity:verified -(route:/v1/* outcome:granted) -action:(heartbeat sensitive_read)";
 
@@ -302,7 +304,7 @@ fn questions() -> Vec<Question> {
                 REQUESTS.to_owned()
             }),
             question!("top reasons", "/v1/stats/top", hours, ["by" = "reason"], |_| {
-                QUIET.to_owned()
+                FAILED.to_owned()
             }),
             question!("top actions", "/v1/stats/top", hours, ["by" = "action"], |_| {
                 QUIET.to_owned()
