@@ -40,9 +40,9 @@ pub struct AlertBody {
     pub until: UtcMicros,
     /// The highest value of what the rule measures.
     pub value: f64,
-    /// The events that it stands on, the last of them if they are many.
+    /// The events with which the rule fired first, the last of them if they are many.
     pub evidence: Vec<Uuid>,
-    /// When it was found.
+    /// When it was found; or, if it was told to nobody then, when it was first told.
     pub raised_at: UtcMicros,
     /// When it last changed.
     pub updated_at: UtcMicros,

@@ -24,6 +24,10 @@ const KEEP: &str = "INSERT INTO alert (fingerprint, rule_id, rule_version, title
         updated_at = excluded.updated_at, withdrawn_at = NULL \
     RETURNING raised_at";
 
+/// What was kept back appears when it grows. What is only judged again stays as it was told.
+const APPEAR: &str = "UPDATE alert SET shadow = FALSE, suppressed = NULL, told = FALSE, raised_at = $2 \
+    WHERE fingerprint = $1 AND (shadow OR suppressed IS NOT NULL) AND (until < $3 OR value < $4)";
+
 const COLUMNS: &str = "fingerprint, rule_id, rule_version, title, severity, group_fields, group_values, window_start, \
     fired_at, since, until, value, evidence, raised_at, updated_at, withdrawn_at, shadow, suppressed, status, verdict, \
     assignee, revision";
@@ -101,7 +105,8 @@ fn hex(bytes: &[u8]) -> String {
     fingerprint.map_or_else(|_| String::new(), |bytes| Fingerprint(bytes).to_string())
 }
 
-/// Keeps a finding as an alert; whether it is a new one. One that is known only grows; one that was withdrawn stands again.
+/// Keeps a finding as an alert; whether nobody could know of it before. One that is known only grows; one that was withdrawn stands
+/// again; one that was kept back and grows, now that it is to be told, is raised now.
 pub(crate) async fn keep(
     tx: &mut Tx<'_>,
     finding: &Finding,
@@ -109,6 +114,16 @@ pub(crate) async fn keep(
     now: UtcMicros,
 ) -> Result<bool, DatabaseError> {
     let rule = &finding.rule;
+    if telling.is_told() {
+        execute!(
+            tx,
+            sqlx::query(APPEAR)
+                .bind(finding.fingerprint.0.to_vec())
+                .bind(now.as_micros())
+                .bind(finding.until.as_micros())
+                .bind(finding.value)
+        )?;
+    }
     let (raised_at,): (i64,) = fetch!(
         fetch_one,
         tx,

@@ -1,18 +1,23 @@
 //! What people decide about rules beside their files: shadows and silences.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use shared::event::{Event, action};
 
 use crate::harness::api::{Answer, TestApi};
 use crate::harness::database::TestDatabase;
-use crate::harness::detecting::{Collector, built_in, failure, until_read};
+use crate::harness::detecting::{Collector, built_in, failure, notifying, until_read};
 use crate::harness::events::at;
+use crate::notifications::receivers;
 
 on_both_databases!(
     a_rule_is_made_a_shadow_for_every_collector_and_told_again,
     a_rule_that_was_changed_meanwhile_is_not_changed,
     what_is_silenced_is_found_and_told_to_nobody_until_it_is_ended,
+    an_attack_that_goes_on_after_a_silence_is_told_once_with_its_messages,
+    what_was_silenced_and_is_only_judged_again_stays_so,
     a_silence_that_cannot_be_is_refused,
     there_are_two_hundred_silences,
 );
@@ -98,8 +103,12 @@ async fn a_rule_is_made_a_shadow_for_every_collector_and_told_again(database: &T
         (&back.body["status"], &back.body["shadow"]),
         (&json!("live"), &Value::Null)
     );
+    // It has not ended with the decision.
+    attack(&collector, "alice", 10).await;
     attack(&collector, "bob", 20).await;
+    assert_eq!(next_user(&mut collector).await, "alice");
     assert_eq!(next_user(&mut collector).await, "bob");
+    assert_eq!(alert(&api, "alice").await["shadow"], false);
     collector.stop().await;
 }
 
@@ -164,6 +173,77 @@ async fn what_is_silenced_is_found_and_told_to_nobody_until_it_is_ended(database
     // A day later it is another alert.
     attack(&collector, "alice", 90_000).await;
     assert_eq!(next_user(&mut collector).await, "alice");
+    collector.stop().await;
+}
+
+/// Silences the user before, and has the silence end after its attack.
+async fn attacked_in_silence(api: &TestApi, collector: &Collector, database: &TestDatabase, user: &str) {
+    let body = json!({"value": user, "reason": "she is testing", "seconds": 3600});
+    let made = silence(api, &body).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    attack(collector, user, 0).await;
+    until_read(database, 10).await;
+    let path = format!("/v1/silences/{}", made.body["id"].as_str().unwrap());
+    let ended = api.act(("DELETE", &path), WRITE, None, &Value::Null).await;
+    assert_eq!(ended.status, StatusCode::NO_CONTENT);
+}
+
+async fn an_attack_that_goes_on_after_a_silence_is_told_once_with_its_messages(database: &TestDatabase) {
+    let api = TestApi::on(database.log().await);
+    let told = "[webhook.siem]\nurl_file = 'DIR/url'\nsecret_file = 'DIR/secret'\nonly = { rules = ['brute-force-account'] }\n";
+    let making = notifying(receivers("http://siem.test/hook", told), api.clock.clone());
+    let mut collector = Collector::with(database, built_in(), making).await;
+    attacked_in_silence(&api, &collector, database, "alice").await;
+    let silent = alert(&api, "alice").await;
+    assert_eq!(silent["suppressed"], "she is testing");
+    api.clock.advance(Duration::from_secs(1));
+
+    attack(&collector, "alice", 10).await;
+
+    let event = collector.next_told().await;
+    assert_eq!(event.facts.detail["fingerprint"], silent["fingerprint"]);
+    let shown = alert(&api, "alice").await;
+    assert_eq!(shown["suppressed"], Value::Null);
+    assert_eq!(shown["raised_at"], event.time.to_string());
+    assert!(
+        shown["raised_at"].as_str() > silent["raised_at"].as_str(),
+        "{shown}"
+    );
+    let listed = api.get("/v1/alerts?rule=brute-force-account").await.body;
+    assert_eq!(listed["alerts"], json!([shown]));
+    // However it grows, it is told no more.
+    api.clock.advance(Duration::from_secs(1));
+    attack(&collector, "alice", 20).await;
+    attack(&collector, "bob", 30).await;
+    assert_eq!(next_user(&mut collector).await, "bob");
+    assert_eq!(alert(&api, "alice").await["raised_at"], shown["raised_at"]);
+    let messages = api.get("/v1/notifications").await.body;
+    let mut alerts: Vec<_> = messages["notifications"].as_array().unwrap().iter().collect();
+    alerts.retain(|message| message["alert"] == silent["fingerprint"]);
+    assert_eq!(
+        (alerts.len(), &alerts[0]["kind"]),
+        (1, &json!("raised")),
+        "{messages}"
+    );
+    collector.stop().await;
+}
+
+async fn what_was_silenced_and_is_only_judged_again_stays_so(database: &TestDatabase) {
+    let api = TestApi::on(database.log().await);
+    let mut collector = Collector::start_by(database, built_in(), api.clock.clone()).await;
+    attacked_in_silence(&api, &collector, database, "alice").await;
+
+    // Somebody else's failures of that time come an hour later, and all of it is judged again.
+    let late: Vec<_> = (0..10)
+        .map(|second| failure(second, "bob", "192.0.2.9"))
+        .collect();
+    let later = failure(3_600, "carol", "192.0.2.1");
+    collector.log.append(&[later], &[], at(3_600)).await.unwrap();
+    collector.log.append(&late, &[], at(3_601)).await.unwrap();
+
+    assert_eq!(next_user(&mut collector).await, "bob");
+    until_read(database, 21).await;
+    assert_eq!(alert(&api, "alice").await["suppressed"], "she is testing");
     collector.stop().await;
 }
 
