@@ -57,9 +57,7 @@ impl Detector {
         let database = self.log.database();
         let state = state(database).await?;
         let mut engine = Engine::new(rules.clone());
-        if let Some(begun) = beginning(database).await? {
-            engine.know_from(begun);
-        }
+        self.know_beginning(&mut engine).await?;
         let from = state
             .watermark
             .minus(Engine::reach(rules, self.log.places().is_some()));
@@ -91,8 +89,20 @@ impl Detector {
         })
     }
 
+    /// Tells the engine since when the log is known, if it has begun.
+    async fn know_beginning(&self, engine: &mut Engine) -> Result<(), DatabaseError> {
+        if let Some(begun) = beginning(self.log.database()).await? {
+            engine.know_from(begun);
+        }
+        Ok(())
+    }
+
     async fn step(&self, hold: &mut Hold, rebuilt: &mut Rebuilt, page: Page) -> Result<(), DatabaseError> {
         let begun = Instant::now();
+        // The log may have been empty until now.
+        if rebuilt.state.position == 0 {
+            self.know_beginning(&mut rebuilt.engine).await?;
+        }
         let position = page.next;
         let Some(recorded_at) = page.events.last().map(|last| last.recorded_at) else {
             return Ok(());

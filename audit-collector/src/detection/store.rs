@@ -123,7 +123,7 @@ pub(super) async fn first_position(
     Ok(position.map(i64::cast_unsigned))
 }
 
-/// When the first event of the log was stored.
+/// When the first event of the log was stored: what happened before may be missing of it.
 pub(super) async fn beginning(database: &Database) -> Result<Option<UtcMicros>, DatabaseError> {
     let select =
         "SELECT recorded_at FROM batch WHERE first_position IS NOT NULL ORDER BY first_position LIMIT 1";

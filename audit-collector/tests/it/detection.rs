@@ -8,12 +8,13 @@ use audit_collector::detection::rule::{RuleSet, RuleSource};
 use audit_collector::detection::standing;
 use audit_collector::event_log::{Arrival, EventLog};
 use shared::clock::UtcMicros;
+use shared::event::TokenFacts;
 use tempfile::TempDir;
 
 use crate::harness::api::TestApi;
 use crate::harness::database::TestDatabase;
 use crate::harness::detecting::{Collector, built_in, failure, until_read};
-use crate::harness::events::at;
+use crate::harness::events::{arrival, at, event, request_facts};
 use crate::harness::eventually;
 
 on_both_databases!(
@@ -22,6 +23,7 @@ on_both_databases!(
     a_successor_goes_on_where_the_leader_stopped,
     what_comes_long_after_is_judged_as_if_it_had_not,
     what_is_silenced_or_only_tried_is_kept_and_told_to_nobody,
+    what_may_be_missing_because_the_log_begins_is_missed_by_nobody,
 );
 
 /// Attacks on twelve users among the mistakes of others, in the order of time.
@@ -201,6 +203,49 @@ async fn what_comes_long_after_is_judged_as_if_it_had_not(database: &TestDatabas
     })
     .await;
     collector.stop().await;
+}
+
+async fn what_may_be_missing_because_the_log_begins_is_missed_by_nobody(database: &TestDatabase) {
+    let used = |second: i64, token: &str| {
+        let mut facts = request_facts();
+        facts.actor.jti = Some(token.into());
+        facts.token = Some(TokenFacts {
+            iss: Some("http://gatelog.test".into()),
+            ..TokenFacts::default()
+        });
+        arrival(event(at(second), facts))
+    };
+    let first = Collector::start(database, built_in()).await;
+    first.until_leading().await;
+    // The rule looks back an hour, and a part of that.
+    for (second, token) in [(0, "issued-before"), (3_500, "perhaps"), (3_700, "ghost")] {
+        first
+            .log
+            .append(&[used(second, token)], &[], at(second))
+            .await
+            .unwrap();
+    }
+    let later = failure(3_800, "bob", "192.0.2.1");
+    first.log.append(&[later], &[], at(3_800)).await.unwrap();
+    until_read(database, 4).await;
+
+    let live = found(&first.log).await;
+    assert_eq!(live.len(), 1);
+    assert_eq!(live, replayed(&first.log).await);
+    first.stop().await;
+    let second = Collector::start(database, built_in()).await;
+    second
+        .log
+        .append(&[used(3_801, "spirit")], &[], at(3_801))
+        .await
+        .unwrap();
+    let later = failure(3_900, "bob", "192.0.2.1");
+    second.log.append(&[later], &[], at(3_900)).await.unwrap();
+    until_read(database, 6).await;
+    let live = found(&second.log).await;
+    assert_eq!(live.len(), 2);
+    assert_eq!(live, replayed(&second.log).await);
+    second.stop().await;
 }
 
 async fn what_is_silenced_or_only_tried_is_kept_and_told_to_nobody(database: &TestDatabase) {

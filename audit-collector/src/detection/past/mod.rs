@@ -64,10 +64,9 @@ pub(super) struct Replaying {
 impl Replaying {
     /// Before the first page of `span`.
     pub(super) async fn begin(log: &EventLog, rules: &RuleSet, span: Span) -> Result<Self, DatabaseError> {
-        let begun = beginning(log.database()).await?;
-        let known_from = begun.map(|begun| begun.max(span.from));
+        let begun = beginning(log.database()).await?.unwrap_or(span.from);
         Ok(Self {
-            replay: Replay::new(rules.clone(), known_from),
+            replay: Replay::new(rules.clone(), Some(begun.max(span.from))),
             past: Past::new(log.clone(), span.from, span.until),
             reach: Reach {
                 events: 0,

@@ -31,6 +31,7 @@ pub(crate) struct Collector {
     pub(crate) rules: watch::Sender<RuleSet>,
     stop: CancellationToken,
     tasks: [JoinHandle<()>; 2],
+    metrics: Metrics,
     _spool: (TempDir, SpoolTasks),
 }
 
@@ -79,13 +80,14 @@ impl Collector {
         };
         let (spool, spool_tasks) = spool::open(&settings, &transport, Arc::new(SystemClock)).unwrap();
         let (rules, in_force) = watch::channel(rules);
+        let metrics = Metrics::new();
         let detector = Detector {
             log: log.clone(),
             rules: in_force,
             clock: notifying.courier.clock.clone(),
             notifying,
             spool,
-            metrics: Metrics::new().register("test", DetectionMetrics::register),
+            metrics: metrics.register("test", DetectionMetrics::register),
         };
         let stop = CancellationToken::new();
         Self {
@@ -97,6 +99,7 @@ impl Collector {
             log,
             rules,
             stop,
+            metrics,
             _spool: (folder, spool_tasks),
         }
     }
@@ -106,6 +109,15 @@ impl Collector {
         for task in self.tasks {
             task.await.unwrap();
         }
+    }
+
+    /// Waits until it runs the rules.
+    pub(crate) async fn until_leading(&self) {
+        eventually("the collector leads", || async {
+            let metrics = self.metrics.read().await.unwrap();
+            metrics.contains("test_detection_leading 1").then_some(())
+        })
+        .await;
     }
 
     /// The next alert that was told.
