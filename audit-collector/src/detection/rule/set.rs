@@ -156,16 +156,16 @@ impl RuleSource {
         }
     }
 
-    /// What changes whenever a file of the operator's does. `None` if they cannot be read.
-    pub fn current_hash(&self) -> Option<Vec<u8>> {
+    /// What changes whenever a file of the operator's does.
+    pub fn current_hash(&self) -> Result<Vec<u8>, InvalidRules> {
         let mut context = Context::new(&SHA256);
-        for (name, text) in self.texts().ok()? {
+        for (name, text) in self.texts()? {
             for part in [name, text] {
                 context.update(&(part.len() as u64).to_be_bytes());
                 context.update(part.as_bytes());
             }
         }
-        Some(context.finish().as_ref().to_vec())
+        Ok(context.finish().as_ref().to_vec())
     }
 
     /// The operator's files by their names.
@@ -291,168 +291,5 @@ impl RuleSet {
     /// The rule with that id.
     pub fn find(&self, id: &str) -> Option<&Arc<Rule>> {
         self.rules.iter().find(|rule| *rule.id == *id)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    fn built_in() -> RuleSet {
-        let source = RuleSource {
-            folder: None,
-            issuer: "https://auth.example".into(),
-            ..RuleSource::default()
-        };
-        source.load().unwrap_or_else(|problems| panic!("{problems}"))
-    }
-
-    #[test]
-    fn every_rule_of_the_program_passes_its_own_tests() {
-        for rule in built_in().rules() {
-            for trial in &rule.trials {
-                trial.run(rule).unwrap_or_else(|failure| panic!("{failure}"));
-            }
-        }
-    }
-
-    #[test]
-    fn every_file_of_the_folder_is_in_the_program_and_named_by_its_id() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
-        let names = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name());
-        let mut files: BTreeSet<String> = names.map(|name| name.into_string().unwrap()).collect();
-        files.remove(lists::FILE);
-
-        let rules = built_in();
-
-        let named = rules.rules().iter().map(|rule| format!("{}.yaml", rule.id));
-        assert_eq!(named.collect::<BTreeSet<_>>(), files);
-    }
-
-    #[test]
-    fn every_rule_says_what_it_may_take_for_an_attack_and_where_it_is_from() {
-        for rule in built_in().rules() {
-            assert!(!rule.falsepositives.is_empty(), "{}", rule.id);
-            assert!(!rule.references.is_empty(), "{}", rule.id);
-            assert!(
-                rule.tags.iter().any(|tag| tag.starts_with("gatelog.")),
-                "{}",
-                rule.id
-            );
-        }
-    }
-
-    fn load(files: &[(&str, &str)]) -> Result<RuleSet, InvalidRules> {
-        let folder = tempfile::TempDir::new().unwrap();
-        for (name, text) in files {
-            std::fs::write(folder.path().join(name), text).unwrap();
-        }
-        let source = RuleSource {
-            folder: Some(folder.path().to_owned()),
-            issuer: String::new(),
-            ..RuleSource::default()
-        };
-        let loaded = source.load();
-        loaded.map_err(|InvalidRules(problems)| {
-            // Without the temporary folder's name.
-            let short = |problem: RuleProblem| RuleProblem {
-                file: problem.file.rsplit('/').next().unwrap().to_owned(),
-                ..problem
-            };
-            InvalidRules(problems.into_iter().map(short).collect())
-        })
-    }
-
-    const BRUTE_FORCE: &str = include_str!("../../../rules/brute-force-account.yaml");
-
-    #[test]
-    fn a_rule_of_the_operator_s_replaces_the_one_with_its_id() {
-        let rules = load(&[(
-            "mine.yaml",
-            &BRUTE_FORCE.replace("severity: medium", "severity: low"),
-        )])
-        .unwrap();
-
-        let rule = rules.find("brute-force-account").unwrap();
-        assert_eq!(rule.severity, crate::detection::rule::Severity::Low);
-        assert_eq!(rules.rules().len(), built_in().rules().len());
-    }
-
-    #[test]
-    fn everything_that_is_wrong_is_told_at_once_with_its_file_and_line() {
-        let bad_field = BRUTE_FORCE.replace("action: authn_login_fail\n  condition", "acton: x\n  condition");
-        let bad_words = BRUTE_FORCE
-            .replace("timespan: 5m", "timespan: 5 minutes")
-            .replace("group-by: [actor.username]", "group-by: [actor.name]");
-        let unknown_member = BRUTE_FORCE.replace("severity:", "author: me\nseverity:");
-        let not_yaml = "id: [";
-        let twice = BRUTE_FORCE;
-
-        let problems = load(&[
-            ("a.yaml", &bad_field),
-            ("b.yaml", &bad_words),
-            ("c.yaml", &unknown_member),
-            ("d.yaml", not_yaml),
-            ("e.yaml", twice),
-            ("f.yaml", twice),
-            ("ignored.txt", "no rule"),
-        ])
-        .unwrap_err();
-
-        let told = problems.to_string();
-        let expected = [
-            "a.yaml:15: there is no field \"acton\"",
-            "b.yaml:19: there is no field \"actor.name\"",
-            "b.yaml:20: \"5 minutes\" is no duration",
-            "c.yaml:6: unknown field `author`",
-            "d.yaml:1: ",
-            "f.yaml: the id brute-force-account is also that of ",
-        ];
-        for (line, expected) in told.lines().zip(expected) {
-            assert!(line.contains(expected), "{expected}\n{told}");
-        }
-        assert_eq!(told.lines().count(), expected.len(), "{told}");
-    }
-
-    #[test]
-    fn members_that_mean_nothing_for_the_type_are_mistakes() {
-        let text = BRUTE_FORCE.replace("timespan: 5m", "timespan: 5m\n  factor: 3");
-
-        let problems = load(&[("a.yaml", &text)]).unwrap_err().to_string();
-
-        assert!(
-            problems.contains("`factor` means nothing for the type event_count"),
-            "{problems}"
-        );
-    }
-
-    #[test]
-    fn a_rule_has_tests_that_find_something_and_some_that_do_not() {
-        let (text, _) = BRUTE_FORCE.split_once("  - name: nine").unwrap();
-
-        let problems = load(&[("a.yaml", text)]).unwrap_err().to_string();
-
-        assert!(problems.contains("one that finds nothing"), "{problems}");
-    }
-
-    #[test]
-    fn the_hash_changes_with_any_file() {
-        let folder = tempfile::TempDir::new().unwrap();
-        let source = RuleSource {
-            folder: Some(folder.path().to_owned()),
-            issuer: String::new(),
-            ..RuleSource::default()
-        };
-        let empty = source.current_hash();
-        std::fs::write(folder.path().join("a.yaml"), "a").unwrap();
-        let one = source.current_hash();
-        std::fs::rename(folder.path().join("a.yaml"), folder.path().join("b.yaml")).unwrap();
-
-        assert_ne!(empty, one);
-        assert_ne!(source.current_hash(), one);
     }
 }
