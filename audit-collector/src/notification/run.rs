@@ -143,7 +143,8 @@ impl Notifier {
         Ok(())
     }
 
-    /// What is to be sent to a receiver now. When it got as many messages as it gets in an hour, the others are held back.
+    /// What is to be sent to a receiver now. When it got as many messages as it gets in an hour, the others are held back, but for
+    /// those that somebody asked for.
     async fn next(
         &self,
         receiver: &Receiver,
@@ -155,13 +156,16 @@ impl Notifier {
             return Ok(None);
         }
         let (database, now) = (self.log.database(), self.clock.now());
-        let due = store::due(database, name, now).await?;
+        let due = store::due(database, (name, false), now).await?;
         let held = limit::held(database, name).await?;
         if due.is_none() && held.is_none() {
             return Ok(None);
         }
         let got = limit::delivered_since(database, name, now.minus(LIMIT_SPAN)).await?;
         if got >= i64::from(receiver.per_hour) {
+            if let Some(due) = store::due(database, (name, true), now).await? {
+                return Ok(Some(Work::Message(due)));
+            }
             // What was tried before waits for its turn.
             if due.is_none_or(|due| due.attempts > 0) {
                 return Ok(None);

@@ -105,20 +105,24 @@ pub(super) struct Due {
     pub(super) attempts: i64,
 }
 
-/// The next message for a receiver. What is to be told later of the same alert waits for what is to be told before.
+/// The next message for a receiver, of all or of those that somebody asked for. What is to be told later of the same alert waits for
+/// what is to be told before.
 pub(super) async fn due(
     database: &Database,
-    receiver: &str,
+    (receiver, only_asked_for): (&str, bool),
     now: UtcMicros,
 ) -> Result<Option<Due>, DatabaseError> {
     let select = "SELECT n.id, n.fingerprint, n.kind, n.made_at, n.tried_since, n.attempts FROM notification n \
-        WHERE n.receiver = $1 AND n.state = 'pending' AND n.next_at <= $2 AND NOT EXISTS (SELECT 1 FROM notification e \
+        WHERE n.receiver = $1 AND n.state = 'pending' AND n.next_at <= $2 AND (NOT $3 OR n.tried_since <> n.made_at) AND NOT EXISTS (SELECT 1 FROM notification e \
             WHERE e.fingerprint = n.fingerprint AND e.receiver = n.receiver AND e.state = 'pending' AND e.id < n.id) \
         ORDER BY n.next_at, n.id LIMIT 1";
     let row: Option<(Uuid, Vec<u8>, String, i64, i64, i64)> = read!(
         fetch_optional,
         database,
-        sqlx::query_as(select).bind(receiver).bind(now.as_micros())
+        sqlx::query_as(select)
+            .bind(receiver)
+            .bind(now.as_micros())
+            .bind(only_asked_for)
     )?;
     let due = row.and_then(|(id, fingerprint, kind, made_at, tried_since, attempts)| {
         Some(Due {

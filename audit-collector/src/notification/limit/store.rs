@@ -22,14 +22,14 @@ pub(in crate::notification) async fn delivered_since(
     Ok(count)
 }
 
-/// Holds back what waits for a receiver and was not tried yet.
+/// Holds back what waits for a receiver and was not tried yet, but for what somebody asked for.
 pub(in crate::notification) async fn hold_back(
     tx: &mut Tx<'_>,
     receiver: &str,
     now: UtcMicros,
 ) -> Result<u64, DatabaseError> {
     let update = "UPDATE notification SET state = 'failed', held = 1, ended_at = $2 \
-        WHERE receiver = $1 AND state = 'pending' AND attempts = 0 AND next_at <= $2";
+        WHERE receiver = $1 AND state = 'pending' AND attempts = 0 AND next_at <= $2 AND tried_since = made_at";
     execute!(tx, sqlx::query(update).bind(receiver).bind(now.as_micros()))
 }
 
