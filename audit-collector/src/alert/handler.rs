@@ -16,7 +16,7 @@ use crate::app::AppState;
 use crate::detection::engine::Fingerprint;
 use crate::error::ApiError;
 use crate::response::{self, Kept};
-use crate::search::InvalidParameter;
+use crate::search::{InvalidParameter, Parameters};
 
 /// Alerts of a page at most, and usually.
 const LIMIT_MAX: u16 = 500;
@@ -142,44 +142,68 @@ fn cursor_of(alert: &AlertBody, order: Order) -> Option<Cursor> {
 }
 
 fn parse(query: &str) -> Result<AlertSearch, InvalidParameter> {
-    let mut search = AlertSearch {
-        limit: LIMIT,
-        ..AlertSearch::default()
+    // Without a name it is nobody.
+    let mut parameters = Parameters::with_empty(query, "assignee")?;
+    let assigned = |name: String| match name.as_str() {
+        "" => Assigned::Nobody,
+        _ => Assigned::To(name),
     };
-    let mut cursor = None;
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        let wrong = |problem: &str| InvalidParameter::new(&name, problem);
-        let one_of = |words: &[&str]| {
-            let is_word = words.contains(&&*value);
-            is_word
-                .then(|| value.to_string())
-                .ok_or_else(|| wrong(&format!("one of {}", words.join(", "))))
-        };
-        match &*name {
-            "rule" => search.rule = Some(value.into_owned()),
-            "status" => search.status = Some(one_of(&["open", "acknowledged", "closed"])?),
-            "severity" => search.severity = Some(one_of(&["info", "low", "medium", "high", "critical"])?),
-            "assignee" if value.is_empty() => search.assignee = Some(Assigned::Nobody),
-            "assignee" => search.assignee = Some(Assigned::To(value.into_owned())),
-            "order" => {
-                search.order = match &*one_of(&["time", "severity"])? {
-                    "severity" => Order::Severity,
-                    _ => Order::Time,
-                }
-            }
-            "all" => search.all = one_of(&["true", "false"])? == "true",
-            "limit" => {
-                let limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-                search.limit = limit.ok_or_else(|| wrong(&format!("from 1 to {LIMIT_MAX}")))?;
-            }
-            "cursor" => cursor = Some(value.into_owned()),
-            _ => return Err(wrong("there is no such parameter")),
-        }
-    }
-    if let Some(text) = cursor {
+    let mut search = AlertSearch {
+        rule: parameters.take("rule"),
+        status: parameters.word("status", &["open", "acknowledged", "closed"])?,
+        severity: parameters.word("severity", &["info", "low", "medium", "high", "critical"])?,
+        assignee: parameters.take("assignee").map(assigned),
+        all: parameters.word("all", &["true", "false"])? == Some("true"),
+        order: match parameters.word("order", &["time", "severity"])? {
+            Some("severity") => Order::Severity,
+            _ => Order::Time,
+        },
+        after: None,
+        limit: parameters.number("limit", 1..=LIMIT_MAX)?.unwrap_or(LIMIT),
+    };
+    if let Some(text) = parameters.take("cursor") {
         let problem = "the cursor is damaged or belongs to another order";
         let opened = Cursor::open(&text, search.order);
         search.after = Some(opened.ok_or_else(|| InvalidParameter::new("cursor", problem))?);
     }
+    parameters.end()?;
     Ok(search)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_read_and_what_makes_no_sense_is_named() {
+        let search =
+            parse("rule=log-gap&status=open&severity=high&assignee=&all=true&order=severity&limit=2")
+                .unwrap();
+        let expected = AlertSearch {
+            rule: Some("log-gap".to_owned()),
+            status: Some("open"),
+            severity: Some("high"),
+            assignee: Some(Assigned::Nobody),
+            all: true,
+            order: Order::Severity,
+            after: None,
+            limit: 2,
+        };
+        assert_eq!(search, expected);
+        assert_eq!(parse("").unwrap().limit, LIMIT);
+        for (wrong, name) in [
+            ("rule=a&rule=b", "rule"),
+            ("assignee=&assignee=alice", "assignee"),
+            ("rule=", "rule"),
+            ("status=lost", "status"),
+            ("severity=HIGH", "severity"),
+            ("all=1", "all"),
+            ("order=rule", "order"),
+            ("limit=501", "limit"),
+            ("cursor=x", "cursor"),
+            ("state=open", "state"),
+        ] {
+            assert_eq!(parse(wrong).unwrap_err().name, name, "{wrong}");
+        }
+    }
 }

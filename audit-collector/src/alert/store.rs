@@ -233,8 +233,8 @@ pub(super) enum Assigned {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct AlertSearch {
     pub(super) rule: Option<String>,
-    pub(super) status: Option<String>,
-    pub(super) severity: Option<String>,
+    pub(super) status: Option<&'static str>,
+    pub(super) severity: Option<&'static str>,
     pub(super) assignee: Option<Assigned>,
     /// Whether those of shadow rules, suppressed and withdrawn ones are given too.
     pub(super) all: bool,
@@ -283,8 +283,8 @@ pub(super) async fn find(database: &Database, search: &AlertSearch) -> Result<Ve
         database,
         sqlx::query_as(sqlx::AssertSqlSafe(select.clone()))
             .bind(search.rule.clone())
-            .bind(search.status.clone())
-            .bind(search.severity.clone())
+            .bind(search.status)
+            .bind(search.severity)
             .bind(search.all)
             .bind(after.raised_at.as_micros())
             .bind(after.fingerprint.0.to_vec())

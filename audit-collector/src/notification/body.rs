@@ -4,11 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use shared::clock::UtcMicros;
-use url::form_urlencoded;
 use uuid::Uuid;
 
 use crate::detection::engine::Fingerprint;
-use crate::search::InvalidParameter;
+use crate::search::{InvalidParameter, Parameters};
 
 /// Messages of a page at most, and usually.
 const LIMIT_MAX: u16 = 500;
@@ -81,33 +80,15 @@ pub(super) struct Search {
 
 impl Search {
     pub(super) fn parse(query: &str) -> Result<Self, InvalidParameter> {
-        let mut search = Self {
-            alert: None,
-            receiver: None,
-            state: None,
-            after: None,
-            limit: LIMIT,
+        let mut parameters = Parameters::parse(query)?;
+        let search = Self {
+            alert: parameters.parsed("alert", Fingerprint::parse, "not 32 hexadecimal digits")?,
+            receiver: parameters.take("receiver"),
+            state: parameters.word("state", &STATES)?,
+            after: parameters.parsed("cursor", open, "the cursor is damaged")?,
+            limit: parameters.number("limit", 1..=LIMIT_MAX)?.unwrap_or(LIMIT),
         };
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let wrong = |problem: &str| InvalidParameter::new(&name, problem);
-            match &*name {
-                "alert" => {
-                    let fingerprint = Fingerprint::parse(&value);
-                    search.alert = Some(fingerprint.ok_or_else(|| wrong("not 32 hexadecimal digits"))?);
-                }
-                "receiver" => search.receiver = Some(value.into_owned()),
-                "state" => {
-                    let state = STATES.into_iter().find(|state| *state == value);
-                    search.state = Some(state.ok_or_else(|| wrong("one of pending, delivered, failed"))?);
-                }
-                "limit" => {
-                    let limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-                    search.limit = limit.ok_or_else(|| wrong(&format!("from 1 to {LIMIT_MAX}")))?;
-                }
-                "cursor" => search.after = Some(open(&value).ok_or_else(|| wrong("the cursor is damaged"))?),
-                _ => return Err(wrong("there is no such parameter")),
-            }
-        }
+        parameters.end()?;
         Ok(search)
     }
 }
@@ -147,6 +128,8 @@ mod tests {
             "limit=501",
             "cursor=AAAA",
             "severity=high",
+            "receiver=desk&receiver=siem",
+            "state=failed&state=failed",
         ] {
             assert!(Search::parse(wrong).is_err(), "{wrong}");
         }

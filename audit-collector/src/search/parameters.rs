@@ -110,6 +110,11 @@ impl Search {
 impl Parameters {
     /// Reads a query string.
     pub fn parse(query: &str) -> Result<Self, InvalidParameter> {
+        Self::with_empty(query, "")
+    }
+
+    /// Reads one in which that parameter may be empty.
+    pub(crate) fn with_empty(query: &str, may_be_empty: &str) -> Result<Self, InvalidParameter> {
         let mut parameters = BTreeMap::new();
         let mut bytes = 0;
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -118,7 +123,7 @@ impl Parameters {
             } else {
                 VALUE_BYTES_MAX
             };
-            if value.is_empty() {
+            if value.is_empty() && name != may_be_empty {
                 return Err(InvalidParameter::new(&name, "empty"));
             }
             if value.len() > bytes_max {
@@ -164,6 +169,32 @@ impl Parameters {
             let problem = format!("not a number from {} to {}", range.start(), range.end());
             InvalidParameter::new(name, problem)
         })
+    }
+
+    /// Takes out what `parse` makes of a parameter; `problem` says what is wrong with it if that is nothing.
+    pub(crate) fn parsed<T>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> Option<T>,
+        problem: &str,
+    ) -> Result<Option<T>, InvalidParameter> {
+        let parsed = self.take(name).map(|text| parse(&text));
+        let wrong = || InvalidParameter::new(name, problem);
+        parsed.map(|value| value.ok_or_else(wrong)).transpose()
+    }
+
+    /// Takes a word out that must be one of these.
+    pub(crate) fn word(
+        &mut self,
+        name: &str,
+        words: &[&'static str],
+    ) -> Result<Option<&'static str>, InvalidParameter> {
+        let Some(text) = self.take(name) else {
+            return Ok(None);
+        };
+        let word = words.iter().copied().find(|word| *word == text);
+        let problem = || InvalidParameter::new(name, format!("one of {}", words.join(", ")));
+        word.map(Some).ok_or_else(problem)
     }
 
     /// Takes a filter out that is in the filter language.
