@@ -113,7 +113,7 @@ fn test(rules: &RuleSet) -> Result<(), StartError> {
 
 async fn backtest(settings: &Settings, rules: &RuleSet, span: Span) -> Result<(), StartError> {
     if span.from >= span.until {
-        return Err(StartError::config("--from is before --to"));
+        return Err(StartError::config("--to is not after --from"));
     }
     let database = Database::look(&settings.database_url, &SCHEMA)
         .await
