@@ -159,7 +159,7 @@ impl Settings {
         let (places, pseudonyms) = (enrichment::read_places(r), pseudonym::read_pseudonyms(r));
         let iss = iss.map(String::as_str).unwrap_or_default();
         let detection = DetectionSettings::read(r, iss, pseudonyms.clone().flatten());
-        let notified = notification::read_receivers(r);
+        let notified = notification::read_receivers(r, detection.as_ref().map(|detection| &detection.rules));
         let responses = ResponseSettings::read(r);
         let process = ProcessSettings::read(r);
         reader.finish(|| {
@@ -245,6 +245,26 @@ mod tests {
 
         assert_eq!((settings.prefetch, settings.batch_max), (200, 2000));
         assert_eq!(settings.batch_linger, Duration::from_millis(20));
+    }
+
+    #[test]
+    fn a_receiver_that_is_told_of_a_rule_that_is_not_there_is_a_mistake() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (file, url) = (
+            folder.path().join("notifications.toml"),
+            folder.path().join("url"),
+        );
+        std::fs::write(&url, "https://hooks.test/x").unwrap();
+        let text = format!("[slack.desk]\nurl_file = {url:?}\nonly = {{ rules = ['log-gaps'] }}\n");
+        std::fs::write(&file, text).unwrap();
+
+        let error = read(&[("GATELOG_COLLECTOR_NOTIFICATIONS_FILE", file.to_str().unwrap())]).unwrap_err();
+
+        let said = error.to_string();
+        assert!(
+            said.contains("notifications.toml: slack.desk: only.rules: there is no rule \"log-gaps\""),
+            "{said}"
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_collector::detection::DetectionSettings;
+use audit_collector::notification;
 use audit_collector::response::Credentials;
 use audit_collector::retention::Periods;
 use secrecy::SecretString;
@@ -276,6 +277,13 @@ impl Common {
         settings: &Settings,
         addresses: &Addresses,
     ) -> Result<audit_collector::settings::Settings, StartError> {
+        let wrong = |problems: Vec<String>| StartError::config(problems.join("\n"));
+        let (rules_dir, pseudonyms) = (settings.rules_dir.clone(), settings.pseudonyms.clone());
+        let detection = DetectionSettings::load(&addresses.door, rules_dir, pseudonyms).map_err(wrong)?;
+        let unknown = notification::unknown_to(&detection.rules, &settings.notified);
+        if !unknown.is_empty() {
+            return Err(wrong(unknown));
+        }
         Ok(audit_collector::settings::Settings {
             listen: settings.collector_listen,
             issuer: addresses.door.clone(),
@@ -295,12 +303,7 @@ impl Common {
             receivers: Vec::new(),
             places: settings.places.clone(),
             pseudonyms: settings.pseudonyms.clone(),
-            detection: DetectionSettings::load(
-                &addresses.door,
-                settings.rules_dir.clone(),
-                settings.pseudonyms.clone(),
-            )
-            .map_err(|problems| StartError::config(problems.join("\n")))?,
+            detection,
             notified: settings.notified.clone(),
             responses: settings.responses.clone(),
             process: self.process.clone(),

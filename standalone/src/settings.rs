@@ -111,7 +111,7 @@ impl Settings {
         );
         let (rules_dir, places) = (r.optional(&RULES_DIR), enrichment::read_places(r));
         let pseudonyms = pseudonym::read_pseudonyms(r);
-        let notified = notification::read_receivers(r);
+        let notified = notification::read_receivers(r, None);
         let responses = ResponseSettings::read(r);
         let metrics_listen = r.optional(&METRICS_LISTEN);
         let (log, log_format) = (r.value(&LOG), r.value(&LOG_FORMAT));

@@ -29,7 +29,7 @@ pub use command::NotifyCommand;
 pub use courier::Courier;
 pub use metrics::NotificationMetrics;
 pub(crate) use metrics::watch;
-pub use receiver::{Channel, Only, Receiver, SignedTarget};
+pub use receiver::{Channel, Only, Receiver, SignedTarget, unknown_to};
 pub use run::Notifier;
 pub use settings::{NOTIFICATIONS_FILE, load, read as read_receivers};
 pub(crate) use store::{tell_found, tell_withdrawn};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::mail::MailTarget;
-use crate::detection::rule::{Rule, Severity};
+use crate::detection::rule::{Rule, RuleSet, Severity};
 use crate::webhook::{Address, Secret};
 
 /// Somebody who is told of alerts.
@@ -80,10 +80,55 @@ impl Only {
     }
 }
 
+/// What `receivers` are to be told of and no rule is: they would wait for it for ever.
+pub fn unknown_to(rules: &RuleSet, receivers: &[Receiver]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for receiver in receivers {
+        let at = format!("{}.{}", receiver.channel.as_str(), receiver.name);
+        let rule_ids = receiver.only.rules.iter().filter(|id| rules.find(id).is_none());
+        problems.extend(rule_ids.map(|id| format!("{at}: only.rules: there is no rule {id:?}")));
+        let is_used = |tag: &str| {
+            rules
+                .rules()
+                .iter()
+                .any(|rule| rule.tags.iter().any(|used| used == tag))
+        };
+        let tags = receiver.only.tags.iter().filter(|tag| !is_used(tag));
+        problems.extend(tags.map(|tag| format!("{at}: only.tags: no rule has the tag {tag:?}")));
+    }
+    problems
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::detection::DetectionSettings;
+
+    #[test]
+    fn a_rule_or_a_tag_that_nobody_knows_is_no_choice() {
+        let rules = DetectionSettings::load("http://gatelog.test", None, None)
+            .unwrap()
+            .rules;
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let receiver = Receiver {
+            name: "desk".to_owned(),
+            only: Only {
+                rules: names(&["log-gap", "log-gaps"]),
+                tags: names(&["attack.t1528", "attack.t9999"]),
+                ..Only::default()
+            },
+            per_hour: 60,
+            channel: Channel::Slack("https://hooks.test/x".parse().unwrap()),
+        };
+
+        assert_eq!(
+            unknown_to(&rules, &[receiver]),
+            [
+                "slack.desk: only.rules: there is no rule \"log-gaps\"",
+                "slack.desk: only.tags: no rule has the tag \"attack.t9999\""
+            ]
+        );
+    }
 
     #[test]
     fn a_receiver_is_told_of_what_is_bad_enough_and_named_by_rule_or_tag() {

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use shared::runtime::settings::{Reader, Setting};
 
 use super::mail::{MailTarget, Security, Server};
-use super::receiver::{Channel, Only, Receiver, SignedTarget};
-use crate::detection::rule::Severity;
+use super::receiver::{Channel, Only, Receiver, SignedTarget, unknown_to};
+use crate::detection::rule::{RuleSet, Severity};
 
 /// The file.
 pub const NOTIFICATIONS_FILE: Setting = Setting::without_default(
@@ -114,13 +114,21 @@ impl OnlyTable {
     }
 }
 
-/// Reads them; none without a file. Everything that is wrong is told to the reader.
-pub fn read(reader: &mut Reader) -> Option<Vec<Receiver>> {
+/// Reads them; none without a file. Everything that is wrong is told to the reader; what they choose of `rules` only if those are given.
+pub fn read(reader: &mut Reader, rules: Option<&RuleSet>) -> Option<Vec<Receiver>> {
     let path: Option<PathBuf> = reader.optional(&NOTIFICATIONS_FILE)?;
     let Some(path) = path else {
         return Some(Vec::new());
     };
-    match load(&path) {
+    let known = |receivers: Vec<Receiver>| {
+        let problems = rules.map_or_else(Vec::new, |rules| unknown_to(rules, &receivers));
+        if problems.is_empty() {
+            Ok(receivers)
+        } else {
+            Err(problems)
+        }
+    };
+    match load(&path).and_then(known) {
         Ok(receivers) => Some(receivers),
         Err(problems) => {
             for problem in problems {
