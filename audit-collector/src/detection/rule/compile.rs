@@ -108,6 +108,7 @@ impl Compiler<'_> {
             }
             Ok(_) => {}
         }
+        let line = parsed.id.referenced.line();
         Some(Rule {
             id: parsed.id.value.into(),
             title: parsed.title.value,
@@ -119,6 +120,7 @@ impl Compiler<'_> {
             tags: parsed.tags,
             version: version(source),
             file: file.to_owned(),
+            line,
             source: source.to_owned(),
             pattern: pattern?,
             group_by: group_by?,

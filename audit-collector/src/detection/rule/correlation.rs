@@ -116,15 +116,34 @@ impl Compiler<'_> {
                 None
             }
         };
-        if file.gte.is_none() && file.lte.is_none() {
-            self.problem(bound, "a bound needs `gte`, `lte` or both");
-        }
+        self.check_bound(bound);
         if let Some(measure) = measure {
             window.bounds.push(Bound {
                 measure,
                 least: file.gte.unwrap_or(f64::NEG_INFINITY),
                 most: file.lte.unwrap_or(f64::INFINITY),
             });
+        }
+    }
+
+    /// Refuses what always holds, and what never does.
+    fn check_bound(&mut self, bound: &Spanned<BoundFile>) {
+        let BoundFile { gte, lte, .. } = bound.value;
+        if gte.is_none() && lte.is_none() {
+            self.problem(bound, "a bound needs `gte`, `lte` or both");
+        }
+        if gte.is_some_and(|least| !is_above_zero(least)) {
+            self.problem(bound, "`gte` is a number of more than 0");
+        }
+        if lte.is_some_and(|most| most.is_nan() || most < gte.unwrap_or(0.0)) {
+            self.problem(bound, "`lte` is a number from 0, and from `gte`, on");
+        }
+    }
+
+    /// A number that would mean nothing, were it 0 or less.
+    fn positive(&mut self, name: &str, number: &Spanned<f64>) {
+        if !is_above_zero(number.value) {
+            self.problem(number, format!("`{name}` is a number of more than 0"));
         }
     }
 
@@ -163,6 +182,9 @@ impl Compiler<'_> {
         }
         let mut steps = Vec::new();
         for step in &correlation.order {
+            if step.value.gte == 0 {
+                self.problem(step, "`gte` is a number of more than 0");
+            }
             match Condition::parse(&step.value.selection, &self.selections) {
                 Ok(condition) => steps.push((condition, step.value.gte)),
                 Err(error) => self.problem(step, error.to_string()),
@@ -199,11 +221,14 @@ impl Compiler<'_> {
         let timespan = self.timespan(correlation);
         let distance = self.needed("distance-km", correlation.distance_km.as_ref(), correlation);
         let speed = self.needed("speed-kmh", correlation.speed_kmh.as_ref(), correlation);
+        let (distance, speed) = (distance?, speed?);
+        self.positive("distance-km", distance);
+        self.positive("speed-kmh", speed);
         Some(Travel {
             filter,
             timespan: timespan?,
-            distance_km: distance?.value,
-            speed_kmh: speed?.value,
+            distance_km: distance.value,
+            speed_kmh: speed.value,
         })
     }
 
@@ -225,6 +250,9 @@ impl Compiler<'_> {
                 self.needed("field", correlation.field.as_ref(), correlation)?;
                 let learning =
                     self.needed("learning-days", correlation.learning_days.as_ref(), correlation)?;
+                if learning.value < 0 {
+                    self.problem(learning, "`learning-days` is 0 or more");
+                }
                 HabitBreak::NewValue {
                     field: field??,
                     days,
@@ -232,16 +260,17 @@ impl Compiler<'_> {
                 }
             }
             "return" => HabitBreak::Return { days },
-            _ => HabitBreak::Volume {
-                field: field.flatten(),
-                floor: self
-                    .needed("floor", correlation.floor.as_ref(), correlation)?
-                    .value,
-                factor: self
-                    .needed("factor", correlation.factor.as_ref(), correlation)?
-                    .value,
-                days,
-            },
+            _ => {
+                let floor = self.needed("floor", correlation.floor.as_ref(), correlation);
+                let factor = self.needed("factor", correlation.factor.as_ref(), correlation)?;
+                self.positive("factor", factor);
+                HabitBreak::Volume {
+                    field: field.flatten(),
+                    floor: floor?.value,
+                    factor: factor.value,
+                    days,
+                }
+            }
         };
         Some(Habit { filter, break_of })
     }
@@ -275,6 +304,10 @@ impl Compiler<'_> {
             self.problem(of, format!("`{member}` means nothing for the type {}", of.value));
         }
     }
+}
+
+fn is_above_zero(number: f64) -> bool {
+    number.is_finite() && number > 0.0
 }
 
 /// The types, each with the members that it may have beside `group-by`.

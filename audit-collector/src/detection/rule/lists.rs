@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
+use serde_saphyr::Spanned;
 
 use super::matcher::InvalidMatcher;
 use crate::pseudonym::Pseudonyms;
@@ -16,6 +17,16 @@ pub(super) const ISSUER: &str = "issuer";
 
 /// Its value in the tests of rules.
 const TEST_ISSUER: &str = "https://auth.example";
+
+/// The names of the lists of `text`, each with its line; none if it is no YAML, which is told elsewhere.
+pub(super) fn names(text: &str) -> Vec<(String, u64)> {
+    let named: BTreeMap<String, Spanned<Json>> = serde_saphyr::from_str(text).unwrap_or_default();
+    let line_of = |values: &Spanned<Json>| values.referenced.line();
+    named
+        .into_iter()
+        .map(|(name, values)| (name, line_of(&values)))
+        .collect()
+}
 
 /// Lists by their names, and how events have what stands in them.
 #[derive(Clone, Debug, Default)]

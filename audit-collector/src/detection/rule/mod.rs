@@ -51,6 +51,8 @@ pub struct Rule {
     pub version: String,
     /// The file it is from.
     pub file: String,
+    /// The line of its id there.
+    pub line: u64,
     /// Its text.
     pub source: String,
     /// What is looked for.

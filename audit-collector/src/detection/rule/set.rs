@@ -1,5 +1,8 @@
 //! All rules together: those that come with the program, and the operator's own over them.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -123,6 +126,7 @@ impl RuleSource {
         let silenced = own.remove(suppression::FILE);
         let mut problems = Vec::new();
         let lists = self.lists(&own, &mut problems);
+        self.refuse_unnamed_lists(&own, &mut problems);
         let built_in = BUILT_IN
             .iter()
             .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
@@ -223,6 +227,30 @@ impl RuleSource {
         lists.disguised(self.pseudonyms.clone())
     }
 
+    /// A list of the operator's that no rule names is one whose name is misspelt.
+    fn refuse_unnamed_lists(&self, own: &BTreeMap<String, String>, problems: &mut Vec<RuleProblem>) {
+        let named = own
+            .get(lists::FILE)
+            .map(|text| lists::names(text))
+            .unwrap_or_default();
+        let texts = || {
+            BUILT_IN
+                .iter()
+                .map(|(_, text)| *text)
+                .chain(own.values().map(String::as_str))
+        };
+        for (name, line) in named {
+            let wanted = format!("%{name}%");
+            if !texts().any(|text| text.contains(&wanted)) {
+                problems.push(RuleProblem {
+                    file: self.named(lists::FILE),
+                    line: Some(line),
+                    cause: format!("no rule names the list {wanted}"),
+                });
+            }
+        }
+    }
+
     fn named(&self, name: &str) -> String {
         let folder = self.folder.as_deref().unwrap_or_else(|| Path::new("rules"));
         folder.join(name).display().to_string()
@@ -241,9 +269,9 @@ fn add(
             Ok(rule) => {
                 if let Some(other) = rules.get(&rule.id) {
                     problems.push(RuleProblem {
-                        cause: format!("the id {} is also that of {}", rule.id, other.file),
+                        cause: format!("the id {} is also that of {}:{}", rule.id, other.file, other.line),
                         file,
-                        line: None,
+                        line: Some(rule.line),
                     });
                     continue;
                 }

@@ -24,6 +24,9 @@ const BEGINNING: UtcMicros = UtcMicros::from_seconds(1_768_219_200);
 /// Events of a test at most.
 const EVENTS_MAX: u64 = 20_000;
 
+/// How long one lasts at most: some years, since habits are remembered for one.
+const LASTS_MAX: Duration = Duration::from_hours(24 * 1_000);
+
 /// What waits for something that does not come has waited long enough after this.
 const AFTERWARDS: Duration = Duration::from_hours(48);
 
@@ -73,9 +76,12 @@ impl Trial {
     }
 
     fn of_file(file: TestFile, lists: &Lists) -> Result<Self, Vec<Problem>> {
+        let mut times = 0;
         let wrong = |template: &Spanned<Template>| {
-            let tried = repetition(&template.value).and_then(|_| event(&template.value, 0));
-            tried.err().map(|cause| Problem {
+            let repeated = repetition(&template.value).map(|repetition| times += repetition.times);
+            let too_many = || (times > EVENTS_MAX).then(|| format!("a test has at most {EVENTS_MAX} events"));
+            let tried = repeated.and_then(|()| event(&template.value, 0));
+            tried.err().or_else(too_many).map(|cause| Problem {
                 line: Some(template.referenced.line()),
                 cause: format!("test {:?}: {cause}", file.name),
             })
@@ -191,11 +197,17 @@ fn repetition(members: &Template) -> Result<Repetition, String> {
     if times > EVENTS_MAX {
         return Err(format!("a test has at most {EVENTS_MAX} events"));
     }
-    Ok(Repetition {
-        at: time("at")?,
-        times,
-        every: time("every")?,
-    })
+    let (at, every) = (time("at")?, time("every")?);
+    let lasts = every
+        .saturating_mul(u32::try_from(times).unwrap_or(u32::MAX))
+        .saturating_add(at);
+    if lasts > LASTS_MAX {
+        return Err(format!(
+            "a test lasts at most {} days",
+            LASTS_MAX.as_secs() / 86_400
+        ));
+    }
+    Ok(Repetition { at, times, every })
 }
 
 /// The `n`th event of a template: `{n}` in its texts is that number.
