@@ -122,16 +122,19 @@ impl Collector {
 
     /// The next alert that was told.
     pub(crate) async fn next_told(&mut self) -> Event {
-        loop {
-            let receiving = self.told.receive(1, Duration::ZERO);
-            let received = tokio::time::timeout(Duration::from_secs(30), receiving).await;
-            let delivery = received.expect("no alert was told").unwrap().remove(0);
-            let event = wire::decode(&delivery.body).unwrap();
-            self.told.acknowledge(vec![delivery.receipt]).await.unwrap();
-            if event.facts.class == Class::Alert {
-                return event;
+        // Events of the collector's own come between, such as heartbeats.
+        let telling = async {
+            loop {
+                let delivery = self.told.receive(1, Duration::ZERO).await.unwrap().remove(0);
+                let event = wire::decode(&delivery.body).unwrap();
+                self.told.acknowledge(vec![delivery.receipt]).await.unwrap();
+                if event.facts.class == Class::Alert {
+                    return event;
+                }
             }
-        }
+        };
+        let told = tokio::time::timeout(Duration::from_secs(30), telling).await;
+        told.expect("no alert was told")
     }
 }
 
