@@ -51,6 +51,8 @@ pub(crate) enum ApiError {
     PreconditionFailed,
     #[error("without this one nobody could administer any more")]
     LastAdministrator,
+    #[error("somebody else has disabled it too: an administrator may enable it")]
+    DisabledByAnother,
     #[error("that would keep you out yourself")]
     WouldBlockYourself,
     #[error("there is a role of that name already")]
@@ -139,6 +141,7 @@ impl ApiError {
             Self::PreconditionRequired => (S::PRECONDITION_REQUIRED, "precondition_required"),
             Self::PreconditionFailed => (S::PRECONDITION_FAILED, "precondition_failed"),
             Self::LastAdministrator => (S::CONFLICT, "last_administrator"),
+            Self::DisabledByAnother => (S::CONFLICT, "disabled_by_another"),
             Self::WouldBlockYourself => (S::CONFLICT, "would_block_yourself"),
             Self::RoleTaken => (S::CONFLICT, "role_taken"),
             Self::RoleInUse => (S::CONFLICT, "role_in_use"),

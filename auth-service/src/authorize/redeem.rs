@@ -157,6 +157,7 @@ impl Redemption<'_> {
             context: self.context,
             actor: &actor,
             reason: EndReason::CodeReuse,
+            decision: None,
             now: self.now,
         };
         session::end(tx, sid, &ending).await?;

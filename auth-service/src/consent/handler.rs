@@ -104,6 +104,7 @@ pub(super) async fn revoke(
         context: &context,
         actor: &actor,
         reason: EndReason::ConsentRevoked,
+        decision: None,
         now,
     };
     let opened = authorize::sessions_of_client(&mut tx, user_id, &client_id).await?;

@@ -52,10 +52,20 @@ impl Row {
 ///
 /// Append last in a transaction: whoever appends next waits for its commit.
 pub(crate) async fn append(tx: &mut Tx<'_>, target: &Target, now: UtcMicros) -> Result<(), DatabaseError> {
+    append_named(tx, target, None, now).await
+}
+
+/// As [`append`], for a revocation that may have a name.
+pub(crate) async fn append_named(
+    tx: &mut Tx<'_>,
+    target: &Target,
+    decision: Option<&str>,
+    now: UtcMicros,
+) -> Result<(), DatabaseError> {
     let revocation = Order {
         expires_at: expiry(now),
         lifted: false,
-        decision: None,
+        decision,
     };
     append_order(tx, target, revocation, now).await
 }

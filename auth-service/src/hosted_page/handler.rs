@@ -81,6 +81,7 @@ async fn end(visit: &Visit, form: &PageForm) -> Result<PageAnswer, ApiError> {
         context: &visit.context,
         actor: &actor,
         reason: EndReason::Logout,
+        decision: None,
         now,
     };
     let opened = authorize::sessions_of_browser(&mut tx, &session.id).await?;

@@ -46,6 +46,7 @@ pub(super) async fn replace(
         context: by.context,
         actor: by.actor,
         reason: EndReason::PasswordChange,
+        decision: None,
         now,
     };
     session::end_all_of(tx, &account.id, by.keeps, &ending).await?;

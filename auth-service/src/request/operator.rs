@@ -14,6 +14,8 @@ use crate::user::{ADMIN_SCOPE, ENFORCEMENT_SCOPE};
 pub(crate) struct Operator {
     context: RequestContext,
     actor: Actor,
+    /// Whether its token has the scope `enforcement:write` and not that of administrators.
+    is_enforcer: bool,
 }
 
 impl Operator {
@@ -22,6 +24,7 @@ impl Operator {
         Self {
             context,
             actor: caller.actor(),
+            is_enforcer: false,
         }
     }
 
@@ -34,7 +37,13 @@ impl Operator {
                 username: Some("command_line".to_owned()),
                 ..Actor::default()
             },
+            is_enforcer: false,
         }
+    }
+
+    /// Its id, if it keeps out and lets in and is no administrator.
+    pub(crate) fn enforcer(&self) -> Option<&str> {
+        self.actor.sub.as_deref().filter(|_| self.is_enforcer)
     }
 
     /// Where it acts from.
@@ -80,17 +89,15 @@ impl FromRequestParts<App> for Administrator {
 #[derive(Clone, Debug)]
 pub(crate) struct Enforcer {
     pub(crate) operator: Operator,
-    is_administrator: bool,
 }
 
 impl Enforcer {
     /// Refuses who is no administrator.
     pub(crate) fn require_administrator(&self) -> Result<(), ApiError> {
-        if self.is_administrator {
-            Ok(())
-        } else {
-            Err(ApiError::ScopeMissing(ADMIN_SCOPE))
+        if self.operator.is_enforcer {
+            return Err(ApiError::ScopeMissing(ADMIN_SCOPE));
         }
+        Ok(())
     }
 }
 
@@ -104,9 +111,8 @@ impl FromRequestParts<App> for Enforcer {
         if !is_administrator {
             caller.require_scope(ENFORCEMENT_SCOPE)?;
         }
-        Ok(Self {
-            operator: Operator::of(context, &caller),
-            is_administrator,
-        })
+        let mut operator = Operator::of(context, &caller);
+        operator.is_enforcer = !is_administrator;
+        Ok(Self { operator })
     }
 }

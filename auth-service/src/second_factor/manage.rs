@@ -199,6 +199,7 @@ async fn end_others(
         context: operator.context(),
         actor: operator.actor(),
         reason: EndReason::FactorChange,
+        decision: None,
         now,
     };
     session::end_all_of(tx, user_id, kept, &ending).await?;

@@ -45,6 +45,7 @@ impl SessionCommand {
                 let target = manage::Ended {
                     session: session.as_deref(),
                     user: user.as_deref(),
+                    decision: None,
                 };
                 manage::revoke(app, &Operator::command_line(), target, dry_run)
                     .await

@@ -68,6 +68,8 @@ pub(crate) struct Ending<'a> {
     /// Who does it, which need not be whose sessions they are.
     pub(crate) actor: &'a Actor,
     pub(crate) reason: EndReason,
+    /// By what name refusals know it, if it has one.
+    pub(crate) decision: Option<&'a str>,
     pub(crate) now: UtcMicros,
 }
 
@@ -156,7 +158,7 @@ async fn revoke(tx: &mut Tx<'_>, sids: &[String], ending: &Ending<'_>) -> Result
         outbox::append(tx, ending.now, revoked).await?;
     }
     for sid in sids {
-        enforcement::append(tx, &Target::Sid(sid.clone()), ending.now).await?;
+        enforcement::append_named(tx, &Target::Sid(sid.clone()), ending.decision, ending.now).await?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use http::StatusCode;
 use http::header::CACHE_CONTROL;
 use serde::{Deserialize, Serialize};
 use shared::clock::UtcMicros;
+use shared::http::DECISION;
 use utoipa::{IntoParams, ToSchema};
 
 use super::logout;
@@ -237,13 +238,13 @@ pub(super) async fn end_user_sessions(
     }
     let target = Ended {
         user: Some(&user),
-        session: None,
+        ..Ended::default()
     };
     let ended = manage::revoke(&app, &administrator.operator, target, dry_run).await?;
     Ok(listed(ended, administrator.sid.as_deref()))
 }
 
-/// Ends a session of anybody.
+/// Ends a session of anybody. `X-Gatelog-Decision` says by what name refusals know that, unless it had ended before.
 #[utoipa::path(
     delete,
     path = "/v1/admin/sessions/{id}",
@@ -260,11 +261,14 @@ pub(super) async fn end_user_session(
     State(app): State<App>,
     enforcer: Enforcer,
     PathId(id): PathId,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Response, ApiError> {
+    let decision = format!("end_{}", uuid::Uuid::now_v7().simple());
     let target = Ended {
         session: Some(&id),
-        user: None,
+        decision: Some(&decision),
+        ..Ended::default()
     };
-    manage::revoke(&app, &enforcer.operator, target, false).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let ended = manage::revoke(&app, &enforcer.operator, target, false).await?;
+    let named = (!ended.is_empty()).then(|| [(DECISION, decision.clone())]);
+    Ok((StatusCode::NO_CONTENT, named, ()).into_response())
 }

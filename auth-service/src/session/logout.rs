@@ -19,6 +19,7 @@ pub(super) async fn log_out(app: &App, context: &RequestContext, caller: &Caller
         context,
         actor: &caller.actor(),
         reason: EndReason::Logout,
+        decision: None,
         now,
     };
     record_logout(&mut tx, &ending).await?;

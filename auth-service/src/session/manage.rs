@@ -104,6 +104,8 @@ pub(super) async fn end_many(
 pub(super) struct Ended<'a> {
     pub(super) session: Option<&'a str>,
     pub(super) user: Option<&'a str>,
+    /// By what name refusals know it, if it has one.
+    pub(super) decision: Option<&'a str>,
 }
 
 /// Ends sessions of others and returns them; with `dry_run` only returns them.
@@ -127,6 +129,7 @@ pub(super) async fn revoke(
             context: operator.context(),
             actor: operator.actor(),
             reason: EndReason::Admin,
+            decision: target.decision,
             now,
         };
         for session in &live {
@@ -142,6 +145,7 @@ fn logged_out<'a>(app: &App, context: &'a RequestContext, actor: &'a Actor) -> E
         context,
         actor,
         reason: EndReason::Logout,
+        decision: None,
         now: app.now(),
     }
 }

@@ -89,6 +89,7 @@ pub(crate) async fn open(
         context,
         actor: &grant.actor(),
         reason: EndReason::TooMany,
+        decision: None,
         now,
     };
     end_beyond_limit(tx, &account.id, &ending).await?;

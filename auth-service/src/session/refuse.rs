@@ -22,6 +22,7 @@ impl Refresh<'_> {
             context: self.context,
             actor: &actor,
             reason: EndReason::Reuse,
+            decision: None,
             now: self.now,
         };
         outbox::append(&mut tx, self.now, self.reuse_facts(proven, cause.as_str())).await?;

@@ -58,6 +58,7 @@ async fn end_session(
         context,
         actor: &actor,
         reason: EndReason::Client,
+        decision: None,
         now,
     };
     session::end(&mut tx, &named.sid, &ending).await?;

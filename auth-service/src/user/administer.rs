@@ -8,7 +8,7 @@ use shared::enforcement::Target;
 use shared::event::{Class, Outcome, action};
 
 use super::store::{self, Filter, NewUser, ShownUser};
-use super::{ADMIN_ROLE, Username, fresh_id};
+use super::{ADMIN_ROLE, Username, disabling, fresh_id};
 use crate::app::App;
 use crate::error::{ApiError, Internal};
 use crate::one_time_token::{self, Purpose};
@@ -123,19 +123,23 @@ pub(super) async fn update(
     if let Some(roles) = new_roles {
         store::set_roles(&mut tx, id, roles).await?;
     }
-    let disabled = change.disabled.filter(|disabled| *disabled != before.disabled);
-    if let Some(disabled) = disabled {
-        store::set_disabled(&mut tx, id, disabled).await?;
+    let fresh = || format!("dis_{}", uuid::Uuid::now_v7().simple());
+    let standing = match change.disabled {
+        Some(disabled) => disabling::step(&before, disabled, operator.enforcer(), fresh())?,
+        None => None,
+    };
+    if let Some(standing) = &standing {
+        store::set_standing(&mut tx, id, standing).await?;
     }
-    if new_roles.is_none() && disabled.is_none() {
+    if new_roles.is_none() && standing.is_none() {
         return Ok(before);
     }
     store::raise_version(&mut tx, id).await?;
     let after = store::find_shown(&mut tx, id).await?.ok_or(ApiError::NotFound)?;
     let actions = [
         new_roles.map(|_| action::PRIVILEGE_PERMISSIONS_CHANGED),
-        disabled.map(|disabled| {
-            if disabled {
+        standing.as_ref().map(|standing| {
+            if standing.disabled {
                 action::USER_DISABLED
             } else {
                 action::USER_ENABLED
@@ -145,11 +149,14 @@ pub(super) async fn update(
     for action in actions.into_iter().flatten() {
         record(&mut tx, operator, action, (&before, Some(&after)), now).await?;
     }
-    if disabled == Some(true) {
-        end_sessions(&mut tx, operator, id, EndReason::Disabled, now).await?;
+    let decision = standing
+        .as_ref()
+        .and_then(|standing| standing.decision.as_deref());
+    if decision.is_some() {
+        end_sessions(&mut tx, operator, (id, decision), EndReason::Disabled, now).await?;
     }
     // Sessions go on with the new roles; tokens that have the old ones are void.
-    enforcement::append(&mut tx, &Target::Sub(id.to_owned()), now).await?;
+    enforcement::append_named(&mut tx, &Target::Sub(id.to_owned()), decision, now).await?;
     app.database.commit(tx).await?;
     Ok(after)
 }
@@ -162,7 +169,7 @@ pub(super) async fn delete(app: &App, operator: &Operator, id: &str, seen: IfMat
     keep_an_administrator(&mut tx, &before).await?;
     store::delete(&mut tx, id, now).await?;
     record(&mut tx, operator, action::USER_DELETED, (&before, None), now).await?;
-    end_sessions(&mut tx, operator, id, EndReason::Deleted, now).await?;
+    end_sessions(&mut tx, operator, (id, None), EndReason::Deleted, now).await?;
     second_factor::forget(&mut tx, operator, Class::Admin, (id, None), now).await?;
     enforcement::append(&mut tx, &Target::Sub(id.to_owned()), now).await?;
     Ok(app.database.commit(tx).await?)
@@ -234,7 +241,7 @@ async fn keep_an_administrator(tx: &mut Tx<'_>, user: &ShownUser) -> Result<(), 
 async fn end_sessions(
     tx: &mut Tx<'_>,
     operator: &Operator,
-    id: &str,
+    (id, decision): (&str, Option<&str>),
     reason: EndReason,
     now: UtcMicros,
 ) -> Result<(), ApiError> {
@@ -242,6 +249,7 @@ async fn end_sessions(
         context: operator.context(),
         actor: operator.actor(),
         reason,
+        decision,
         now,
     };
     session::end_all_of(tx, id, None, &ending).await?;
@@ -266,5 +274,10 @@ async fn record(
 
 /// What an event tells of a user, before a change and after it.
 fn told(user: &ShownUser) -> Value {
-    json!({ "roles": user.roles, "disabled": user.disabled })
+    let mut told = json!({ "roles": user.roles, "disabled": user.disabled });
+    if let Some(decision) = user.disabling.as_deref().filter(|_| user.disabled) {
+        told["decision"] = decision.into();
+        told["disabled_by"] = user.disabled_by.as_deref().into();
+    }
+    told
 }

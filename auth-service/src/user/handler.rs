@@ -10,6 +10,7 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, ETAG};
 use serde::{Deserialize, Serialize};
 use shared::clock::UtcMicros;
+use shared::http::DECISION;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Username;
@@ -116,7 +117,8 @@ impl From<ShownUser> for UserBody {
 
 fn shown(user: ShownUser) -> Response {
     let tag = etag(user.version);
-    ([(ETAG, tag)], Json(UserBody::from(user))).into_response()
+    let decision = user.disabling.clone().map(|decision| [(DECISION, decision)]);
+    (decision, [(ETAG, tag)], Json(UserBody::from(user))).into_response()
 }
 
 /// Makes a user without a password, and the link with which it sets one, once.
@@ -201,7 +203,8 @@ pub(super) async fn read_user(
     administer::find(&app, &id).await.map(shown)
 }
 
-/// Changes roles, or disables or enables. Tokens with the old roles are void at once; a disabled user's sessions end.
+/// Changes roles, or disables or enables. Tokens with the old roles are void at once; a disabled user's sessions end, and
+/// `X-Gatelog-Decision` says by what name refusals know that.
 #[utoipa::path(
     patch,
     path = "/v1/admin/users/{id}",
@@ -213,7 +216,7 @@ pub(super) async fn read_user(
     responses(
         (status = 200, description = "The user as it is now", body = UserBody),
         (status = 404, description = "`not_found`"),
-        (status = 409, description = "`last_administrator`"),
+        (status = 409, description = "`last_administrator`; `disabled_by_another`: with `enforcement:write` one enables whom oneself alone has disabled"),
         (status = 412, description = "`precondition_failed`"),
         (status = 428, description = "`precondition_required`")
     )

@@ -3,6 +3,7 @@
 mod administer;
 mod body;
 pub(crate) mod command;
+mod disabling;
 mod handler;
 mod name;
 mod recover;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use shared::clock::UtcMicros;
 
+use super::disabling::Standing;
 use super::name::{Username, key_of};
 use crate::secret::sha256;
 use shared::database::{Database, DatabaseError, Tx, execute, fetch, read};
@@ -29,23 +30,27 @@ const INSERT: &str = "INSERT INTO users (id, username, username_key, password_ha
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
 const INSERT_ROLE: &str = "INSERT INTO user_roles (user_id, role)
     SELECT $1, name FROM roles WHERE name = $2";
-const SELECT_PAGE: &str = "SELECT id, username, username_key, disabled, version, created_at,
+const SELECT_PAGE: &str =
+    "SELECT id, username, username_key, disabled, disabled_by, disabling, version, created_at,
         password_hash IS NOT NULL AS has_password,
         EXISTS (SELECT 1 FROM totp_factors WHERE user_id = users.id) AS has_second_factor
     FROM users WHERE deleted_at IS NULL AND username_key > $1 AND substr(username_key, 1, length($2)) = $2
         AND ($3 = '' OR EXISTS
             (SELECT 1 FROM user_roles WHERE user_roles.user_id = users.id AND user_roles.role = $3))
     ORDER BY username_key LIMIT $4";
-const SELECT_SHOWN: &str = "SELECT id, username, username_key, disabled, version, created_at,
+const SELECT_SHOWN: &str =
+    "SELECT id, username, username_key, disabled, disabled_by, disabling, version, created_at,
         password_hash IS NOT NULL AS has_password,
         EXISTS (SELECT 1 FROM totp_factors WHERE user_id = users.id) AS has_second_factor
     FROM users WHERE deleted_at IS NULL AND id = $1";
 const SELECT_ROLE_NAMES: &str = "SELECT role FROM user_roles WHERE user_id = $1 ORDER BY role";
 const RAISE_VERSION: &str = "UPDATE users SET version = version + 1 WHERE id = $1";
 const DELETE_ROLES: &str = "DELETE FROM user_roles WHERE user_id = $1";
-const SET_DISABLED: &str = "UPDATE users SET disabled = $1 WHERE id = $2";
+const SET_DISABLED: &str = "UPDATE users SET disabled = $1, disabled_by = $2, disabling = $3 WHERE id = $4";
 const DELETE: &str = "UPDATE users SET deleted_at = $1, disabled = $2, password_hash = NULL WHERE id = $3";
-const REVIVE: &str = "UPDATE users SET deleted_at = NULL, disabled = $1, version = version + 1 WHERE id = $2";
+const REVIVE: &str =
+    "UPDATE users SET deleted_at = NULL, disabled = $1, disabled_by = NULL, disabling = NULL,
+    version = version + 1 WHERE id = $2";
 const LOCK_ROLE: &str = "UPDATE roles SET version = version WHERE name = $1";
 const HAS_OTHER: &str = "SELECT EXISTS (SELECT 1 FROM user_roles JOIN users ON users.id = user_roles.user_id
     WHERE user_roles.role = $1 AND users.id <> $2 AND users.disabled = $3)";
@@ -104,6 +109,8 @@ pub(super) struct ShownUser {
     pub(super) username: String,
     pub(super) username_key: String,
     pub(super) disabled: bool,
+    pub(super) disabled_by: Option<String>,
+    pub(super) disabling: Option<String>,
     pub(super) version: i64,
     pub(super) created_at: i64,
     pub(super) has_password: bool,
@@ -311,8 +318,19 @@ pub(super) async fn set_roles(
 }
 
 /// Disables or enables a user.
-pub(super) async fn set_disabled(tx: &mut Tx<'_>, id: &str, disabled: bool) -> Result<(), DatabaseError> {
-    execute!(tx, sqlx::query(SET_DISABLED).bind(disabled).bind(id))?;
+pub(super) async fn set_standing(
+    tx: &mut Tx<'_>,
+    id: &str,
+    standing: &Standing,
+) -> Result<(), DatabaseError> {
+    execute!(
+        tx,
+        sqlx::query(SET_DISABLED)
+            .bind(standing.disabled)
+            .bind(standing.by.as_deref())
+            .bind(standing.decision.as_deref())
+            .bind(id)
+    )?;
     Ok(())
 }
 

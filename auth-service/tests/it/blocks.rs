@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::client_harness::{add_machine, ask};
 use crate::databases::on_both_databases;
 use crate::harness::{Answer, Harness};
+use crate::sessions::sid;
 use crate::users::change;
 
 async fn block(harness: &Harness, admin: &str, body: Value) -> Answer {
@@ -250,6 +251,83 @@ async fn who_may_enforce_keeps_out_and_lets_in_again(harness: Arc<Harness>) {
     assert_eq!(block(&harness, &reader, body).await.status, StatusCode::FORBIDDEN);
 }
 
+async fn who_may_only_enforce_enables_whom_it_alone_has_disabled(harness: Arc<Harness>) {
+    let admin = harness.set_up().await;
+    let alice = harness.add_user(&admin, "alice", &["user"]).await;
+    let user = format!("/v1/admin/users/{alice}");
+    let [enforcer, other] = [
+        machine_with(&harness, &admin, "enforcement:write").await,
+        machine_with(&harness, &admin, "enforcement:write").await,
+    ];
+    let set = async |bearer: &str, disabled: bool| {
+        let answer = put_user(&harness, bearer, &user, json!({ "disabled": disabled })).await;
+        let is_disabled = harness.get_as(&user, &admin).await.json()["disabled"] == json!(true);
+        let code = (answer.status != StatusCode::OK).then(|| answer.code());
+        (code.unwrap_or_default(), is_disabled)
+    };
+    let (still, done) = (("disabled_by_another".to_owned(), true), |is| (String::new(), is));
+
+    // An administrator was first.
+    assert_eq!(set(&admin, true).await, done(true));
+    assert_eq!(set(&enforcer, true).await, done(true));
+    assert_eq!(set(&enforcer, false).await, still);
+    assert_eq!(set(&admin, false).await, done(false));
+    // An administrator says so meanwhile, or another enforcer.
+    for meanwhile in [&admin, &other] {
+        assert_eq!(set(&enforcer, true).await, done(true));
+        assert_eq!(set(&enforcer, true).await, done(true));
+        assert_eq!(set(&other, false).await, still);
+        assert_eq!(set(meanwhile, true).await, done(true));
+        for no_more in [&enforcer, &other] {
+            assert_eq!(set(no_more, false).await, still);
+        }
+        assert_eq!(set(&admin, false).await, done(false));
+    }
+    // An administrator lets it in earlier, and disables it for a reason of its own.
+    assert_eq!(set(&enforcer, true).await, done(true));
+    assert_eq!(set(&admin, false).await, done(false));
+    assert_eq!(set(&enforcer, false).await, done(false));
+    assert_eq!(set(&admin, true).await, done(true));
+    assert_eq!(set(&enforcer, false).await, still);
+}
+
+async fn what_ends_sessions_by_order_has_a_name_that_refusals_say(harness: Arc<Harness>) {
+    let admin = harness.set_up().await;
+    let alice = harness.add_user(&admin, "alice", &["user"]).await;
+    let user = format!("/v1/admin/users/{alice}");
+    let enforcer = machine_with(&harness, &admin, "enforcement:write").await;
+    let first = harness.log_in("alice").await;
+    let sid = sid(&first);
+    harness.log_in("alice").await;
+
+    let path = format!("/v1/admin/sessions/{sid}");
+    let end = || {
+        change(
+            &harness,
+            (Method::DELETE, path.as_str()),
+            &enforcer,
+            None,
+            &Value::Null,
+        )
+    };
+    let ended = end().await.header("x-gatelog-decision").to_owned();
+    let locked = put_user(&harness, &enforcer, &user, json!({"disabled": true})).await;
+    let locked = locked.header("x-gatelog-decision").to_owned();
+
+    let logged = entries(&harness).await;
+    let named = |decision: &str| -> Vec<String> {
+        let all = logged.iter().filter(|entry| entry["decision"] == decision);
+        all.map(|entry| entry["kind"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(named(&ended), ["sid"]);
+    assert_eq!(named(&locked), ["sid", "sub"]);
+    // It is told as long as it is so, and of what was so before there is nothing to tell.
+    let again = harness.get_as(&user, &enforcer).await;
+    assert_eq!(again.header("x-gatelog-decision"), locked);
+    assert!(end().await.headers.get("x-gatelog-decision").is_none());
+}
+
 async fn who_may_only_enforce_does_nothing_else_of_administration(harness: Arc<Harness>) {
     let admin = harness.set_up().await;
     let alice = harness.add_user(&admin, "alice", &["user"]).await;
@@ -288,5 +366,7 @@ on_both_databases!(
     who_is_to_sign_in_again_is_let_in_by_that_and_by_no_refresh,
     what_would_keep_out_everybody_or_oneself_is_refused,
     who_may_enforce_keeps_out_and_lets_in_again,
+    who_may_only_enforce_enables_whom_it_alone_has_disabled,
+    what_ends_sessions_by_order_has_a_name_that_refusals_say,
     who_may_only_enforce_does_nothing_else_of_administration,
 );

@@ -31,7 +31,7 @@ async fn log_in_with(harness: &Harness, username: &str, user_agent: &str) -> Ans
     harness.send_from([198, 51, 100, 7], request).await
 }
 
-fn sid(answer: &Answer) -> String {
+pub(crate) fn sid(answer: &Answer) -> String {
     let claims = unverified_claims(&answer.text_of("access_token"));
     claims["sid"].as_str().unwrap().to_owned()
 }

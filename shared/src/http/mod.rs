@@ -11,3 +11,6 @@ pub mod request_id;
 pub mod serve;
 #[cfg(feature = "otlp")]
 pub mod traces;
+
+/// The header in which auth-service says by what name refusals know what was done.
+pub const DECISION: http::HeaderName = http::HeaderName::from_static("x-gatelog-decision");
