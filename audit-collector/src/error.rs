@@ -67,7 +67,10 @@ pub(crate) enum ApiError {
     #[error("it is not in force, so that there is nothing to undo")]
     ResponseNotInForce,
     #[error("there were too many responses in the last hour")]
-    ResponseLimit,
+    ResponseLimit {
+        /// Seconds until there is room again.
+        retry_after: u32,
+    },
     #[error("there is no notification with this id")]
     NoSuchNotification,
     #[error("it has not failed, so that there is nothing to try again")]
@@ -160,7 +163,9 @@ impl ApiError {
             Self::AlertChange(_) | Self::BodyMalformed | Self::BodyInvalid(_) => {
                 self.as_status(StatusCode::BAD_REQUEST)
             }
-            Self::ResponseLimit => self.as_status(StatusCode::TOO_MANY_REQUESTS),
+            Self::ResponseLimit { retry_after } => self
+                .as_status(StatusCode::TOO_MANY_REQUESTS)
+                .retry_after(*retry_after),
             Self::BodyUnreadable => self.as_status(StatusCode::PAYLOAD_TOO_LARGE),
             Self::UnsupportedMediaType => self.as_status(StatusCode::UNSUPPORTED_MEDIA_TYPE),
             Self::PreconditionRequired => self.as_status(StatusCode::PRECONDITION_REQUIRED),
@@ -220,7 +225,7 @@ impl ApiError {
             Self::ResponseToYourself => "would_respond_to_yourself",
             Self::ResponseFinal => "response_final",
             Self::ResponseNotInForce => "response_not_in_force",
-            Self::ResponseLimit => "response_limit",
+            Self::ResponseLimit { .. } => "response_limit",
             Self::NoSuchNotification => "notification_not_found",
             Self::NotificationNotFailed => "notification_not_failed",
             Self::NoSuchReceiver => "receiver_not_found",

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
+use shared::clock::UtcMicros;
 use shared::event::{Actor, Outcome, action};
 use shared::http::problem::Problem;
 use uuid::Uuid;
@@ -17,7 +18,7 @@ use super::kept::{Given, State};
 use super::meant::meant;
 use super::order::{Action, Order};
 use super::run::LIMIT_SPAN;
-use super::store;
+use super::store::{self, Counted};
 use crate::access::scope::AuditRespond;
 use crate::access::{Auditor, JsonBody, Permitted, check_text};
 use crate::alert::{AlertBody, existing, parse_fingerprint};
@@ -62,7 +63,7 @@ pub(super) struct NewOrder {
         (status = 202, description = "It is ordered; `state` is `pending`", body = Object),
         (status = 404, description = "`alert_not_found`"),
         (status = 409, description = "`response_spared`, `response_address_unknown`, `would_respond_to_yourself`, `responses_off`"),
-        (status = 429, description = "`response_limit`"),
+        (status = 429, description = "`response_limit`: people order 200 in an hour at most; `Retry-After` says when there is room again. A `dry_run` is not counted"),
     )
 )]
 pub(super) async fn order_response(
@@ -94,13 +95,11 @@ pub(super) async fn order_response(
     let kept = given.at(now);
     let database = app.log.database();
     let mut tx = database.write().await.map_err(failed)?;
-    let count = store::count_since(&mut tx, false, now.minus(LIMIT_SPAN)).await;
-    if count.map_err(failed)? >= PEOPLE_MAX {
-        return Err(refuse(&ApiError::ResponseLimit));
-    }
     let status = if new.dry_run {
         StatusCode::OK
     } else {
+        let counted = store::count_since(&mut tx, false, now.minus(LIMIT_SPAN)).await;
+        room(&counted.map_err(failed)?, now).map_err(|error| refuse(&error))?;
         StatusCode::ACCEPTED
     };
     let facts = auditor
@@ -187,6 +186,21 @@ fn ordered(new: &NewOrder, alert: &AlertBody) -> Result<Order, ApiError> {
     })?;
     let lifetime = new.seconds.map(Duration::from_secs);
     Order::new(new.action, value, lifetime).map_err(|error| ApiError::BodyInvalid(error.to_string()))
+}
+
+/// Refuses one more order than people may give.
+fn room(counted: &Counted, now: UtcMicros) -> Result<(), ApiError> {
+    if counted.count < PEOPLE_MAX {
+        return Ok(());
+    }
+    // There is room as soon as the first of them does not count any more.
+    let wait = counted
+        .first
+        .map_or(LIMIT_SPAN, |first| first.plus(LIMIT_SPAN).since(now));
+    let retry_after = u32::try_from(wait.as_secs())
+        .unwrap_or(u32::MAX)
+        .saturating_add(1);
+    Err(ApiError::ResponseLimit { retry_after })
 }
 
 fn objection(responding: &Responding, auditor: &Auditor, order: &Order) -> Result<(), ApiError> {

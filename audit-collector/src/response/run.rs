@@ -169,9 +169,9 @@ impl Responder {
             return Ok(None);
         }
         let mut tx = hold.begin().await?;
-        let count = store::count_since(&mut tx, true, now.minus(LIMIT_SPAN)).await?;
+        let counted = store::count_since(&mut tx, true, now.minus(LIMIT_SPAN)).await?;
         tx.commit().await?;
-        Ok((count >= i64::from(self.rules_max)).then_some("limit_reached"))
+        Ok((counted.count >= i64::from(self.rules_max)).then_some("limit_reached"))
     }
 
     async fn undo(&self, kept: &mut Kept) {

@@ -222,20 +222,29 @@ pub(super) async fn watched(
     Ok(rows.into_iter().filter_map(Row::kept).collect())
 }
 
+/// How many orders, and when the first of them was given.
+pub(super) struct Counted {
+    pub(super) count: i64,
+    pub(super) first: Option<UtcMicros>,
+}
+
 /// Orders of rules, or of people, that came in force or are waiting since then.
 pub(super) async fn count_since(
     tx: &mut Tx<'_>,
     by_rule: bool,
     since: UtcMicros,
-) -> Result<i64, DatabaseError> {
-    let select = "SELECT COUNT(*) FROM response WHERE ordered_at > $1 AND state <> 'refused' AND by_rule = $2 \
+) -> Result<Counted, DatabaseError> {
+    let select = "SELECT COUNT(*), MIN(ordered_at) FROM response WHERE ordered_at > $1 AND state <> 'refused' AND by_rule = $2 \
         AND (in_force_at IS NOT NULL OR NOT by_rule)";
-    let (count,): (i64,) = fetch!(
+    let (count, first): (i64, Option<i64>) = fetch!(
         fetch_one,
         tx,
         sqlx::query_as(select).bind(since.as_micros()).bind(by_rule)
     )?;
-    Ok(count)
+    Ok(Counted {
+        count,
+        first: first.map(UtcMicros::from_micros),
+    })
 }
 
 /// The first refusal of a door that an order led to: the event, when, and the decision that it names.
