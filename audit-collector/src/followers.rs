@@ -6,7 +6,7 @@ use shared::http::client::{pooled_client, tls_config};
 use shared::runtime::cli::StartError;
 use shared::runtime::shutdown::CancellationToken;
 use shared::spool::Spool;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::completeness::Counting;
@@ -56,10 +56,13 @@ impl Followers {
         followers.retain(parts);
         followers.forward(parts)?;
         let notifying = followers.notify(parts)?;
-        let rules = followers.detect(parts, &notifying, helpers);
+        let responding = followers.respond(parts)?;
+        let ordered = responding
+            .as_ref()
+            .map_or_else(Arc::default, |responding| Arc::clone(&responding.ordered));
         let offered = Offered {
-            rules,
-            responding: followers.respond(parts)?,
+            rules: followers.detect(parts, (&notifying, ordered), helpers),
+            responding,
             notifying,
         };
         Ok((followers, offered))
@@ -145,7 +148,7 @@ impl Followers {
     fn detect(
         &mut self,
         Parts { settings, log, spool }: Parts<'_>,
-        notifying: &Notifying,
+        (notifying, ordered): (&Notifying, Arc<Notify>),
         helpers: &mut JoinSet<()>,
     ) -> watch::Receiver<RuleSet> {
         let detection = &settings.detection;
@@ -156,6 +159,7 @@ impl Followers {
             log: log.clone(),
             rules: in_force.clone(),
             notifying: notifying.clone(),
+            ordered,
             spool: spool.clone(),
             clock: settings.clock.clone(),
             metrics: metrics.register(METRICS_PREFIX, DetectionMetrics::register),

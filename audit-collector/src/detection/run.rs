@@ -7,7 +7,7 @@ use shared::clock::{SharedClock, UtcMicros};
 use shared::database::{DatabaseError, Hold, Task};
 use shared::runtime::shutdown::CancellationToken;
 use shared::spool::Spool;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::engine::{Again, Engine, Finding, Record};
 use super::judging::{Judging, Lateness};
@@ -30,6 +30,8 @@ pub struct Detector {
     pub rules: watch::Receiver<RuleSet>,
     /// Who else is told of alerts.
     pub notifying: Notifying,
+    /// Tells the one who carries orders out that there may be one.
+    pub ordered: Arc<Notify>,
     /// Where alerts are told.
     pub spool: Spool,
     /// The clock.
@@ -135,6 +137,7 @@ impl Detector {
         self.metrics.stepped(&outcome, begun.elapsed());
         if !outcome.raised.is_empty() {
             self.notifying.queued.notify_one();
+            self.ordered.notify_one();
             self.tell(hold).await?;
         }
         let size = self.log.size().await?;
@@ -193,6 +196,7 @@ impl Detector {
         let outcome = due.again.judge(&rebuilt.rules, judging.end(), &told, watermark);
         settle(hold, due, &outcome, self.given(&rebuilt.rules, now)).await?;
         self.notifying.queued.notify_one();
+        self.ordered.notify_one();
         rebuilt.engine.correct(&outcome);
         self.tell(hold).await
     }

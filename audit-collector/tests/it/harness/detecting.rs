@@ -17,7 +17,7 @@ use shared::runtime::shutdown::CancellationToken;
 use shared::spool::{self, SpoolSettings, SpoolTasks};
 use shared::transport::{Bus, Consumer, Transport};
 use tempfile::TempDir;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::database::TestDatabase;
@@ -29,6 +29,8 @@ pub(crate) struct Collector {
     pub(crate) log: EventLog,
     told: Consumer,
     pub(crate) rules: watch::Sender<RuleSet>,
+    /// Told when there may be an order.
+    pub(crate) ordered: Arc<Notify>,
     stop: CancellationToken,
     tasks: [JoinHandle<()>; 2],
     metrics: Metrics,
@@ -81,7 +83,9 @@ impl Collector {
         let (spool, spool_tasks) = spool::open(&settings, &transport, Arc::new(SystemClock)).unwrap();
         let (rules, in_force) = watch::channel(rules);
         let metrics = Metrics::new();
+        let ordered: Arc<Notify> = Arc::default();
         let detector = Detector {
+            ordered: Arc::clone(&ordered),
             log: log.clone(),
             rules: in_force,
             clock: notifying.courier.clock.clone(),
@@ -98,6 +102,7 @@ impl Collector {
             told: transport.consumer(1_000),
             log,
             rules,
+            ordered,
             stop,
             metrics,
             _spool: (folder, spool_tasks),
