@@ -20,6 +20,7 @@ use crate::alert::{self, draft, told_in, untold};
 use crate::event_log::{EventLog, Follower, Following, Page, Positioned};
 use crate::leading;
 use crate::notification::Notifying;
+use crate::response::Ended;
 
 /// What the detector needs.
 #[derive(Clone, Debug)]
@@ -127,6 +128,10 @@ impl Detector {
             after,
             outcome: &outcome,
             again: outcome.late.map(|late| Again::of(&rebuilt.rules, late)),
+            ended: records
+                .iter()
+                .filter_map(|record| Ended::told_by(&record.event))
+                .collect(),
             given: self.given(&rebuilt.rules, now),
         };
         commit(hold, &step).await?;
@@ -135,9 +140,11 @@ impl Detector {
             rebuilt.lateness.note(Instant::now());
         }
         self.metrics.stepped(&outcome, begun.elapsed());
+        if !outcome.raised.is_empty() || !step.ended.is_empty() {
+            self.ordered.notify_one();
+        }
         if !outcome.raised.is_empty() {
             self.notifying.queued.notify_one();
-            self.ordered.notify_one();
             self.tell(hold).await?;
         }
         let size = self.log.size().await?;

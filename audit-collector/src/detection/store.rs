@@ -12,6 +12,7 @@ use super::silence::store::in_force;
 use super::standing::store::all_within;
 use super::telling::Decided;
 use crate::notification::{self, Receiver};
+use crate::response::Ended;
 use crate::{alert, response};
 
 /// How far a producer's clock may be ahead without being suspect: an event may be stored that long before it happens.
@@ -42,6 +43,8 @@ pub(super) struct Step<'s> {
     pub(super) after: State,
     pub(super) outcome: &'s Outcome,
     pub(super) again: Option<Again>,
+    /// What the events told to have ended that may have been ordered.
+    pub(super) ended: Vec<Ended>,
     pub(super) given: Given<'s>,
 }
 
@@ -69,6 +72,7 @@ pub(super) async fn commit(hold: &mut Hold, step: &Step<'_>) -> Result<(), Datab
         return Err(DatabaseError::Raced);
     }
     keep(&mut tx, step.outcome, step.given).await?;
+    response::end_elsewhere(&mut tx, &step.ended).await?;
     if let Some(again) = step.again {
         let id = event_id(step.given.now);
         note_again(&mut tx, Due { id, again }).await?;

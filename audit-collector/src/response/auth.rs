@@ -7,6 +7,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
+use shared::http::DECISION;
 use shared::http::client::PooledClient;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -20,6 +21,9 @@ const CALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The largest answer read, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// What auth-service says if it enables no user: somebody else has disabled it, before or as well.
+pub(super) const DISABLED_BY_ANOTHER: &str = "disabled_by_another";
 
 /// The client of auth-service by which orders are given.
 #[derive(Clone, Debug)]
@@ -64,6 +68,12 @@ struct Answer {
 }
 
 impl Answer {
+    /// By what name refusals know what was done.
+    fn decision(&self) -> Option<String> {
+        let named = self.headers.get(DECISION)?.to_str().ok()?;
+        Some(named.to_owned())
+    }
+
     /// What it means if it is not what was hoped for.
     fn not_done(&self) -> NotDone {
         let code = self.body.get("code").or_else(|| self.body.get("error"));
@@ -104,20 +114,20 @@ impl Auth {
                 let answer = self
                     .ask(Method::DELETE, &format!("/v1/admin/sessions/{value}"), None, None)
                     .await?;
-                done(&answer, StatusCode::NO_CONTENT).map(|()| None)
+                done(&answer, StatusCode::NO_CONTENT).map(|()| answer.decision())
             }
             Action::RevokeToken => self.block("token", kept, order).await.map(Some),
             Action::BlockAddress => self.block("address", kept, order).await.map(Some),
             Action::BlockSubject => self.block("subject", kept, order).await.map(Some),
             Action::RequireStepUp => self.block("step_up", kept, order).await.map(Some),
-            Action::LockAccount => self.set_disabled(value, true).await.map(|()| None),
+            Action::LockAccount => self.set_disabled(value, true).await,
         }
     }
 
     /// Undoes an order. What is over already is undone.
     pub(super) async fn undo(&self, kept: &Kept) -> Result<(), NotDone> {
         if kept.order.action == Action::LockAccount {
-            return self.set_disabled(&kept.order.value, false).await;
+            return self.set_disabled(&kept.order.value, false).await.map(drop);
         }
         let Some(block) = &kept.decision else {
             return Ok(());
@@ -143,14 +153,15 @@ impl Auth {
             .ok_or_else(|| NotDone::later(&"its answer names no block"))
     }
 
-    async fn set_disabled(&self, user: &str, disabled: bool) -> Result<(), NotDone> {
+    /// Disables or enables a user; by what name refusals know that it is disabled.
+    async fn set_disabled(&self, user: &str, disabled: bool) -> Result<Option<String>, NotDone> {
         let path = format!("/v1/admin/users/{user}");
         let seen = self.ask(Method::GET, &path, None, None).await?;
         done(&seen, StatusCode::OK)?;
         let tag = seen.headers.get(ETAG).cloned();
         let body = json!({ "disabled": disabled });
         let answer = self.ask(Method::PATCH, &path, tag, Some(&body)).await?;
-        done(&answer, StatusCode::OK)
+        done(&answer, StatusCode::OK).map(|()| answer.decision())
     }
 
     /// Asks with a token, and once more with a new one if the former is not good any more.

@@ -11,6 +11,9 @@ use uuid::Uuid;
 use super::order::Order;
 use crate::detection::engine::Fingerprint;
 
+/// The problem of an order that somebody has ended at auth-service.
+pub(super) const LIFTED_ELSEWHERE: &str = "lifted_elsewhere";
+
 /// What became of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -83,7 +86,7 @@ pub(crate) struct Kept {
     pub(super) expires_at: Option<UtcMicros>,
     pub(super) ended_at: Option<UtcMicros>,
     pub(super) ended_by: Option<String>,
-    /// Why it was refused or has failed: a code, and after a colon what auth-service said.
+    /// Why it was refused, has failed, or has ended otherwise than one would think: a code, and after a colon what auth-service said.
     pub(super) problem: Option<String>,
     /// The first refusal of a door that it led to.
     pub(super) refusal: Option<(Uuid, UtcMicros)>,
@@ -187,6 +190,13 @@ impl Kept {
             problem: self.problem,
             decision: self.decision,
         }
+    }
+
+    /// It has ended, and nothing more is to be done.
+    pub(super) fn end(&mut self, now: UtcMicros) {
+        let is_over = self.ended_by.is_none();
+        self.state = if is_over { State::Expired } else { State::Lifted };
+        self.ended_at = Some(now);
     }
 
     /// It is not even tried.

@@ -2,6 +2,7 @@
 //! by people, carried out by auth-service, and watched until a door refuses.
 
 mod auth;
+mod elsewhere;
 mod handler;
 mod kept;
 mod meant;
@@ -10,6 +11,7 @@ mod order;
 mod run;
 mod settings;
 mod store;
+mod watch;
 
 use std::sync::Arc;
 
@@ -24,12 +26,13 @@ use utoipa_axum::routes;
 use crate::app::AppState;
 use crate::event_log::EventLog;
 pub use auth::Credentials;
+pub(crate) use elsewhere::Ended;
 pub(crate) use kept::{Kept, ResponseBody};
 pub use metrics::ResponseMetrics;
 pub use order::{Action, Order, Spare, Spared};
 pub use run::Responder;
 pub use settings::ResponseSettings;
-pub(crate) use store::{of_alert, order_by_rule};
+pub(crate) use store::{end_elsewhere, of_alert, order_by_rule};
 
 /// What requests need to give orders.
 #[derive(Clone, Debug)]

@@ -11,12 +11,13 @@ use shared::spool::Spool;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::auth::{Auth, NotDone};
-use super::kept::{Kept, State};
+use super::auth::{Auth, DISABLED_BY_ANOTHER, NotDone};
+use super::kept::{Kept, LIFTED_ELSEWHERE, State};
 use super::meant::meant;
 use super::metrics::ResponseMetrics;
 use super::order::{Action, Order, Spared};
 use super::store;
+use super::watch::{self, Rounds};
 use crate::alert;
 use crate::event_log::EventLog;
 use crate::leading::{self, Lead, Leader};
@@ -30,6 +31,12 @@ const LEADING: Task = Task {
 /// The problem of an order about an address of which nothing but its pseudonym is known.
 const ADDRESS_UNKNOWN: &str = "address_unknown";
 
+/// The problem of a lock that has ended while another one of the same account is in force.
+const STILL_LOCKED: &str = "still_locked";
+
+/// The problem of a lock that has ended while the account is to stay disabled: an administrator has said so, before or meanwhile.
+const STILL_DISABLED: &str = "still_disabled";
+
 /// How often the leader looks for orders that others kept, and for refusals.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -38,9 +45,6 @@ const GIVE_UP_AFTER: Duration = Duration::from_mins(15);
 
 /// The longest wait between two tries.
 const RETRY_MAX: Duration = Duration::from_mins(1);
-
-/// How long the first refusal is waited for.
-const WATCH_FOR: Duration = Duration::from_hours(24);
 
 /// The span in which orders are counted.
 pub(super) const LIMIT_SPAN: Duration = Duration::from_hours(1);
@@ -72,8 +76,9 @@ impl Leader for Responder {
     }
 
     async fn lead(&mut self, lead: &mut Lead) -> Result<(), DatabaseError> {
+        let mut rounds = Rounds::default();
         while !lead.stop.is_cancelled() {
-            self.step(&mut lead.hold).await?;
+            self.step(&mut lead.hold, &mut rounds).await?;
             lead.is_well();
             lead.wait(timeout(LOOK_EVERY, self.ordered.notified())).await?;
         }
@@ -88,33 +93,25 @@ impl Responder {
         leading::run(self, database, stop).await;
     }
 
-    async fn step(&self, hold: &mut Hold) -> Result<(), DatabaseError> {
+    async fn step(&self, hold: &mut Hold, rounds: &mut Rounds) -> Result<(), DatabaseError> {
         let database = self.log.database();
+        for kept in watch::over(database, self.clock.now()).await? {
+            self.note(hold, &kept, State::InForce, action::RESPONSE_CARRIED_OUT)
+                .await?;
+        }
         for mut kept in store::due(database, self.clock.now()).await? {
             let before = kept.state;
             if kept.state == State::Pending {
                 self.enforce(hold, &mut kept).await?;
             } else {
-                self.undo(&mut kept).await;
+                self.undo(&mut kept).await?;
             }
             self.note(hold, &kept, before, action::RESPONSE_CARRIED_OUT)
                 .await?;
         }
-        let now = self.clock.now();
-        for mut kept in store::watched(database, now, now.minus(WATCH_FOR)).await? {
-            if kept.refusal.is_none()
-                && let Some((event, at, decision)) = store::refusal(database, &kept).await?
-            {
-                kept.refusal = Some((event, at));
-                kept.decision.get_or_insert(decision);
-                self.note(hold, &kept, State::InForce, action::RESPONSE_EFFECTIVE)
-                    .await?;
-            }
-            if kept.expires_at.is_some_and(|expiry| expiry <= now) {
-                expire(&mut kept, now);
-                self.note(hold, &kept, State::InForce, action::RESPONSE_CARRIED_OUT)
-                    .await?;
-            }
+        for kept in rounds.proved(database, self.clock.now()).await? {
+            self.note(hold, &kept, State::InForce, action::RESPONSE_EFFECTIVE)
+                .await?;
         }
         Ok(())
     }
@@ -174,13 +171,33 @@ impl Responder {
         Ok((counted.count >= i64::from(self.rules_max)).then_some("limit_reached"))
     }
 
-    async fn undo(&self, kept: &mut Kept) {
+    async fn undo(&self, kept: &mut Kept) -> Result<(), DatabaseError> {
         let now = self.clock.now();
-        match self.auth.undo(kept).await {
-            Ok(()) => {
-                let is_over = kept.ended_by.is_none();
-                kept.state = if is_over { State::Expired } else { State::Lifted };
-                kept.ended_at = Some(now);
+        if kept.problem.as_deref() == Some(LIFTED_ELSEWHERE) {
+            kept.end(now);
+            return Ok(());
+        }
+        // One account may be locked by several orders: the last one that ends enables it.
+        let other = match kept.order.action {
+            Action::LockAccount => store::other_lock(self.log.database(), kept).await?,
+            _ => None,
+        };
+        if other == Some(State::InForce) {
+            kept.problem = Some(STILL_LOCKED.to_owned());
+            kept.end(now);
+            return Ok(());
+        }
+        let undone = match other {
+            None => self.auth.undo(kept).await,
+            Some(_) => Err(NotDone::Later(
+                "another order locks it, or is about to".to_owned(),
+            )),
+        };
+        match undone {
+            Ok(()) => kept.end(now),
+            Err(NotDone::Refused(code)) if code == DISABLED_BY_ANOTHER => {
+                kept.problem = Some(STILL_DISABLED.to_owned());
+                kept.end(now);
             }
             Err(NotDone::Later(problem)) => {
                 tracing::warn!(response = %kept.id, problem, "a response is not undone yet");
@@ -191,6 +208,7 @@ impl Responder {
                 kept.problem = Some(error.to_string());
             }
         }
+        Ok(())
     }
 
     /// Keeps what became of an order, and tells it if it is another step than a further try.
@@ -226,18 +244,6 @@ impl Responder {
             self.metrics.stepped(kept);
         }
         Ok(())
-    }
-}
-
-/// A block is over by itself; a locked account is not.
-fn expire(kept: &mut Kept, now: UtcMicros) {
-    if kept.order.action == Action::LockAccount {
-        kept.state = State::Lifting;
-        kept.next_at = now;
-        kept.attempts = 0;
-    } else {
-        kept.state = State::Expired;
-        kept.ended_at = kept.expires_at;
     }
 }
 

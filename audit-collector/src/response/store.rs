@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use shared::clock::UtcMicros;
 use shared::database::{Database, DatabaseError, Tx, execute, fetch, read};
-use shared::event::wire;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::kept::{Given, Kept, State};
+use super::elsewhere::Ended;
+use super::kept::{Given, Kept, LIFTED_ELSEWHERE, State};
 use super::order::{Action, Order};
 use crate::detection::engine::{Finding, Fingerprint};
 use crate::event_log::{EventLog, Stored, address_bytes};
@@ -19,20 +19,19 @@ use crate::pseudonym::Unsealed;
 const FRESH: Duration = Duration::from_mins(15);
 
 /// Orders that are taken up in one step at most.
-const STEP: i64 = 20;
+pub(super) const STEP: i64 = 20;
 
 /// The problem of an order that its rule gives for a trial only.
 const DRY_RUN: &str = "dry_run";
 
-/// Refusals that are looked at for the one that names an order.
-const REFUSALS: i64 = 50;
-
-const COLUMNS: &str = "r.id, r.fingerprint, a.rule_id, a.fired_at, r.action, r.value, r.reason, r.author, r.by_rule, \
+/// What is read of orders, with their alerts.
+pub(super) const COLUMNS: &str = "r.id, r.fingerprint, a.rule_id, a.fired_at, r.action, r.value, r.reason, r.author, r.by_rule, \
     r.lifetime, r.ordered_at, r.state, r.attempts, r.next_at, r.decision, r.in_force_at, r.expires_at, r.ended_at, \
     r.ended_by, r.problem, r.refusal, r.refused_at FROM response r JOIN alert a ON a.fingerprint = r.fingerprint";
 
+/// An order as it is kept.
 #[derive(FromRow)]
-struct Row {
+pub(super) struct Row {
     id: Uuid,
     fingerprint: Vec<u8>,
     rule_id: String,
@@ -59,7 +58,7 @@ struct Row {
 
 impl Row {
     /// `None` for what only a later version knows.
-    fn kept(self) -> Option<Kept> {
+    pub(super) fn kept(self) -> Option<Kept> {
         let time = UtcMicros::from_micros;
         Some(Kept {
             id: self.id,
@@ -201,27 +200,6 @@ pub(super) async fn due(database: &Database, now: UtcMicros) -> Result<Vec<Kept>
     Ok(rows.into_iter().filter_map(Row::kept).collect())
 }
 
-/// Orders in force that are over by `now`, or came in force after `since` and have led to no refusal yet.
-pub(super) async fn watched(
-    database: &Database,
-    now: UtcMicros,
-    since: UtcMicros,
-) -> Result<Vec<Kept>, DatabaseError> {
-    let select = format!(
-        "SELECT {COLUMNS} WHERE r.state = 'in_force' \
-         AND (r.expires_at <= $1 OR (r.refusal IS NULL AND r.in_force_at > $2)) ORDER BY r.in_force_at DESC LIMIT $3"
-    );
-    let rows: Vec<Row> = read!(
-        fetch_all,
-        database,
-        sqlx::query_as(sqlx::AssertSqlSafe(select.clone()))
-            .bind(now.as_micros())
-            .bind(since.as_micros())
-            .bind(STEP)
-    )?;
-    Ok(rows.into_iter().filter_map(Row::kept).collect())
-}
-
 /// How many orders, and when the first of them was given.
 pub(super) struct Counted {
     pub(super) count: i64,
@@ -247,47 +225,36 @@ pub(super) async fn count_since(
     })
 }
 
-/// The first refusal of a door that an order led to: the event, when, and the decision that it names.
-pub(super) async fn refusal(
-    database: &Database,
-    kept: &Kept,
-) -> Result<Option<(Uuid, UtcMicros, String)>, DatabaseError> {
-    let column = match kept.order.action {
-        Action::RevokeSession => "sid",
-        Action::RevokeToken => "jti",
-        Action::LockAccount | Action::BlockSubject | Action::RequireStepUp => "sub",
-        Action::BlockAddress => "ip",
-    };
-    let select = format!(
-        "SELECT id, time, body FROM event WHERE {column} = $1 AND time >= $2 AND class = 'access' AND outcome = 'denied' \
-         ORDER BY time, id LIMIT $3"
-    );
-    let rows: Vec<(Uuid, i64, Vec<u8>)> = if let Some(ip) = address(kept) {
-        read!(
-            fetch_all,
-            database,
-            sqlx::query_as(sqlx::AssertSqlSafe(select.clone()))
-                .bind(ip.clone())
-                .bind(kept.fired_at.as_micros())
-                .bind(REFUSALS)
-        )?
-    } else {
-        read!(
-            fetch_all,
-            database,
-            sqlx::query_as(sqlx::AssertSqlSafe(select.clone()))
-                .bind(kept.order.value.clone())
-                .bind(kept.fired_at.as_micros())
-                .bind(REFUSALS)
-        )?
-    };
-    let named = rows.into_iter().find_map(|(id, time, body)| {
-        let event = wire::decode(&body).ok()?;
-        let decision = event.facts.detail.get("decision")?.as_str()?.to_owned();
-        let is_it = kept.decision.as_ref().is_none_or(|own| *own == decision);
-        is_it.then_some((id, UtcMicros::from_micros(time), decision))
-    });
-    Ok(named)
+/// Another order that locks the same account: one in force, or else one of which it is not known whether it was carried out.
+pub(super) async fn other_lock(database: &Database, kept: &Kept) -> Result<Option<State>, DatabaseError> {
+    let select = "SELECT state FROM response WHERE action = $1 AND value = $2 AND id <> $3 \
+        AND (state = 'in_force' OR (state = 'pending' AND attempts > 0)) ORDER BY state LIMIT 1";
+    let state: Option<(String,)> = read!(
+        fetch_optional,
+        database,
+        sqlx::query_as(select)
+            .bind(Action::LockAccount.as_str())
+            .bind(kept.order.value.clone())
+            .bind(kept.id)
+    )?;
+    Ok(state.map(|(state,)| State::parse(&state)))
+}
+
+/// Has orders in force ended that somebody has ended at auth-service, at once: what was in force is due by any clock. Nobody is asked to
+/// undo them.
+pub(crate) async fn end_elsewhere(tx: &mut Tx<'_>, ended: &[Ended]) -> Result<(), DatabaseError> {
+    let update = "UPDATE response SET state = 'lifting', attempts = 0, ended_by = $1, problem = $2 \
+        WHERE decision = $3 AND state = 'in_force'";
+    for Ended { decision, by } in ended {
+        execute!(
+            &mut *tx,
+            sqlx::query(update)
+                .bind(by.as_str())
+                .bind(LIFTED_ELSEWHERE)
+                .bind(decision.as_str())
+        )?;
+    }
+    Ok(())
 }
 
 /// What is known of what the event `id` said, if its client has that address; `None` if it has another one or is not there any more.
@@ -305,13 +272,4 @@ pub(super) async fn original_from(
             .bind(address_bytes(address).to_vec())
     )?;
     Ok(stored.map(|stored| log.unsealed(&stored)))
-}
-
-/// An address as events are searched by it.
-fn address(kept: &Kept) -> Option<Vec<u8>> {
-    if kept.order.action != Action::BlockAddress {
-        return None;
-    }
-    let address: IpAddr = kept.order.value.parse().ok()?;
-    Some(address_bytes(address).to_vec())
 }

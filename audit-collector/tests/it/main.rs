@@ -29,6 +29,7 @@ mod outage;
 mod pseudonyms;
 mod rabbit;
 mod read;
+mod response_ends;
 mod responses;
 mod retention;
 mod rollup;

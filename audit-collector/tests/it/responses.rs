@@ -1,5 +1,6 @@
 //! Responses: ordered by people and by rules, carried out by auth-service, undone, and watched until a door refuses.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use audit_collector::detection::rule::{RuleSet, RuleSource};
@@ -19,6 +20,7 @@ use shared::spool::{self, SpoolSettings, SpoolTasks};
 use shared::transport::{Bus, Consumer, Transport};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::harness::api::{Answer, TestApi};
@@ -40,18 +42,29 @@ on_both_databases!(
 );
 
 /// An auth-service that notes what it is asked, and answers so.
-struct Auth {
-    url: String,
+pub(crate) struct Auth {
+    address: SocketAddr,
     asked: Arc<Mutex<Vec<(String, Value)>>>,
     answer: Arc<Mutex<(StatusCode, Value)>>,
+    /// What it answers to changes of users.
+    user: Arc<Mutex<(StatusCode, Value)>>,
+    /// As long as it is so, nothing is answered.
+    pub(crate) is_stuck: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
 impl Auth {
     async fn start() -> Self {
+        Self::start_on("127.0.0.1:0".parse().unwrap()).await
+    }
+
+    pub(crate) async fn start_on(address: SocketAddr) -> Self {
         let asked: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
         let answer = Arc::new(Mutex::new((StatusCode::CREATED, json!({"id": "blk_1"}))));
+        let user = Arc::new(Mutex::new((StatusCode::OK, json!({}))));
+        let is_stuck = watch::Sender::new(false);
         let (noted, said) = (Arc::clone(&asked), Arc::clone(&answer));
+        let (said_of_user, stuck) = (Arc::clone(&user), is_stuck.clone());
         let router = Router::new().fallback(async move |request: Request| {
             let (head, body) = request.into_parts();
             let body = to_bytes(body, 10_000).await.unwrap();
@@ -63,39 +76,60 @@ impl Auth {
             assert_eq!(head.headers["authorization"], "Bearer good");
             let what = format!("{} {}", head.method, head.uri.path());
             let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+            let is_of_user = head.uri.path().starts_with("/v1/admin/users/");
+            if is_of_user && head.method == "GET" {
+                return ([("etag", "\"1\"")], axum::Json(json!({}))).into_response();
+            }
             noted.lock().unwrap().push((what, body));
+            stuck.subscribe().wait_for(|stuck| !stuck).await.unwrap();
             if head.method == "DELETE" {
                 return StatusCode::NO_CONTENT.into_response();
             }
-            let (status, body) = said.lock().unwrap().clone();
-            (status, axum::Json(body)).into_response()
+            let (status, body) = if is_of_user { &said_of_user } else { &said }
+                .lock()
+                .unwrap()
+                .clone();
+            (status, [("x-gatelog-decision", "dis_1")], axum::Json(body)).into_response()
         });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
         let task = tokio::spawn(async { axum::serve(listener, router).await.unwrap() });
         Self {
-            url,
+            address,
             asked,
             answer,
+            user,
+            is_stuck,
             task,
         }
     }
 
-    fn answers(&self, status: StatusCode, body: Value) {
+    pub(crate) fn answers(&self, status: StatusCode, body: Value) {
         *self.answer.lock().unwrap() = (status, body);
     }
 
-    fn asked(&self) -> Vec<(String, Value)> {
+    pub(crate) fn answers_of_users(&self, status: StatusCode, body: Value) {
+        *self.user.lock().unwrap() = (status, body);
+    }
+
+    /// Nothing listens there any more; its address.
+    pub(crate) async fn goes_away(&mut self) -> SocketAddr {
+        self.task.abort();
+        assert!((&mut self.task).await.unwrap_err().is_cancelled());
+        self.address
+    }
+
+    pub(crate) fn asked(&self) -> Vec<(String, Value)> {
         self.asked.lock().unwrap().clone()
     }
 }
 
 /// What carries orders out.
-struct Responses {
-    auth: Auth,
+pub(crate) struct Responses {
+    pub(crate) auth: Auth,
     told: Consumer,
     stop: CancellationToken,
-    task: JoinHandle<()>,
+    pub(crate) task: JoinHandle<()>,
     _responding: Responding,
     _spool: (TempDir, SpoolTasks),
 }
@@ -105,8 +139,11 @@ fn counts() -> ResponseMetrics {
 }
 
 impl Responses {
-    async fn start(log: &EventLog, clock: SharedClock, rules_max: u32) -> Self {
-        let auth = Auth::start().await;
+    pub(crate) async fn start(log: &EventLog, clock: SharedClock, rules_max: u32) -> Self {
+        Self::asking(Auth::start().await, log, clock, rules_max)
+    }
+
+    pub(crate) fn asking(auth: Auth, log: &EventLog, clock: SharedClock, rules_max: u32) -> Self {
         let (transport, folder) = (Transport::InProcess(Bus::new()), TempDir::new().unwrap());
         let spool = SpoolSettings {
             dir: folder.path().to_owned(),
@@ -123,7 +160,14 @@ impl Responses {
             spared: Vec::new(),
             rules_max,
         };
-        let made = responder(&settings, &auth.url, &[], (log, &spool, &clock), counts()).unwrap();
+        let made = responder(
+            &settings,
+            &format!("http://{}", auth.address),
+            &[],
+            (log, &spool, &clock),
+            counts(),
+        )
+        .unwrap();
         let (responder, responding) = made.unwrap();
         let stop = CancellationToken::new();
         Self {
@@ -136,7 +180,7 @@ impl Responses {
         }
     }
 
-    async fn next_told(&mut self, name: &str) -> Event {
+    pub(crate) async fn next_told(&mut self, name: &str) -> Event {
         loop {
             let receiving = self.told.receive(1, std::time::Duration::ZERO);
             let received = tokio::time::timeout(std::time::Duration::from_secs(30), receiving).await;
@@ -149,7 +193,7 @@ impl Responses {
         }
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.task.await.unwrap();
         self.auth.task.abort();
@@ -157,7 +201,7 @@ impl Responses {
 }
 
 /// An alert on `alice`, and the path of it.
-async fn with_alert(database: &TestDatabase) -> (Collector, TestApi, String) {
+pub(crate) async fn with_alert(database: &TestDatabase) -> (Collector, TestApi, String) {
     with_alert_on(database, database.log().await, "192.0.2.9").await
 }
 
@@ -181,13 +225,13 @@ async fn pseudonym_in(api: &TestApi, path: &str) -> Value {
     event["client"]["ip"].clone()
 }
 
-async fn order(api: &TestApi, path: &str, body: Value) -> Answer {
+pub(crate) async fn order(api: &TestApi, path: &str, body: Value) -> Answer {
     let path = format!("{path}/responses");
     api.act(("POST", path.as_str()), "audit:respond", None, &body)
         .await
 }
 
-fn refusal(answer: &Answer) -> (u16, &str) {
+pub(crate) fn refusal(answer: &Answer) -> (u16, &str) {
     (
         answer.status.as_u16(),
         answer.body["code"].as_str().unwrap_or_default(),
@@ -195,7 +239,7 @@ fn refusal(answer: &Answer) -> (u16, &str) {
 }
 
 /// The first response of the alert, once it is so.
-async fn until_state(api: &TestApi, path: &str, state: &str) -> Value {
+pub(crate) async fn until_state(api: &TestApi, path: &str, state: &str) -> Value {
     eventually(&format!("the response is {state}"), || async {
         let response = api.get(path).await.body["responses"][0].clone();
         (response["state"] == state).then_some(response)
@@ -204,7 +248,7 @@ async fn until_state(api: &TestApi, path: &str, state: &str) -> Value {
 }
 
 /// A refusal of 192.0.2.9, by that block if it says so.
-fn refused(decision: Option<&str>) -> Arrival {
+pub(crate) fn refused(decision: Option<&str>) -> Arrival {
     let mut facts = request_facts();
     facts.outcome = Outcome::Denied;
     facts.client = Some(ClientFacts {
@@ -427,7 +471,7 @@ async fn what_auth_service_refuses_has_failed_and_what_it_cannot_answer_is_tried
 }
 
 /// Rules of which one orders.
-fn ordering(folder: &TempDir) -> RuleSet {
+pub(crate) fn ordering(folder: &TempDir) -> RuleSet {
     let text = built_in().find("brute-force-account").unwrap().source.clone();
     let own = text
         .replace("group-by: [actor.username]", "group-by: [client.ip]")
@@ -453,7 +497,7 @@ fn ordering(folder: &TempDir) -> RuleSet {
 }
 
 /// A failure at this moment.
-fn fresh_failure(now: UtcMicros, ip: &str) -> Arrival {
+pub(crate) fn fresh_failure(now: UtcMicros, ip: &str) -> Arrival {
     let mut facts =
         Facts::new(Class::Auth, action::AUTHN_LOGIN_FAIL, Outcome::Failure).because("bad_credentials");
     facts.actor.identity = Identity::Claimed;
