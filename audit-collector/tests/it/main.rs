@@ -30,6 +30,7 @@ mod pseudonyms;
 mod rabbit;
 mod read;
 mod response_ends;
+mod response_leaders;
 mod responses;
 mod retention;
 mod rollup;
