@@ -1,9 +1,12 @@
 //! How every binary ends: with one clear message and an exit code that says whose fault it was.
 
 use std::fmt;
+use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 
@@ -11,6 +14,12 @@ use super::settings::{Reader, Setting, SettingsError};
 
 /// `EX_CONFIG` of sysexits.h: something in the configuration must change before another start can succeed.
 pub const EXIT_CONFIG: u8 = 78;
+
+/// How long a command waits for a server that it needs, before it says so to whoever gave it.
+pub const COMMAND_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Whether something that was to be said was not: a full disk behind standard output must not look like a success.
+static LEFT_UNSAID: AtomicBool = AtomicBool::new(false);
 
 /// Why a binary ends before it was told to.
 #[derive(Debug)]
@@ -52,12 +61,13 @@ impl std::error::Error for StartError {}
 /// Turns the end of a binary into its exit code, saying why on standard error.
 pub fn exit_code(program: &str, result: Result<(), StartError>) -> ExitCode {
     let (text, code) = match result {
+        Ok(()) if LEFT_UNSAID.load(Ordering::Relaxed) => return ExitCode::FAILURE,
         Ok(()) => return ExitCode::SUCCESS,
         Err(StartError::Config(text)) => (text, EXIT_CONFIG),
         Err(StartError::Failed(text)) => (text, 1),
     };
     for line in text.lines() {
-        say_on_stderr(&format!("{program}: {line}"));
+        note(&format!("{program}: {line}"));
     }
     ExitCode::from(code)
 }
@@ -82,19 +92,19 @@ pub fn own_url(prefix: &'static str, config: Option<&Path>, setting: &Setting) -
     Ok(format!("http://{}", SocketAddr::new(host, address.port())))
 }
 
-/// Says a line to whoever called a command; not for logs.
-#[expect(
-    clippy::print_stdout,
-    reason = "what a command was asked for belongs on standard output"
-)]
+/// Says a line to whoever called a command; not for logs. One who has heard enough and closed the pipe, as `head` does, is no failure:
+/// the command goes on with what it is to do.
 pub fn say(line: &str) {
-    println!("{line}");
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            note(&format!("standard output cannot be written: {error}"));
+            LEFT_UNSAID.store(true, Ordering::Relaxed);
+        }
+        _ => {}
+    }
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "the last words of a process that may have no logger"
-)]
-fn say_on_stderr(line: &str) {
-    eprintln!("{line}");
+/// Says a line on standard error, of a process that may have no logger. If that is closed, there is nobody to tell.
+pub fn note(line: &str) {
+    drop(writeln!(io::stderr(), "{line}"));
 }
