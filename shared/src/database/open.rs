@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::runtime::Backoff;
-use crate::runtime::cli::StartError;
+use crate::runtime::cli::{StartError, note};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -52,6 +52,15 @@ const WRITER_CACHE: &str = "-65536";
 /// moved once.
 const CHECKPOINT_AFTER: &str = "16384";
 
+/// How long a server that cannot be reached is waited for.
+#[derive(Clone, Copy, Debug)]
+enum Patience {
+    /// For as long as it takes: a service starts when its database is there.
+    Endless,
+    /// For so long.
+    Of(Duration),
+}
+
 impl Schema {
     /// How long a reading statement may take, in PostgreSQL's words.
     pub(super) fn read_timeout(&self) -> String {
@@ -62,9 +71,23 @@ impl Schema {
 impl Database {
     /// Opens the database and migrates it. Waits for a server that cannot be reached.
     pub async fn open(url: &DatabaseUrl, schema: &Schema) -> Result<Self, StartError> {
+        Self::open_with(url, schema, Patience::Endless).await
+    }
+
+    /// The same for a command, whose caller waits: it says so on standard error if the server cannot be reached, and gives up after a
+    /// try that ended later than `patience`.
+    pub async fn open_within(
+        url: &DatabaseUrl,
+        schema: &Schema,
+        patience: Duration,
+    ) -> Result<Self, StartError> {
+        Self::open_with(url, schema, Patience::Of(patience)).await
+    }
+
+    async fn open_with(url: &DatabaseUrl, schema: &Schema, patience: Patience) -> Result<Self, StartError> {
         let pools = match url {
             DatabaseUrl::Sqlite(path) => open_sqlite(path, schema).await?,
-            DatabaseUrl::Postgres(options) => open_postgres(options, schema).await?,
+            DatabaseUrl::Postgres(options) => open_postgres(options, schema, patience).await?,
         };
         Ok(Self {
             pools,
@@ -129,14 +152,18 @@ async fn try_open_sqlite(path: &Path, schema: &Schema) -> Result<Pools, OpenErro
     Ok(Pools::Sqlite { writer, reader })
 }
 
-async fn open_postgres(options: &PgConnectOptions, schema: &Schema) -> Result<Pools, StartError> {
+async fn open_postgres(
+    options: &PgConnectOptions,
+    schema: &Schema,
+    patience: Patience,
+) -> Result<Pools, StartError> {
     let options = options
         .clone()
         .application_name(schema.service)
         // That the table of migrations exists is no news.
         .options([("client_min_messages", "warning")])
         .disable_statement_logging();
-    wait_and_migrate(&options, schema.postgres).await?;
+    wait_and_migrate(&options, schema, patience).await?;
     let pool = PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
     let writing = options.clone().options([
         ("statement_timeout", schema.write_statement_timeout),
@@ -172,25 +199,41 @@ async fn open_postgres(options: &PgConnectOptions, schema: &Schema) -> Result<Po
 }
 
 /// Migrates as soon as the server can be reached; what waiting cannot mend is an error at once.
-async fn wait_and_migrate(options: &PgConnectOptions, migrations: &Migrator) -> Result<(), StartError> {
+async fn wait_and_migrate(
+    options: &PgConnectOptions,
+    schema: &Schema,
+    patience: Patience,
+) -> Result<(), StartError> {
+    let started = Instant::now();
     let mut backoff = Backoff::default();
     let mut told = false;
     loop {
         let connecting = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options));
         let reason = match connecting.await {
-            Ok(Ok(connection)) => match migrate(connection, migrations).await {
+            Ok(Ok(connection)) => match migrate(connection, schema.postgres).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error.passing()?,
             },
             Ok(Err(error)) => OpenError::from(error).passing()?,
             Err(_) => "it does not answer".to_owned(),
         };
-        if told {
-            tracing::debug!(reason, "still waiting for the database");
-        } else {
-            tracing::warn!(reason, "the database cannot be reached; waiting for it");
-            told = true;
+        match patience {
+            Patience::Of(patience) if started.elapsed() >= patience => {
+                return Err(StartError::failed(format!(
+                    "the database cannot be reached: {reason}"
+                )));
+            }
+            _ if told => tracing::debug!(reason, "still waiting for the database"),
+            Patience::Of(patience) => note(&format!(
+                "{}: the database cannot be reached; trying for {} s: {reason}",
+                schema.service,
+                patience.as_secs()
+            )),
+            Patience::Endless => {
+                tracing::warn!(reason, "the database cannot be reached; waiting for it");
+            }
         }
+        told = true;
         backoff.wait().await;
     }
 }
