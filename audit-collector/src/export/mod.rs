@@ -11,6 +11,7 @@ mod json;
 mod manifest;
 mod ocsf;
 mod parquet;
+mod part;
 mod places;
 mod run;
 

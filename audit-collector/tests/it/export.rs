@@ -1,19 +1,29 @@
 //! Taking the log elsewhere.
 
+use std::path::Path;
+use std::time::Duration;
+
 use audit_collector::event_log::Arrival;
+use audit_collector::export::ExportCommand;
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use bytes::Bytes;
+use clap::Parser as _;
 use futures_util::StreamExt as _;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::RowAccessor as _;
 use serde_json::Value;
-use shared::event::{Event, action};
+use shared::event::{Event, Outcome, action, wire};
+use shared::runtime::cli::StartError;
+use shared::runtime::shutdown::CancellationToken;
+use shared::transport::{Bus, Transport};
+use tempfile::TempDir;
 
 use crate::harness::api::{Answer, TestApi};
 use crate::harness::database::TestDatabase;
 use crate::harness::events::{NOW, arrival, at, event, request_facts, requests};
+use crate::run::settings;
 
 on_both_databases!(
     every_format_has_every_event_that_was_asked_for,
@@ -21,6 +31,8 @@ on_both_databases!(
     no_cell_is_a_formula,
     a_reader_whose_session_ends_gets_no_more_and_no_proper_end,
     only_so_many_export_at_a_time,
+    a_command_that_is_interrupted_leaves_nothing_and_is_recorded,
+    a_file_of_the_command_is_whole_and_replaces_none,
 );
 
 /// More than two pages, one of them bob's.
@@ -189,4 +201,94 @@ async fn only_so_many_export_at_a_time(database: &TestDatabase) {
         exported(&mut api).await.facts.reason.as_deref(),
         Some("reader_gone")
     );
+}
+
+/// What was given on the command line.
+#[derive(clap::Parser)]
+struct Given {
+    #[command(flatten)]
+    export: ExportCommand,
+}
+
+/// Runs the command into `out` until `stop`; returns how it ended, and its event if there is one.
+async fn run_command(
+    database: &TestDatabase,
+    out: &Path,
+    stop: CancellationToken,
+) -> (Result<(), StartError>, Option<Event>) {
+    let log = database.log().await;
+    let spool = TempDir::new().unwrap();
+    let transport = Transport::InProcess(Bus::new());
+    let mut recorded = transport.consumer(100);
+    let settings = settings(database, transport, &spool);
+    let out = out.to_str().unwrap();
+    let given = Given::parse_from(["export", "--format", "ndjson", "--out", out]);
+
+    let ended = given.export.run_on(log.database(), &settings, &stop).await;
+
+    let mut events = Vec::new();
+    while let Ok(Ok(deliveries)) =
+        tokio::time::timeout(Duration::ZERO, recorded.receive(100, Duration::ZERO)).await
+    {
+        events.extend(deliveries.iter().map(|one| wire::decode(&one.body).unwrap()));
+    }
+    let told = events
+        .into_iter()
+        .find(|event| event.facts.action == action::LOG_EXPORTED);
+    (ended, told)
+}
+
+fn names_in(folder: &TempDir) -> Vec<String> {
+    let entries = std::fs::read_dir(folder.path()).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+async fn a_command_that_is_interrupted_leaves_nothing_and_is_recorded(database: &TestDatabase) {
+    database
+        .log()
+        .await
+        .append(&requests(COUNT), &[], NOW)
+        .await
+        .unwrap();
+    let folder = TempDir::new().unwrap();
+    let stop = CancellationToken::new();
+    stop.cancel();
+
+    let (ended, told) = run_command(database, &folder.path().join("all.ndjson"), stop).await;
+
+    assert!(ended.unwrap_err().to_string().contains("interrupted"));
+    assert_eq!(names_in(&folder), [""; 0]);
+    let facts = told.unwrap().facts;
+    assert_eq!(
+        (facts.outcome, facts.reason.as_deref()),
+        (Outcome::Error, Some("interrupted"))
+    );
+    assert_eq!(facts.detail["complete"], false);
+}
+
+async fn a_file_of_the_command_is_whole_and_replaces_none(database: &TestDatabase) {
+    database
+        .log()
+        .await
+        .append(&requests(COUNT), &[], NOW)
+        .await
+        .unwrap();
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("all.ndjson");
+
+    let (first, told) = run_command(database, &out, CancellationToken::new()).await;
+    let written = std::fs::read(&out).unwrap();
+    let (again, nothing) = run_command(database, &out, CancellationToken::new()).await;
+
+    first.unwrap();
+    assert_eq!(told.unwrap().facts.outcome, Outcome::Success);
+    assert_eq!(lines(&written.clone().into()).len(), 1_201);
+    assert_eq!(names_in(&folder), ["all.ndjson", "all.ndjson.manifest.json"]);
+    assert!(again.unwrap_err().to_string().contains("all.ndjson: "));
+    assert!(nothing.is_none());
+    assert_eq!(std::fs::read(&out).unwrap(), written);
 }

@@ -21,7 +21,8 @@ use crate::harness::broker::TestBroker;
 use crate::harness::database::TestDatabase;
 use crate::harness::eventually;
 
-fn settings(database: &TestDatabase, transport: Transport, spool: &TempDir) -> Settings {
+/// The settings of a collector on `database`.
+pub(crate) fn settings(database: &TestDatabase, transport: Transport, spool: &TempDir) -> Settings {
     Settings {
         listen: "127.0.0.1:0".parse().unwrap(),
         issuer: "http://gatelog.test".into(),
