@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::{Authentication, Method, Proven};
 use crate::app::App;
 use crate::error::ApiError;
+use crate::outbox;
 use crate::password::PASSWORD_BYTES_MAX;
 use crate::request::RequestContext;
 use crate::throttle::{self, Bucket, Try};
@@ -137,11 +138,11 @@ pub(super) fn failure(context: &RequestContext, typed: &str) -> Facts {
         .because("bad_credentials")
 }
 
-/// Records that a sign-in failed, and returns the refusal.
+/// Records that a sign-in failed although all was proven, and returns the refusal.
 pub(crate) async fn refuse(app: &App, context: &RequestContext, typed: &str) -> ApiError {
     let recording = async {
         let mut tx = app.database.write().await?;
-        throttle::record(&mut tx, app, failure(context, typed)).await?;
+        outbox::append(&mut tx, app.now(), failure(context, typed)).await?;
         Ok::<_, ApiError>(app.database.commit(tx).await?)
     };
     recording.await.err().unwrap_or(ApiError::BadCredentials)

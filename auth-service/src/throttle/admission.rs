@@ -12,7 +12,6 @@ use shared::event::{Actor, Class, Facts, Identity, Outcome, action};
 use super::bucket::{Bucket, Kind};
 use super::rule::{State, Verdict};
 use super::store::{self, Next, Stored};
-use super::tally;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::outbox;
@@ -164,7 +163,8 @@ impl Try {
         .await
     }
 
-    /// Records the failure that `facts` tell, and that a bucket refuses from now on.
+    /// Records the failure that `facts` tell, and that a bucket refuses from now on. Each failure is an event of its own, so that
+    /// nobody hides a name among others: the buckets bound how many there are.
     pub(crate) async fn failed(
         self,
         app: &App,
@@ -174,7 +174,7 @@ impl Try {
         let now = app.now();
         let actor = facts.actor.clone();
         let mut tx = app.database.write().await?;
-        tally::record(&mut tx, app, facts).await?;
+        outbox::append(&mut tx, now, facts).await?;
         for charge in self.charges.iter().filter(|charge| charge.is_to_be_told) {
             let actor = match charge.bucket.kind {
                 Kind::Host | Kind::Network => Actor::default(),

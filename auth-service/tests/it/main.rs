@@ -41,5 +41,6 @@ mod sessions;
 mod setup;
 mod signing_key;
 mod throttle;
+mod throttle_told;
 mod token_end_point;
 mod users;

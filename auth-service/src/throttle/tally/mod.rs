@@ -1,5 +1,5 @@
 //! Failures that stay countable when there are many: the first of a minute are an event each, the rest one event with their
-//! number.
+//! number. For those of which anybody can make as many as the network carries; what is charged to buckets is told one by one.
 //!
 //! A tally is committed with the failure that it counts, and its event with its end. So for every failure that was
 //! answered, events and what still waits in tallies sum up exactly, whatever crashes: one for each event without a `count`,
@@ -24,7 +24,8 @@ const INTERVAL: Duration = Duration::from_mins(1);
 /// Failures of an interval that are an event each.
 const TOLD_EACH: i64 = 20;
 
-/// Tallies of one action and reason at most. Networks are spread over them, so that no flood from many is a flood of rows.
+/// Tallies of one action and reason at most. Networks, and who is claimed from there, are spread over them: no flood from many is
+/// a flood of rows, and whoever wants to hide one name must fail with thousands of others.
 const SLOTS: u16 = 1024;
 
 /// What was counted in an interval.
@@ -85,7 +86,9 @@ pub(crate) async fn record(tx: &mut Tx<'_>, app: &App, facts: Facts) -> Result<(
     let now = app.now();
     let ip = facts.client.as_ref().and_then(|client| client.ip.as_deref());
     let network = network_of(ip.unwrap_or_default());
-    let slot = app.bucket_key.slot(&network, SLOTS);
+    let client = facts.actor.client_id.as_deref().unwrap_or_default();
+    let user = facts.actor.sub.as_deref().unwrap_or_default();
+    let slot = app.bucket_key.slot(&[&network, client, user].join("\0"), SLOTS);
     let what = (facts.action.as_str(), facts.reason.as_deref().unwrap_or_default());
     let id = format!("{}-{}-{slot}", what.0, what.1);
     let tally = store::lock(tx, &id, what, &network, now).await?;
