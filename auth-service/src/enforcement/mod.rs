@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::settings::ACCESS_TOKEN_SECONDS_MAX;
 pub(crate) use herald::run as announce;
-use shared::database::{Database, DatabaseError};
+use shared::database::{Database, DatabaseError, Tx};
 pub(crate) use store::{Order, append, append_named, append_order, head, stored, target};
 
 /// Added to the life of an entry for clocks that differ.
@@ -33,6 +33,20 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 pub(crate) fn expiry(now: UtcMicros) -> UtcMicros {
     now.plus(Duration::from_secs(ACCESS_TOKEN_SECONDS_MAX.into()))
         .plus(MARGIN)
+}
+
+/// From when on a token may be issued at `now` that no revocation of its subject or client is about: at once, or in the second
+/// after the last one, since `iat` has whole seconds (decision 0143).
+///
+/// Ask before anything is read that the token will say: what is revoked after that is meant for it.
+pub(crate) async fn issue_at(
+    tx: &mut Tx<'_>,
+    (sub, client_id): (&str, &str),
+    now: UtcMicros,
+) -> Result<UtcMicros, DatabaseError> {
+    let this_second = UtcMicros::from_seconds(now.as_seconds());
+    let last = store::last_of(tx, (sub, client_id), this_second).await?;
+    Ok(last.map_or(now, |last| UtcMicros::from_seconds(last.as_seconds() + 1)))
 }
 
 /// Tells `guard` everything that the log holds and it has not heard.

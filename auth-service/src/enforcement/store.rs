@@ -20,6 +20,10 @@ const SELECT_PAGE: &str =
     "SELECT cursor, kind, value, not_before, expires_at, lifted, decision FROM enforcement
     WHERE cursor > $1 AND cursor <= $2 AND expires_at > $3 ORDER BY cursor LIMIT $4";
 
+/// Cursors are no smaller than the moments of their entries, so that no more is looked at than what was appended since.
+const SELECT_LAST_OF: &str = "SELECT MAX(not_before) FROM enforcement
+    WHERE cursor >= $1 AND ((kind = 'sub' AND value = $2) OR (kind = 'client_id' AND value = $3))";
+
 const DELETE_EXPIRED: &str = "DELETE FROM enforcement WHERE cursor IN
     (SELECT cursor FROM enforcement WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
 
@@ -148,6 +152,23 @@ pub(crate) async fn head(tx: &mut Tx<'_>) -> Result<i64, DatabaseError> {
 pub(super) async fn look_up_head(database: &Database) -> Result<i64, DatabaseError> {
     let (head,) = read!(fetch_one, database, sqlx::query_as::<_, (i64,)>(SELECT_HEAD))?;
     Ok(head)
+}
+
+/// The last revocation of a subject or a client since a moment, if there was one.
+pub(super) async fn last_of(
+    tx: &mut Tx<'_>,
+    (sub, client_id): (&str, &str),
+    since: UtcMicros,
+) -> Result<Option<UtcMicros>, DatabaseError> {
+    let (last,) = fetch!(
+        fetch_one,
+        tx,
+        sqlx::query_as::<_, (Option<i64>,)>(SELECT_LAST_OF)
+            .bind(since.as_micros())
+            .bind(sub)
+            .bind(client_id)
+    )?;
+    Ok(last.map(UtcMicros::from_micros))
 }
 
 /// What the log holds after the cursor `since`, without what has expired.

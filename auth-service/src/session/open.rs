@@ -9,12 +9,12 @@ use super::store::{self, NewSession, SEED_BYTES};
 use crate::app::App;
 use crate::authorize::scope::is_of_openid;
 use crate::error::{ApiError, Internal};
-use crate::outbox;
 use crate::request::RequestContext;
 use crate::secret;
 use crate::sign_in::Authentication;
 use crate::token::{Grant, TokenAnswer, mint_signed};
 use crate::user::Account;
+use crate::{enforcement, outbox};
 use shared::database::Tx;
 
 /// What a session is opened for.
@@ -46,6 +46,8 @@ pub(crate) async fn open(
     new: &NewGrant<'_>,
 ) -> Result<Option<Opened>, ApiError> {
     let now = app.now();
+    let whose = (authentication.account.id.as_str(), new.client_id);
+    let issue_at = enforcement::issue_at(tx, whose, now).await?;
     let Some(account) = authentication.current_account(tx).await? else {
         return Ok(None);
     };
@@ -64,7 +66,7 @@ pub(crate) async fn open(
         authenticated_at: authentication.authenticated_at,
         amr: &amr,
     };
-    let minted = mint_signed(app, context, &grant, now)?;
+    let minted = mint_signed(app, context, &grant, issue_at)?;
     let session = NewSession {
         id: &sid,
         grant: &grant,

@@ -11,10 +11,10 @@ use super::rotation::{Verdict, judge};
 use super::store::{self, Session};
 use crate::app::App;
 use crate::error::ApiError;
-use crate::outbox;
 use crate::request::RequestContext;
 use crate::token::{Grant, TokenAnswer, mint_signed};
 use crate::user::{self, Account};
+use crate::{enforcement, outbox};
 use shared::database::{DatabaseError, Tx};
 
 /// How often to look again when others refresh the same session; the second look finds it moved on already.
@@ -94,6 +94,8 @@ pub(super) struct Proven {
     pub(super) token: RefreshToken,
     pub(super) session: Session,
     account: Account,
+    /// When a token for it may be issued.
+    issue_at: UtcMicros,
 }
 
 impl Proven {
@@ -165,11 +167,14 @@ impl Refresh<'_> {
         if self.presented.client_id != session.client_id {
             return Ok(None);
         }
+        let whose = (session.user_id.as_str(), session.client_id.as_str());
+        let issue_at = enforcement::issue_at(tx, whose, self.now).await?;
         let account = user::find(tx, &session.user_id).await?;
         Ok(account.map(|account| Proven {
             token,
             session,
             account,
+            issue_at,
         }))
     }
 
@@ -217,7 +222,7 @@ impl Refresh<'_> {
         let session_id = proven.token.session_id();
         let scopes = self.scopes(proven)?;
         let grant = proven.grant(&session_id, &scopes);
-        let minted = mint_signed(self.app, self.context, &grant, self.now)?;
+        let minted = mint_signed(self.app, self.context, &grant, proven.issue_at)?;
         let event = match how {
             How::Rotate => minted.event.with_detail("refresh", "rotate"),
             How::Repeat => Self::with_former_party(minted.event.with_detail("refresh", "repeat"), proven),

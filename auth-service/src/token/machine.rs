@@ -7,9 +7,9 @@ use super::{Minted, OAuthError, TokenAnswer, jti, sign_claims};
 use crate::app::App;
 use crate::client::{self, Client, GrantType};
 use crate::error::{ApiError, Internal};
-use crate::outbox;
 use crate::request::RequestContext;
 use crate::user::{self, Account};
+use crate::{enforcement, outbox};
 use shared::database::Tx;
 
 /// Scopes that mean something to Gatelog's own end points and to nobody else.
@@ -44,6 +44,11 @@ pub(super) async fn grant(
 ) -> Result<TokenAnswer, OAuthError> {
     let now = app.now();
     let mut tx = app.database.write().await?;
+    let sub = client.owner.as_deref().unwrap_or(&client.id);
+    let issue_at = enforcement::issue_at(&mut tx, (sub, &client.id), now)
+        .await
+        .map_err(ApiError::from)?
+        .as_seconds();
     // Asked again in this transaction: it may have been changed or disabled since it proved who it is.
     let client = match client::find(&mut tx, &client.id).await? {
         Some(client) if !client.disabled => client,
@@ -63,8 +68,8 @@ pub(super) async fn grant(
             .map_or(&client.id, |account| &account.id)
             .to_owned(),
         aud: vec![audience.to_owned()],
-        exp: now.as_seconds() + i64::from(app.mint_rules.lifetime_seconds),
-        iat: now.as_seconds(),
+        exp: issue_at + i64::from(app.mint_rules.lifetime_seconds),
+        iat: issue_at,
         jti: jti().map_err(|error| ApiError::from(Internal::from(error)))?,
         client_id: client.id.clone(),
         sid: None,

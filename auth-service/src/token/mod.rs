@@ -42,16 +42,16 @@ pub(crate) struct Minted {
     pub(crate) event: Facts,
 }
 
-/// Mints and signs an access token for `grant`.
+/// Mints and signs an access token for `grant`, issued at that moment.
 pub(crate) fn mint_signed(
     app: &App,
     context: &RequestContext,
     grant: &Grant<'_>,
-    now: UtcMicros,
+    issued_at: UtcMicros,
 ) -> Result<Minted, ApiError> {
     let jti = jti().map_err(Internal::from)?;
-    let claims = mint::mint(&app.mint_rules, grant, jti, now);
-    sign_claims(app, context, claims, grant.actor(), now)
+    let claims = mint::mint(&app.mint_rules, grant, jti, issued_at);
+    sign_claims(app, context, claims, grant.actor(), app.now())
 }
 
 /// Signs `claims` for `actor`.

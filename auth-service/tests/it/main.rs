@@ -33,6 +33,7 @@ mod refresh;
 mod refresh_reuse;
 mod revocation;
 mod roles;
+mod same_second;
 mod second_factor;
 mod second_factor_changes;
 mod second_factor_harness;

@@ -210,7 +210,7 @@ impl RevocationSet {
     /// Why a token of `subject` is refused at `now`, if it is. What is final is said before what will pass.
     ///
     /// A subject's or client's revocation spares tokens issued in a later second: `iat` has whole seconds, so
-    /// that one issued in the same second is refused, which is the safe side.
+    /// that one issued in the same second is refused, which is the safe side. auth-service issues none then (decision 0143).
     pub fn ban(&self, subject: &Subject<'_>, now: UtcMicros) -> Option<Ban> {
         let revoked = self.revocation(subject).map(|decision| Ban {
             cause: BanCause::Revoked,
