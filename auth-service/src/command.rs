@@ -95,7 +95,7 @@ impl Command {
                 None => return Err(StartError::failed("there is an administrator already")),
             },
             command => {
-                let service = Service::open(settings).await?;
+                let service = Service::open_for_command(settings).await?;
                 command.run_on(service.app(), Printer { json }).await?;
                 service.close().await;
             }

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use shared::database::Database;
 use shared::guard::Guard;
 use shared::http::serve::serve;
-use shared::runtime::cli::StartError;
+use shared::runtime::cli::{COMMAND_PATIENCE, StartError};
 use shared::runtime::shutdown::{CancellationToken, TaskTracker};
 use shared::token::{IssuerRules, KeySet, Trust, TrustedIssuer};
 use tokio::net::TcpListener;
@@ -40,7 +40,17 @@ pub struct Service {
 impl Service {
     /// Opens the database, waiting for it if it cannot be reached, and makes what the first start makes.
     pub async fn open(settings: &Settings) -> Result<Self, StartError> {
-        let database = open_database(settings).await?;
+        let database = Database::open(&settings.database_url, &SCHEMA).await?;
+        Self::over(database, settings).await
+    }
+
+    /// The same for a command, which gives up if the database cannot be reached.
+    pub(crate) async fn open_for_command(settings: &Settings) -> Result<Self, StartError> {
+        Self::over(open_for_command(settings).await?, settings).await
+    }
+
+    async fn over(database: Database, settings: &Settings) -> Result<Self, StartError> {
+        create_outbox(&database).await?;
         let now = settings.clock.now();
         let keys = Keys::open(&database, &settings.master_key, settings.keys, now).await?;
         let passwords = &settings.passwords;
@@ -166,7 +176,8 @@ pub async fn run(
 
 /// Makes a one-time token for the first administrator; `None` if there is one. The service may run meanwhile.
 pub async fn new_setup_token(settings: &Settings) -> Result<Option<String>, StartError> {
-    let database = open_database(settings).await?;
+    let database = open_for_command(settings).await?;
+    create_outbox(&database).await?;
     let token = setup::new_token(&database, settings.clock.now()).await;
     database.close().await;
     token
@@ -175,21 +186,24 @@ pub async fn new_setup_token(settings: &Settings) -> Result<Option<String>, Star
 /// Makes a secret for the client by which a collector in the same process responds to alerts: the client's id, and the secret.
 /// The one before is void.
 pub async fn new_responder_secret(settings: &Settings) -> Result<(&'static str, SecretString), StartError> {
-    let database = open_database(settings).await?;
+    let database = open_for_command(settings).await?;
+    create_outbox(&database).await?;
     let credentials = client::responder::renew(&database, settings.clock.now()).await;
     database.close().await;
     credentials.map_err(StartError::failed)
 }
 
-async fn open_database(settings: &Settings) -> Result<Database, StartError> {
-    let database = Database::open(&settings.database_url, &SCHEMA).await?;
-    let preparing = async {
+async fn open_for_command(settings: &Settings) -> Result<Database, StartError> {
+    Database::open_within(&settings.database_url, &SCHEMA, COMMAND_PATIENCE).await
+}
+
+async fn create_outbox(database: &Database) -> Result<(), StartError> {
+    let creating = async {
         let mut tx = database.write().await?;
         outbox::create(&mut tx).await?;
         database.commit(tx).await
     };
-    preparing.await.map_err(StartError::failed)?;
-    Ok(database)
+    creating.await.map_err(StartError::failed)
 }
 
 /// Trust in this service's own tokens alone.

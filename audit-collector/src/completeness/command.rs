@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 use shared::clock::UtcMicros;
 use shared::database::Database;
-use shared::runtime::cli::{StartError, say};
+use shared::runtime::cli::{COMMAND_PATIENCE, StartError, say};
 
 use super::{Completeness, Finding, Kind, Verdict, completeness};
 use crate::schema::SCHEMA;
@@ -35,7 +35,7 @@ impl CompletenessCommand {
         };
         period.check().map_err(StartError::failed)?;
         let settings = Settings::load(config)?;
-        let database = Database::open(&settings.database_url, &SCHEMA).await?;
+        let database = Database::open_within(&settings.database_url, &SCHEMA, COMMAND_PATIENCE).await?;
         let settled_before = settings.clock.now().minus(settings.gap_after);
         let answer = completeness(&database, &period, settled_before).await;
         database.close().await;

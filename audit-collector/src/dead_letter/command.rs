@@ -10,7 +10,7 @@ use http::StatusCode;
 use shared::clock::UtcMicros;
 use shared::database::Database;
 use shared::event::{Actor, Class, Draft, Facts, Identity, Outcome};
-use shared::runtime::cli::{StartError, say};
+use shared::runtime::cli::{COMMAND_PATIENCE, StartError, say};
 use shared::spool::{self, Spool, SpoolSettings};
 use uuid::Uuid;
 
@@ -120,7 +120,7 @@ impl DeadLettersCommand {
             check_because(&dropping.because).map_err(StartError::failed)?;
         }
         let settings = Settings::load(config)?;
-        let database = Database::open(&settings.database_url, &SCHEMA).await?;
+        let database = Database::open_within(&settings.database_url, &SCHEMA, COMMAND_PATIENCE).await?;
         let log = settings.log(&database);
         let done = self.run_on(&log, &settings).await;
         database.close().await;

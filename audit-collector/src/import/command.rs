@@ -12,7 +12,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use shared::database::Database;
 use shared::event::wire;
-use shared::runtime::cli::{StartError, say};
+use shared::runtime::cli::{COMMAND_PATIENCE, StartError, say};
 
 use super::{Format, Input, Progress, Summary, import};
 use crate::schema::SCHEMA;
@@ -57,7 +57,7 @@ impl ImportCommand {
             format: self.format,
             rejects: rejects.clone(),
         };
-        let database = Database::open(&settings.database_url, &SCHEMA).await?;
+        let database = Database::open_within(&settings.database_url, &SCHEMA, COMMAND_PATIENCE).await?;
         let log = settings.log(&database);
         let bar = bar(bytes)?;
         let imported = import(&log, &settings.clock, input, |summary| {

@@ -7,7 +7,7 @@ use serde_json::json;
 use shared::clock::UtcMicros;
 use shared::database::Database;
 use shared::event::{Class, Draft, Facts, Outcome, action, event_id};
-use shared::runtime::cli::{StartError, say};
+use shared::runtime::cli::{COMMAND_PATIENCE, StartError, say};
 use shared::runtime::shutdown;
 use uuid::Uuid;
 
@@ -74,7 +74,7 @@ impl RetentionCommand {
     /// Does it.
     pub async fn run(self, config: Option<&Path>) -> Result<(), StartError> {
         let settings = Settings::load(config)?;
-        let database = Database::open(&settings.database_url, &SCHEMA).await?;
+        let database = Database::open_within(&settings.database_url, &SCHEMA, COMMAND_PATIENCE).await?;
         let done = match self.what {
             What::Run { dry_run: true } => foretell(&settings, &database).await,
             What::Hold { what: HoldWhat::List } => list(&database).await,

@@ -8,6 +8,7 @@ mod access;
 mod alerts;
 mod append;
 mod backtest;
+mod command;
 mod completeness;
 mod console;
 mod dead_letters;
