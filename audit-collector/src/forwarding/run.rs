@@ -134,8 +134,16 @@ async fn serve(forwarding: &Forwarding, receiver: &Receiver, lead: &mut Lead) ->
     let mut backoff = Backoff::default();
     while !stop.is_cancelled() {
         let from = served.standing.position.cast_unsigned();
-        let events = forwarding.log.read_positions(from, STEP_MAX).await?;
+        let mut events = forwarding.log.read_positions(from, STEP_MAX).await?;
         served.lead.is_well();
+        if let Some(until) = served.offered_until() {
+            events.retain(|event| event.position < until);
+            if events.is_empty() {
+                // Retention has removed them.
+                served.advance(until, 0).await?;
+                continue;
+            }
+        }
         let Some(last) = events.last().map(|event| event.position) else {
             if noted.elapsed() > NOTE_EVERY {
                 served.advance(from, 0).await?;
@@ -148,6 +156,9 @@ async fn serve(forwarding: &Forwarding, receiver: &Receiver, lead: &mut Lead) ->
             .into_iter()
             .filter(|event| is_wanted(receiver, event))
             .collect();
+        if !wanted.is_empty() {
+            served.offer(last + 1).await?;
+        }
         let sent = tokio::select! {
             () = stop.cancelled() => return Ok(()),
             sent = served.send(&wanted) => sent,
@@ -210,12 +221,31 @@ impl Served<'_> {
         Ok(())
     }
 
+    /// Where the events end that were being sent when they were not taken, by whoever served the receiver then.
+    fn offered_until(&self) -> Option<u64> {
+        let until = self.standing.offered_until?;
+        (until > self.standing.position).then_some(until.cast_unsigned())
+    }
+
+    /// Notes which events are about to be sent where they are known by their bounds: they get the same id again, whatever comes meanwhile.
+    async fn offer(&mut self, until: u64) -> Result<(), ForwardError> {
+        if matches!(self.receiver, Receiver::Syslog(..)) || self.offered_until().is_some() {
+            return Ok(());
+        }
+        let mut tx = self.lead.hold.begin().await?;
+        store::offer(&mut tx, self.receiver.name(), until).await?;
+        tx.commit().await?;
+        self.standing.offered_until = Some(until.cast_signed());
+        Ok(())
+    }
+
     async fn advance(&mut self, position: u64, sent: usize) -> Result<(), ForwardError> {
         let now = self.forwarding.clock.now();
         let mut tx = self.lead.hold.begin().await?;
         store::advance(&mut tx, self.receiver.name(), (position, sent), now).await?;
         tx.commit().await?;
         self.standing.position = position.cast_signed();
+        self.standing.offered_until = None;
         Ok(())
     }
 

@@ -24,6 +24,7 @@ use shared::transport::{Bus, Transport};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
@@ -35,6 +36,8 @@ use crate::harness::eventually;
 on_both_databases!(
     a_receiver_of_syslog_that_goes_away_gets_everything_in_order,
     a_receiver_of_webhooks_gets_signed_events_and_the_same_id_again,
+    a_message_that_was_not_taken_keeps_its_id_whatever_comes_and_whoever_sends_it,
+    what_retention_removed_before_it_was_taken_holds_up_nothing,
     a_receiver_that_takes_nothing_is_told_of,
 );
 
@@ -84,6 +87,13 @@ impl Forwarder {
 
     async fn store(&self, count: i64) {
         self.log.append(&requests(count), &[], NOW).await.unwrap();
+    }
+
+    async fn wait_for_size(&self, size: u64) {
+        eventually("the events are in order", || async {
+            (self.log.size().await.unwrap() == size).then_some(())
+        })
+        .await;
     }
 
     async fn end(self) {
@@ -154,6 +164,23 @@ async fn a_receiver_of_syslog_that_goes_away_gets_everything_in_order(database: 
 #[derive(Clone, Default)]
 struct Received(Arc<Mutex<Vec<Message>>>);
 
+impl Received {
+    fn messages(&self) -> Vec<Message> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn count(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
+    async fn wait_for(&self, count: usize) {
+        eventually("so many messages came", || async {
+            (self.count() >= count).then_some(())
+        })
+        .await;
+    }
+}
+
 /// The id of a message, and the positions of its events.
 type Message = (String, Vec<i64>);
 
@@ -202,12 +229,9 @@ async fn a_receiver_of_webhooks_gets_signed_events_and_the_same_id_again(databas
     let forwarder = Forwarder::to(database, receiver, tls_config().unwrap()).await;
 
     forwarder.store(5).await;
-    eventually("the second try was taken", || async {
-        (received.0.lock().unwrap().len() == 2).then_some(())
-    })
-    .await;
+    received.wait_for(2).await;
 
-    let seen = received.0.lock().unwrap().clone();
+    let seen = received.messages();
     assert_eq!(seen[0], seen[1]);
     assert_eq!(seen[0], ("events_0_2".to_owned(), vec![0, 1, 2]));
     eventually("the place in the log is noted", || async {
@@ -215,6 +239,89 @@ async fn a_receiver_of_webhooks_gets_signed_events_and_the_same_id_again(databas
     })
     .await;
     forwarder.end().await;
+    serving.abort();
+}
+
+/// A receiver that refuses the first message when it is told to, never answers the second one, and takes the others.
+#[derive(Clone)]
+struct Reluctant {
+    received: Received,
+    refuse: Arc<Notify>,
+}
+
+async fn receive_reluctantly(
+    State(reluctant): State<Reluctant>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    let status = receive(State(reluctant.received.clone()), headers, body).await;
+    match reluctant.received.count() {
+        1 => reluctant.refuse.notified().await,
+        2 => std::future::pending().await,
+        _ => {}
+    }
+    status
+}
+
+async fn a_message_that_was_not_taken_keeps_its_id_whatever_comes_and_whoever_sends_it(
+    database: &TestDatabase,
+) {
+    let reluctant = Reluctant {
+        received: Received::default(),
+        refuse: Arc::default(),
+    };
+    let received = &reluctant.received;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let receiver = webhook(&listener.local_addr().unwrap().to_string(), "class:access");
+    let app = Router::new()
+        .route("/hook", post(receive_reluctantly))
+        .with_state(reluctant.clone());
+    let serving = tokio::spawn(async { axum::serve(listener, app).await });
+    let forwarder = Forwarder::to(database, receiver.clone(), tls_config().unwrap()).await;
+    forwarder.store(3).await;
+    received.wait_for(1).await;
+
+    forwarder.store(2).await;
+    forwarder.wait_for_size(5).await;
+    reluctant.refuse.notify_one();
+    received.wait_for(2).await;
+    forwarder.end().await;
+    let successor = Forwarder::to(database, receiver, tls_config().unwrap()).await;
+    received.wait_for(4).await;
+
+    let ids: Vec<String> = received.messages().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(ids, ["events_0_2", "events_0_2", "events_0_2", "events_3_4"]);
+    successor.end().await;
+    serving.abort();
+}
+
+async fn what_retention_removed_before_it_was_taken_holds_up_nothing(database: &TestDatabase) {
+    // Whoever connects to it waits for an answer.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let receiver = webhook(&silent.local_addr().unwrap().to_string(), "class:access");
+    let forwarder = Forwarder::to(database, receiver, tls_config().unwrap()).await;
+    forwarder.store(3).await;
+    eventually("they are being sent", || async {
+        let until = "SELECT COALESCE(MAX(offered_until), 0) FROM forwarding";
+        (database.number(until).await == 3).then_some(())
+    })
+    .await;
+    forwarder.end().await;
+    database.change("DELETE FROM event").await;
+
+    let received = Received::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let receiver = webhook(&listener.local_addr().unwrap().to_string(), "class:access");
+    let app = Router::new()
+        .route("/hook", post(receive))
+        .with_state(received.clone());
+    let serving = tokio::spawn(async { axum::serve(listener, app).await });
+    let successor = Forwarder::to(database, receiver, tls_config().unwrap()).await;
+    successor.store(1).await;
+    received.wait_for(1).await;
+
+    assert_eq!(received.messages()[0], ("events_3_3".to_owned(), vec![3]));
+    successor.end().await;
     serving.abort();
 }
 
