@@ -34,10 +34,10 @@ pub(crate) const ALL: [Setting; 5] = [SYSLOG, SYSLOG_FILTER, WEBHOOK, WEBHOOK_SE
 /// Reads them.
 pub(crate) fn read(reader: &mut Reader) -> Option<Vec<Receiver>> {
     let syslog: Option<Option<SyslogTarget>> = reader.optional(&SYSLOG);
-    let syslog_filter = filter(reader, &SYSLOG_FILTER);
     let webhook: Option<Option<Address>> = reader.optional(&WEBHOOK);
     let secret: Option<Option<Secret>> = reader.optional(&WEBHOOK_SECRET);
-    let webhook_filter = filter(reader, &WEBHOOK_FILTER);
+    let syslog_filter = filter(reader, &SYSLOG_FILTER, (&SYSLOG, is_given(syslog.as_ref())));
+    let webhook_filter = filter(reader, &WEBHOOK_FILTER, (&WEBHOOK, is_given(webhook.as_ref())));
     let mut receivers = Vec::new();
     if let Some(target) = syslog? {
         receivers.push(Receiver::Syslog(target, syslog_filter?));
@@ -56,17 +56,91 @@ pub(crate) fn read(reader: &mut Reader) -> Option<Vec<Receiver>> {
     Some(receivers)
 }
 
-/// A filter. Lengths of time, as `last:24h`, make no sense for what comes.
-fn filter(reader: &mut Reader, setting: &Setting) -> Option<Filter> {
+/// Whether a setting is given, be it good or bad.
+fn is_given<T>(read: Option<&Option<T>>) -> bool {
+    read.is_none_or(Option::is_some)
+}
+
+/// The filter of a receiver, whose setting may not be given.
+fn filter(reader: &mut Reader, setting: &Setting, (receiver, is_given): (&Setting, bool)) -> Option<Filter> {
     let text: Option<String> = reader.optional(setting)?;
     let Some(text) = text else {
         return Some(Filter::default());
     };
-    match Filter::parse(&text, UtcMicros::from_micros(0)) {
+    let filter = if is_given {
+        lasting(&text)
+    } else {
+        Err(format!("there is no {}", receiver.key))
+    };
+    match filter {
         Ok(filter) => Some(filter),
-        Err(error) => {
-            reader.problem(format!("{}: {error}", setting.key));
+        Err(problem) => {
+            reader.problem(format!("{}: {problem}", setting.key));
             None
+        }
+    }
+}
+
+/// A filter that means the same whenever it is looked at. A length of time would count from when the settings were read.
+fn lasting(text: &str) -> Result<Filter, String> {
+    let read = |seconds| {
+        let at = UtcMicros::from_seconds(seconds);
+        Filter::parse(text, at).map_err(|error| error.to_string())
+    };
+    let (filter, later) = (read(0)?, read(1)?);
+    if filter == later {
+        Ok(filter)
+    } else {
+        Err("`last` counts from now, and what is forwarded is new anyway".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::PREFIX;
+
+    const SECRET: (&str, &str) = ("webhook_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+
+    /// How many receivers there are, or what is wrong with the settings.
+    fn read_with(given: &[(&str, &str)]) -> Result<usize, String> {
+        let environment = given.iter().map(|(name, value)| {
+            let name = format!("{PREFIX}FORWARD_{}", name.to_uppercase());
+            (name, (*value).to_owned())
+        });
+        let mut reader = Reader::new(PREFIX, "", environment);
+        let receivers = read(&mut reader);
+        let read = reader
+            .finish(|| receivers)
+            .map_err(|error| error.problems().join(", "));
+        read.map(|receivers| receivers.len())
+    }
+
+    #[test]
+    fn a_filter_is_that_of_a_receiver_and_lasts() {
+        let syslog = ("syslog", "tls://siem.test");
+        let webhook = ("webhook", "https://siem.test/hook");
+        for (given, expected) in [
+            (vec![], Ok(0)),
+            (vec![syslog, ("syslog_filter", "class:alert")], Ok(1)),
+            (
+                vec![webhook, SECRET, ("webhook_filter", "time:>2026-01-15")],
+                Ok(1),
+            ),
+            (
+                vec![("syslog_filter", "class:alert")],
+                Err("forward_syslog_filter: there is no forward_syslog"),
+            ),
+            (
+                vec![syslog, ("webhook_filter", "class:alert")],
+                Err("forward_webhook_filter: there is no forward_webhook"),
+            ),
+            (
+                vec![syslog, ("syslog_filter", "class:alert last:24h")],
+                Err("forward_syslog_filter: `last` counts from now, and what is forwarded is new anyway"),
+            ),
+        ] {
+            assert_eq!(read_with(&given), expected.map_err(str::to_owned), "{given:?}");
         }
     }
 }
