@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use shared::database::DatabaseError;
 use shared::http::bearer;
+use shared::http::json::JsonFault;
 use shared::http::problem::Problem;
 use shared::token::Refusal;
 
@@ -40,8 +41,8 @@ pub(crate) enum ApiError {
     NotesFull,
     #[error("{0}")]
     AlertChange(#[from] InvalidChange),
-    #[error("the body is not JSON")]
-    BodyMalformed,
+    #[error("the body is not JSON: {0}")]
+    BodyMalformed(String),
     #[error("{0}")]
     BodyInvalid(String),
     #[error("the body is too large, or did not arrive whole in time")]
@@ -125,6 +126,15 @@ pub(crate) enum ApiError {
     MethodNotAllowed,
 }
 
+impl From<JsonFault> for ApiError {
+    fn from(fault: JsonFault) -> Self {
+        match fault {
+            JsonFault::Malformed(why) => Self::BodyMalformed(why),
+            JsonFault::Invalid(why) => Self::BodyInvalid(why),
+        }
+    }
+}
+
 impl From<&DatabaseError> for ApiError {
     fn from(error: &DatabaseError) -> Self {
         if error.is_too_costly() {
@@ -160,7 +170,7 @@ impl ApiError {
             | Self::ResponseNotInForce
             | Self::NotificationNotFailed
             | Self::AlertChange(InvalidChange::Closed) => self.as_status(StatusCode::CONFLICT),
-            Self::AlertChange(_) | Self::BodyMalformed | Self::BodyInvalid(_) => {
+            Self::AlertChange(_) | Self::BodyMalformed(_) | Self::BodyInvalid(_) => {
                 self.as_status(StatusCode::BAD_REQUEST)
             }
             Self::ResponseLimit { retry_after } => self
@@ -210,7 +220,7 @@ impl ApiError {
             Self::NotesFull => "alert_notes_full",
             Self::AlertChange(InvalidChange::Closed) => "alert_closed",
             Self::AlertChange(_) | Self::BodyInvalid(_) => "body_invalid",
-            Self::BodyMalformed => "body_malformed",
+            Self::BodyMalformed(_) => "body_malformed",
             Self::BodyUnreadable => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::PreconditionRequired => "precondition_required",

@@ -29,8 +29,8 @@ pub(crate) enum ApiError {
     BodyTooLarge,
     #[error("the body did not arrive")]
     BodyIncomplete,
-    #[error("the body is not JSON")]
-    BodyMalformed,
+    #[error("the body is not JSON: {0}")]
+    BodyMalformed(String),
     #[error("{0}")]
     BodyInvalid(Cow<'static, str>),
     #[error("the query is not what this takes")]
@@ -130,7 +130,7 @@ impl ApiError {
             Self::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::BodyIncomplete => (S::BAD_REQUEST, "body_incomplete"),
-            Self::BodyMalformed => (S::BAD_REQUEST, "body_malformed"),
+            Self::BodyMalformed(_) => (S::BAD_REQUEST, "body_malformed"),
             Self::BodyInvalid(_) => (S::BAD_REQUEST, "body_invalid"),
             Self::QueryInvalid => (S::BAD_REQUEST, "query_invalid"),
             Self::BadCredentials => (S::UNAUTHORIZED, "bad_credentials"),

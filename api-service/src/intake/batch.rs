@@ -38,15 +38,20 @@ impl Batch {
 fn entries(body: &[u8]) -> Result<Vec<&RawValue>, BatchFault> {
     let is_list = body.trim_ascii_start().starts_with(b"[");
     let entries: Vec<&RawValue> = if is_list {
-        serde_json::from_slice(body).map_err(|_| BatchFault::Malformed)?
+        serde_json::from_slice(body).map_err(malformed)?
     } else {
-        vec![serde_json::from_slice(body).map_err(|_| BatchFault::Malformed)?]
+        vec![serde_json::from_slice(body).map_err(malformed)?]
     };
     match entries.len() {
         0 => Err(BatchFault::Empty),
         1..=ENTRIES_MAX => Ok(entries),
         _ => Err(BatchFault::TooMany),
     }
+}
+
+/// Nothing of what the body says is in it: entries are read as they stand.
+fn malformed(error: serde_json::Error) -> BatchFault {
+    BatchFault::Malformed(error.to_string())
 }
 
 fn draft(entry: &RawValue, reporter: &Reporter) -> Result<Draft, EntryFault> {
@@ -105,7 +110,8 @@ mod tests {
         assert_eq!(read(&json!([])).unwrap_err(), BatchFault::Empty);
         assert_eq!(read(&json!(vec![entry(); 101])).unwrap_err(), BatchFault::TooMany);
         for body in [&b""[..], b"[", b"[{}", b"{\"a\":\"\xff\"}", b"{} {}"] {
-            assert_eq!(Batch::read(body, &reporter()).unwrap_err(), BatchFault::Malformed);
+            let fault = Batch::read(body, &reporter()).unwrap_err();
+            assert!(matches!(fault, BatchFault::Malformed(told) if told.contains(" at line ")));
         }
     }
 

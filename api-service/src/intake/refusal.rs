@@ -9,10 +9,10 @@ use super::batch::ENTRIES_MAX;
 const RETRY_SECONDS: u32 = 5;
 
 /// What is wrong with a body, so that no entry of it is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum BatchFault {
-    /// Not JSON.
-    Malformed,
+    /// Not JSON; why not, and where.
+    Malformed(String),
     /// No entry.
     Empty,
     /// More than [`ENTRIES_MAX`].
@@ -22,9 +22,11 @@ pub(super) enum BatchFault {
 impl BatchFault {
     pub(super) fn problem(self) -> Problem {
         match self {
-            Self::Malformed => {
-                Problem::new(StatusCode::BAD_REQUEST, "body_malformed", "the body is not JSON")
-            }
+            Self::Malformed(why) => Problem::new(
+                StatusCode::BAD_REQUEST,
+                "body_malformed",
+                format!("the body is not JSON: {why}"),
+            ),
             Self::Empty => Problem::new(
                 StatusCode::BAD_REQUEST,
                 "report_empty",

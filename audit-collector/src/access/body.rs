@@ -7,8 +7,7 @@ use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_TYPE, IF_MATCH};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
-use serde_json::error::Category;
-use shared::event::bounded;
+use shared::http::json;
 use shared::http::problem::Problem;
 
 use super::RequestFacts;
@@ -20,9 +19,6 @@ const BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The longest part of a parser's message that is shown, in bytes.
-const MESSAGE_BYTES_MAX: usize = 256;
 
 /// A JSON body of exactly the members that `T` has.
 pub(crate) struct JsonBody<T>(pub(crate) T);
@@ -55,13 +51,7 @@ async fn read<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
     let bytes = read
         .map_err(|_| ApiError::BodyUnreadable)?
         .map_err(|_| ApiError::BodyUnreadable)?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        if error.classify() == Category::Data {
-            ApiError::BodyInvalid(bounded(&error.to_string(), MESSAGE_BYTES_MAX))
-        } else {
-            ApiError::BodyMalformed
-        }
-    })
+    Ok(json::read(&bytes)?)
 }
 
 /// Whether a text can be kept: it says something in at most so many bytes, and has no zero byte, which PostgreSQL refuses.

@@ -9,6 +9,7 @@ mod alerts;
 mod append;
 mod backtest;
 mod command;
+mod bodies;
 mod completeness;
 mod console;
 mod dead_letters;

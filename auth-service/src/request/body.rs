@@ -8,8 +8,7 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
-use serde_json::error::Category;
-use shared::event::bounded;
+use shared::http::json::{self, JsonFault};
 
 use crate::error::ApiError;
 
@@ -18,9 +17,6 @@ const BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The longest part of a parser's message that is shown, in bytes.
-const MESSAGE_MAX: usize = 256;
 
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,9 +54,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
                 BodyError::TooLarge => ApiError::BodyTooLarge,
                 BodyError::Incomplete => ApiError::BodyIncomplete,
             })?;
-        serde_json::from_slice(&bytes)
-            .map(Self)
-            .map_err(|error| refused(&error))
+        json::read(&bytes).map(Self).map_err(refused)
     }
 }
 
@@ -80,18 +74,22 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// The parser quotes values of a wrong type, which could be a password in the wrong place; names of members it quotes too,
 /// and these are what helps.
-fn refused(error: &serde_json::Error) -> ApiError {
-    if error.classify() != Category::Data {
-        return ApiError::BodyMalformed;
-    }
-    let message = error.to_string();
+fn refused(fault: JsonFault) -> ApiError {
+    let message = match fault {
+        JsonFault::Malformed(message) => return ApiError::BodyMalformed(message),
+        JsonFault::Invalid(message) => message,
+    };
     let names_a_member = ["missing field", "unknown field", "duplicate field"]
         .iter()
         .any(|kind| message.starts_with(kind));
     ApiError::BodyInvalid(if names_a_member {
-        bounded(&message, MESSAGE_MAX).into()
+        message.into()
     } else {
-        "a member of the body is not of the right type".into()
+        let place = message
+            .rsplit_once(" at line ")
+            .map(|(_, place)| format!(", at line {place}"));
+        let place = place.unwrap_or_default();
+        format!("a member of the body is not of the right type{place}").into()
     })
 }
 
@@ -109,7 +107,7 @@ mod tests {
     }
 
     fn told(body: &str) -> String {
-        refused(&serde_json::from_str::<Login>(body).unwrap_err()).to_string()
+        refused(json::read::<Login>(body.as_bytes()).unwrap_err()).to_string()
     }
 
     #[test]
@@ -118,17 +116,19 @@ mod tests {
         assert!(told(r#"{"passwort": "hunter2"}"#).contains("`passwort`"));
         assert!(!told(r#"{"password": {"x": "hunter2"}}"#).contains("hunter2"));
         assert!(!told(r#""hunter2""#).contains("hunter2"));
+        assert!(!told(r#"{"password": hunter2}"#).contains("hunter2"));
+        assert!(told(r#"{"password": 7}"#).ends_with(", at line 1 column 14"));
     }
 
     #[test]
     fn deep_nesting_is_malformed_and_harmless() {
         let deep = format!("{}{}", r#"{"x":"#.repeat(5_000), "}".repeat(5_000));
 
-        let error = serde_json::from_str::<Login>(&deep).unwrap_err();
+        let fault = json::read::<Login>(deep.as_bytes()).unwrap_err();
 
         assert!(matches!(
-            refused(&error),
-            ApiError::BodyMalformed | ApiError::BodyInvalid(_)
+            refused(fault),
+            ApiError::BodyMalformed(_) | ApiError::BodyInvalid(_)
         ));
     }
 }

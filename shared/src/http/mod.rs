@@ -4,6 +4,7 @@ pub mod bearer;
 pub mod client;
 pub mod client_addr;
 pub mod health;
+pub mod json;
 mod method;
 pub mod metrics;
 pub mod problem;

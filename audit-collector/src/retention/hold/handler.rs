@@ -1,7 +1,6 @@
 //! The HTTP side of holds.
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -12,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Hold, NAME_BYTES_MAX, REASON_BYTES_MAX, store};
 use crate::access::scope::AuditRespond;
-use crate::access::{Auditor, Permitted};
+use crate::access::{Auditor, JsonBody, Permitted};
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::retention::change::{self, Change, Wish};
@@ -73,15 +72,9 @@ pub(in crate::retention) async fn list_holds(
 pub(in crate::retention) async fn add_hold(
     State(app): State<AppState>,
     Permitted { auditor, .. }: Permitted<AuditRespond>,
-    body: Result<Json<NewHold>, JsonRejection>,
+    JsonBody(new): JsonBody<NewHold>,
 ) -> Result<(StatusCode, Json<Hold>), Problem> {
     let wrong = |error: InvalidParameter| auditor.refuse(&error.into());
-    let Json(new) = body.map_err(|_| {
-        wrong(InvalidParameter::new(
-            "body",
-            "not `name`, `q` and `reason` as JSON texts",
-        ))
-    })?;
     let now = app.clock.now();
     InvalidParameter::unless_text("name", &new.name, NAME_BYTES_MAX).map_err(wrong)?;
     InvalidParameter::unless_text("reason", &new.reason, REASON_BYTES_MAX).map_err(wrong)?;
@@ -131,12 +124,10 @@ pub(in crate::retention) async fn release_hold(
     State(app): State<AppState>,
     Permitted { auditor, .. }: Permitted<AuditRespond>,
     Path(id): Path<String>,
-    body: Result<Json<Release>, JsonRejection>,
+    JsonBody(release): JsonBody<Release>,
 ) -> Result<(StatusCode, Json<Change>), Problem> {
     let wrong = |error: InvalidParameter| auditor.refuse(&error.into());
     let id = Uuid::try_parse(&id).map_err(|_| wrong(InvalidParameter::new("id", "not a UUID")))?;
-    let Json(release) =
-        body.map_err(|_| wrong(InvalidParameter::new("body", "not `reason` as a JSON text")))?;
     InvalidParameter::unless_text("reason", &release.reason, REASON_BYTES_MAX).map_err(wrong)?;
     let failed = |error| {
         tracing::error!(%error, "the release of a hold could not be asked for");
