@@ -10,10 +10,14 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
+use tokio::net::TcpStream;
+use tower::util::MapResponse;
+
+use super::reading_on::ReadingOn;
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -33,8 +37,15 @@ const HTTP2_PING_EVERY: Duration = Duration::from_secs(15);
 /// The largest answer read, in bytes.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// A pooling client for HTTP/1.1 and TLS by the platform's trust store.
-pub type PooledClient = Client<HttpsConnector<HttpConnector>, Body>;
+/// Connects by TCP.
+type Connector = MapResponse<HttpConnector, fn(Plain) -> ReadingOn<Plain>>;
+
+/// What a connection is before TLS.
+type Plain = TokioIo<TcpStream>;
+
+/// A pooling client for HTTP/1.1 and TLS by the platform's trust store. An answer that comes before its request was sent to its end
+/// is one, also if its server closes then.
+pub type PooledClient = Client<HttpsConnector<Connector>, Body>;
 
 /// Why a call failed. The texts name no secret.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +93,7 @@ pub fn client_with(options: &ClientOptions<'_>) -> Result<PooledClient, rustls::
     http.enforce_http(false);
     http.set_nodelay(true);
     http.set_connect_timeout(Some(options.connect_timeout));
+    let http: Connector = MapResponse::new(http, ReadingOn::new);
     let config = match options.authorities {
         None => tls_config()?,
         Some(pem) => provider()?

@@ -8,6 +8,7 @@ pub mod json;
 mod method;
 pub mod metrics;
 pub mod problem;
+pub mod reading_on;
 pub mod request_id;
 pub mod serve;
 #[cfg(feature = "otlp")]
