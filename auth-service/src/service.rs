@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use secrecy::SecretString;
-use shared::database::Database;
+use shared::database::{Database, DatabaseError};
 use shared::guard::Guard;
 use shared::http::serve::serve;
 use shared::runtime::cli::{COMMAND_PATIENCE, StartError};
@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use crate::app::{self, App, Parts};
 use crate::hosted_page::FormTokenKey;
 use crate::metrics::{self, AuthMetrics};
+use crate::one_time_token::Purpose;
 use crate::outbox::{self, RelayState};
 use crate::password::{Breached, Hasher};
 use crate::schema::SCHEMA;
@@ -26,7 +27,7 @@ use crate::settings::Settings;
 use crate::signing_key::{KeyRing, Keys};
 use crate::throttle::{BucketKey, Refusals};
 use crate::token::MintRules;
-use crate::{SERVICE, client, enforcement, setup, signing_key, upkeep, user};
+use crate::{SERVICE, client, enforcement, one_time_token, setup, signing_key, upkeep, user};
 
 /// How long the end may wait for the last confirms; what is left stays in the database.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -105,10 +106,12 @@ impl Service {
         self.app.database.close().await;
     }
 
+    /// Whoever has a token for the setup knows what is missing; the process that all services share has made one before.
     async fn tell_what_is_missing(&self) -> Result<(), StartError> {
         let asking = async {
             let mut tx = self.app.database.read().await?;
-            user::has_administrator(&mut tx).await
+            let has_token = one_time_token::is_waiting(&mut tx, Purpose::Setup, self.app.now()).await?;
+            Ok::<_, DatabaseError>(has_token || user::has_administrator(&mut tx).await?)
         };
         if !asking.await.map_err(StartError::failed)? {
             tracing::warn!("no administrator yet: run `auth-service setup-token`");

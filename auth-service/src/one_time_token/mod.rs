@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::request::RequestContext;
 use crate::throttle;
-pub(crate) use store::{consume, exists, find, replace};
+pub(crate) use store::{consume, exists, find, is_waiting, replace};
 
 /// What a token is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

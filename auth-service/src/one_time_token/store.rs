@@ -12,6 +12,7 @@ const INSERT: &str =
     "INSERT INTO one_time_tokens (token_hash, purpose, user_id, expires_at) VALUES ($1, $2, $3, $4)";
 const SELECT_USER: &str =
     "SELECT user_id FROM one_time_tokens WHERE token_hash = $1 AND purpose = $2 AND expires_at > $3";
+const COUNT: &str = "SELECT COUNT(*) FROM one_time_tokens WHERE purpose = $1 AND expires_at > $2";
 const DELETE: &str = "DELETE FROM one_time_tokens WHERE token_hash = $1 AND purpose = $2 AND expires_at > $3";
 const DELETE_EXPIRED: &str = "DELETE FROM one_time_tokens WHERE expires_at <= $1";
 
@@ -64,6 +65,22 @@ pub(crate) async fn exists(
     now: UtcMicros,
 ) -> Result<bool, DatabaseError> {
     Ok(find(tx, purpose, token, now).await?.is_some())
+}
+
+/// Whether somebody has a token for that purpose that is still good.
+pub(crate) async fn is_waiting(
+    tx: &mut Tx<'_>,
+    purpose: Purpose,
+    now: UtcMicros,
+) -> Result<bool, DatabaseError> {
+    let (count,) = fetch!(
+        fetch_one,
+        tx,
+        sqlx::query_as::<_, (i64,)>(COUNT)
+            .bind(purpose.as_str())
+            .bind(now.as_micros())
+    )?;
+    Ok(count > 0)
 }
 
 /// Uses a token up; whether it was still good. Of two who try at once only one succeeds.

@@ -33,6 +33,12 @@ fn the_tour_makes_an_administrator_and_reads_both_events_back() {
     let mut gatelog = Gatelog::start(&[]);
     let tour = gatelog.printed_until("Ctrl-C").to_owned();
 
+    assert!(
+        !gatelog.log().contains("auth-service setup-token"),
+        "{}",
+        gatelog.log()
+    );
+
     let answers = pasted(&tour);
 
     let [setup, me, broken, events] = answers.try_into().unwrap();
