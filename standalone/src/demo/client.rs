@@ -1,10 +1,10 @@
 //! The demo's HTTP client.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
@@ -15,7 +15,9 @@ use shared::runtime::cli::StartError;
 pub(super) struct Client {
     pool: PooledClient,
     url: String,
-    answered: Mutex<Answered>,
+    program: &'static str,
+    /// Of all that are at work.
+    answered: Arc<Mutex<Answered>>,
 }
 
 /// How many requests were answered with which status.
@@ -43,8 +45,19 @@ impl Client {
         Ok(Self {
             pool: pooled_client().map_err(StartError::failed)?,
             url: url.to_owned(),
-            answered: Mutex::default(),
+            program: "shop-app/1.0",
+            answered: Arc::default(),
         })
+    }
+
+    /// The same as another program, such as that of a thief.
+    pub(super) fn as_program(&self, program: &'static str) -> Self {
+        Self {
+            pool: self.pool.clone(),
+            url: self.url.clone(),
+            program,
+            answered: Arc::clone(&self.answered),
+        }
     }
 
     pub(super) fn url(&self) -> &str {
@@ -92,7 +105,8 @@ impl Client {
     ) -> Result<Answer, StartError> {
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.url));
+            .uri(format!("{}{path}", self.url))
+            .header(USER_AGENT, self.program);
         if let Some(token) = token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }

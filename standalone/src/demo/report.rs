@@ -12,7 +12,10 @@ use super::people::People;
 /// How often it is asked whether everything is stored.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
-/// How long that may take.
+/// The rule that must have found the theft.
+const THEFT: &str = "refresh-token-reuse";
+
+/// How long each may take.
 const STORED_MAX: Duration = Duration::from_secs(30);
 
 /// What is shown of the summary, and under which heading.
@@ -43,6 +46,9 @@ pub(super) async fn text(client: &Client, people: &People) -> Result<String, Sta
     for (title, list) in LISTS {
         lines.push(format!("  {title:<11} {}", counts(&summary, list)));
     }
+    let alerts = tokio::time::timeout(STORED_MAX, until_alerted(client, token)).await;
+    let alerts = alerts.map_err(|_| StartError::failed("the demo's theft was not found in time"))??;
+    lines.push(format!("  {:<11} {alerts}", "alerts"));
     lines.extend(life_of_a_session(client, token).await?);
     lines.push(how_to_go_on(client, people));
     Ok(lines.join("\n"))
@@ -57,6 +63,29 @@ async fn until_stored(client: &Client, token: &str, answered: u32) -> Result<Val
         let has_the_alarm = counts(&summary, "by_action").contains("authn_token_reuse");
         if has_all_requests && has_the_alarm {
             return Ok(summary);
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+}
+
+/// Waits until the theft has been found; what has been found by then.
+async fn until_alerted(client: &Client, token: &str) -> Result<String, StartError> {
+    loop {
+        let page = client.get("/v1/alerts", Some(token)).await?.body;
+        let alerts = page.get("alerts").and_then(Value::as_array);
+        let told: Vec<_> = alerts
+            .into_iter()
+            .flatten()
+            .filter_map(|alert| {
+                Some(format!(
+                    "{} ({})",
+                    alert.get("rule")?.as_str()?,
+                    alert.get("severity")?.as_str()?
+                ))
+            })
+            .collect();
+        if told.iter().any(|alert| alert.starts_with(THEFT)) {
+            return Ok(told.join(", "));
         }
         tokio::time::sleep(ASK_EVERY).await;
     }

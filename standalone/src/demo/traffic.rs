@@ -88,14 +88,14 @@ async fn probe(client: &Client) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Two honest refreshes, then the token that was replaced first is presented once more: it can only be stolen.
+/// Two honest refreshes, then another program presents the token that was replaced first: it can only be stolen.
 async fn replay(client: &Client, victim: &Person) -> Result<(), StartError> {
     let stolen = victim.refresh_token.clone();
     let mut newest = stolen.clone();
     for _ in 0..2 {
         newest = refresh(client, &newest).await?.text("refresh_token");
     }
-    refresh(client, &stolen).await?;
+    refresh(&client.as_program("curl/8.5.0"), &stolen).await?;
     until_refused(client, victim).await
 }
 

@@ -12,6 +12,8 @@ fn the_demo_shows_what_the_log_knows_and_ends_in_order() {
         "alice",
         "token_signature_invalid",
         "authn_token_reuse",
+        "denied   replay",
+        "refresh-token-reuse (critical)",
         " token_revoked 1",
         "no_route",
     ] {
@@ -26,5 +28,10 @@ fn the_demo_shows_what_the_log_knows_and_ends_in_order() {
             .unwrap()
     };
     assert_eq!(number_after("answered "), number_after("access "));
+    assert!(
+        !gatelog.log().contains("auth-service setup-token"),
+        "{}",
+        gatelog.log()
+    );
     assert_eq!(gatelog.terminate().0, Some(0));
 }
