@@ -14,7 +14,7 @@ use shared::guard::{Admitted, Guard};
 use shared::runtime::metrics::Metrics;
 use shared::token::{Objection, Refusal};
 use tokio::sync::oneshot;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::Gate;
 use super::ending::{CutOff, MustEnd};
@@ -23,6 +23,9 @@ use crate::policy::{Route, StreamEnd};
 /// How often streams are looked at when nothing has changed; how late one may end after its token has expired.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// How much later a stream is ended that what answers ends by itself: it hears of a revocation as late as a door does.
+const GRACE: Duration = Duration::from_secs(2);
+
 impl Gate {
     /// Is ready when what `caller` gets by `route` must end because the token is not good any more; never if the route says so,
     /// or if nobody was asked for a token.
@@ -30,7 +33,14 @@ impl Gate {
         match caller {
             Some(caller) if route.stream_end != StreamEnd::Never => {
                 let stream = self.streams.begin(caller.clone(), route.stream_end);
-                Box::pin(async move { CutOff::Withdrawn(stream.objection().await) })
+                let ends_itself = route.stream_end == StreamEnd::Itself;
+                Box::pin(async move {
+                    let objection = stream.objection().await;
+                    if ends_itself {
+                        sleep(GRACE).await;
+                    }
+                    CutOff::Withdrawn(objection)
+                })
             }
             _ => Box::pin(pending()),
         }
@@ -139,7 +149,7 @@ impl Watch {
 impl Stream {
     fn objection(&self, guard: &Guard) -> Option<Objection> {
         let objection = guard.objection(&self.caller)?;
-        let outlives = self.end_at != StreamEnd::Exp && objection.refusal == Refusal::Expired;
+        let outlives = self.end_at == StreamEnd::Revocation && objection.refusal == Refusal::Expired;
         (!outlives).then_some(objection)
     }
 }

@@ -106,7 +106,7 @@ fn ways(route: Option<&Route>) -> BTreeSet<String> {
     let is_blind = route.revocation == Revocation::BestEffort;
     let blindly = is_blind.then(|| "while revocations are not heard of".to_owned());
     let stream = match route.stream_end {
-        StreamEnd::Exp => None,
+        StreamEnd::Exp | StreamEnd::Itself => None,
         StreamEnd::Revocation => Some("in streams that outlive their token".to_owned()),
         StreamEnd::Never => Some("in streams that outlive their token and its revocation".to_owned()),
     };

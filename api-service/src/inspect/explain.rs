@@ -159,6 +159,10 @@ fn route_lines(route: &Route, asker: &Asker<'_>) -> Vec<String> {
     lines.push(match route.stream_end {
         StreamEnd::Exp => "stream:   ends when the token expires or is revoked".to_owned(),
         StreamEnd::Revocation => "stream:   ends when the token is revoked".to_owned(),
+        StreamEnd::Itself => {
+            "stream:   is ended by what answers when the token expires or is revoked, or else by the door"
+                .to_owned()
+        }
         StreamEnd::Never => "stream:   goes on when the token is revoked".to_owned(),
     });
     lines.extend(passage_lines(route));

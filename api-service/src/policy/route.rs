@@ -135,4 +135,7 @@ pub enum StreamEnd {
     Revocation,
     /// Not for its caller's token.
     Never,
+    /// As with [`StreamEnd::Exp`], but a moment later: what answers ends it by itself and says why. Of Gatelog's own alone.
+    #[serde(skip)]
+    Itself,
 }

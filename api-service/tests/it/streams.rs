@@ -141,6 +141,21 @@ async fn a_stream_ends_when_its_issuer_is_not_trusted_any_more() {
 }
 
 #[tokio::test]
+async fn a_live_tail_that_does_not_end_by_itself_is_ended_by_the_door() {
+    let (door, _) = door(ROUTES).await;
+    let claims = door
+        .issuer
+        .claims()
+        .with("aud", "gatelog")
+        .with("scope", "audit:read");
+    let tail = Stream::begin(&door, "/v1/events/stream", &door.issuer.mint(&claims)).await;
+
+    door.issuer.revoke(Target::Sid("ses_1".into()));
+
+    assert_eq!(told(&tail.end(&door).await), (Outcome::Denied, "token_revoked"));
+}
+
+#[tokio::test]
 async fn a_stream_whose_client_goes_is_looked_at_no_more() {
     let (door, _) = door(ROUTES).await;
     let stream = Stream::begin(&door, "/stalls/1", &door.issuer.token()).await;

@@ -1,12 +1,16 @@
 //! A live feed whose caller's session ends, beside the three services.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::thread;
 
+use serde_json::json;
+
+use crate::gatelog::Gatelog;
 use crate::pipeline::{ALONE, eventually};
 use crate::system::{System, curl};
+use crate::tour::pasted;
 
 /// An answer that has begun and does not end by itself.
 const BEGUN: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\n";
@@ -21,6 +25,47 @@ fn serve(listener: &TcpListener) {
     }
     door.write_all(BEGUN).unwrap();
     while door.read(&mut byte).is_ok_and(|read| read > 0) {}
+}
+
+#[test]
+fn the_live_tail_through_the_door_says_why_it_ends_and_ends_in_order() {
+    let mut gatelog = Gatelog::start(&[]);
+    let tour = gatelog.printed_until("Ctrl-C").to_owned();
+    pasted(&tour);
+    let after = |mark: &str| tour.split_once(mark).unwrap().1;
+    let url = after("curl -s ").split("/v1/setup").next().unwrap();
+    let password = after("\"password\":\"").split('"').next().unwrap();
+    let body = json!({"username": "admin", "password": password}).to_string();
+    let login = format!("{url}/v1/login");
+    let (status, tokens) = curl(&["-H", "content-type: application/json", "-d", &body, &login]);
+    assert_eq!(status, 200, "{tokens}");
+    let bearer = format!(
+        "authorization: Bearer {}",
+        tokens["access_token"].as_str().unwrap()
+    );
+    let stream = format!("{url}/v1/events/stream?after=0");
+    let mut client = Command::new("curl")
+        .args(["-sN", "-m", "60", "-H", &bearer, &stream])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut tail = BufReader::new(client.stdout.take().unwrap());
+    let mut first = String::new();
+    tail.read_line(&mut first).unwrap();
+
+    assert_eq!(
+        curl(&["-X", "POST", "-H", &bearer, &format!("{url}/v1/logout")]).0,
+        204
+    );
+
+    let mut told = String::new();
+    tail.read_to_string(&mut told).unwrap();
+    assert!(
+        told.contains("event: end\ndata: {\"reason\":\"token_revoked\"}"),
+        "{told}"
+    );
+    assert!(client.wait().unwrap().success(), "it broke off");
+    assert_eq!(gatelog.terminate().0, Some(0));
 }
 
 #[test]

@@ -4,6 +4,9 @@ use http::Method;
 
 use super::{Row, Service, Who};
 
+/// The route to the live tail.
+pub(super) const TAIL: &str = "event-stream";
+
 /// What readers of the log do at audit-collector: name, method, template, and the scope that it takes.
 const ROUTES: &[(&str, Method, &str, &str)] = &[
     ("event-list", Method::GET, "/v1/events", "audit:read"),
@@ -15,7 +18,7 @@ const ROUTES: &[(&str, Method, &str, &str)] = &[
         "audit:identify",
     ),
     ("pseudonym-find", Method::POST, "/v1/pseudonyms", "audit:identify"),
-    ("event-stream", Method::GET, "/v1/events/stream", "audit:read"),
+    (TAIL, Method::GET, "/v1/events/stream", "audit:read"),
     ("export", Method::GET, "/v1/export", "audit:export"),
     ("timeline-read", Method::GET, "/v1/timeline", "audit:read"),
     ("stats-summary", Method::GET, "/v1/stats/summary", "audit:read"),

@@ -216,7 +216,7 @@ pub(super) fn routes(auth: &Arc<Upstream>, collector: &Arc<Upstream>) -> Vec<Rou
         audit: audit(service),
         rates: rates(name, service),
         revocation: Revocation::Required,
-        stream_end: StreamEnd::Exp,
+        stream_end: stream_end(name),
         passage: Passage::default(),
     };
     let who = Who::Scope("admin");
@@ -248,6 +248,14 @@ fn audit(service: Service) -> Audit {
         | Service::ProtectedResource
         | Service::Auth
         | Service::Collector => Audit::Durable,
+    }
+}
+
+/// The live tail ends with a word on why, which a connection that breaks would cut off.
+fn stream_end(name: &str) -> StreamEnd {
+    match name {
+        log::TAIL => StreamEnd::Itself,
+        _ => StreamEnd::Exp,
     }
 }
 

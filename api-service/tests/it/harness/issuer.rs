@@ -15,6 +15,8 @@ use shared::clock::{Clock as _, SystemClock, UtcMicros};
 use shared::enforcement::{Entry, Page, Target};
 use tokio::net::TcpListener;
 
+use super::upstream::stalls;
+
 /// An issuer that is served over HTTP.
 pub(crate) struct Issuer {
     pub(crate) url: String,
@@ -57,6 +59,8 @@ impl Issuer {
         let router = Router::new()
             .route("/.well-known/jwks.json", get(|| async { Json(jwks) }))
             .route("/v1/enforcement", get(page))
+            // A collector that does not end its tails.
+            .route("/v1/events/stream", get(stalls))
             .with_state(Arc::clone(&log));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

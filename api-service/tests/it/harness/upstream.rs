@@ -114,7 +114,7 @@ async fn streaming() -> Body {
     ))
 }
 
-async fn stalls() -> Body {
+pub(super) async fn stalls() -> Body {
     let begun = stream::once(async { Ok::<_, std::io::Error>(Bytes::from_static(b"begun")) });
     Body::from_stream(futures_util::StreamExt::chain(begun, stream::pending()))
 }
