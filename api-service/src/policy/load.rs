@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use http::Method;
+use http::uri::Authority;
+use http::{Method, Uri};
 use shared::token::AudienceRule;
 
 use super::file::{PolicyFile, RateTable, RouteTable as RouteEntry};
@@ -32,6 +33,18 @@ impl Surroundings {
     /// Whether it is for the origin of Gatelog's own paths, beside which every API has a host of its own.
     const fn is_origin(&self) -> bool {
         self.collector_url.is_some()
+    }
+
+    /// Whether requests for Gatelog's own paths would go to a route of that host.
+    fn is_own_host(&self, host: &str) -> bool {
+        let issuer = self.issuer.parse::<Uri>().ok();
+        let own = issuer.as_ref().and_then(Uri::authority);
+        let is_named = |own: &Authority| {
+            [own.as_str(), own.host()]
+                .iter()
+                .any(|name| host.eq_ignore_ascii_case(name))
+        };
+        self.is_origin() && own.is_some_and(is_named)
     }
 }
 
@@ -178,6 +191,15 @@ impl Checker<'_> {
                 "{at}: needs a `host` of its own (or `same_host = true` for development)"
             ));
         }
+        if let Some(host) = entry
+            .host
+            .as_deref()
+            .filter(|host| self.surroundings.is_own_host(host))
+        {
+            self.problem(format!(
+                "{at}: `host` {host} is the issuer's, whose own paths it would hide; take another, or none with `same_host = true`"
+            ));
+        }
         let mut wrong = |text| self.problem(format!("{at}: {text}"));
         let passage = target
             .as_ref()
@@ -247,10 +269,14 @@ mod tests {
     use super::*;
 
     fn loaded(text: &str) -> Result<Policy, Vec<String>> {
+        loaded_by("http://127.0.0.1:8080", text)
+    }
+
+    fn loaded_by(issuer: &str, text: &str) -> Result<Policy, Vec<String>> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         let surroundings = Surroundings {
-            issuer: "http://127.0.0.1:8080".into(),
+            issuer: issuer.into(),
             auth_url: "http://127.0.0.1:8081".into(),
             collector_url: Some("http://127.0.0.1:8082".into()),
         };
@@ -402,6 +428,25 @@ mod tests {
         let problems = loaded(&format!("{head}\n{UPSTREAM}{rest}")).unwrap_err();
 
         assert!(problems[0].contains("login and mine"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_route_that_names_the_issuer_s_host_is_refused_since_it_would_hide_gatelog_s_own_paths() {
+        let load_with = |issuer: &str, host: &str| {
+            let route = format!(
+                "same_host=true\n{UPSTREAM}[[route]]\nname='mine'\nhost='{host}'\nmatch='GET /orders'\nallow='signed-in'\nto='orders'\n"
+            );
+            loaded_by(issuer, &route)
+        };
+        let issuer = "http://Gate.example:8080";
+
+        for host in ["gate.example", "GATE.example:8080"] {
+            let problems = load_with(issuer, host).unwrap_err();
+            assert!(problems[0].contains("route mine: `host`"), "{problems:?}");
+        }
+        for host in ["api.example", "gate.example:9090", "gate.example.org"] {
+            assert!(load_with(issuer, host).is_ok(), "{host}");
+        }
     }
 
     #[test]
