@@ -169,13 +169,7 @@ impl ApiError {
             Self::Database(error) if error.is_transient() => {
                 return unavailable("database_unavailable", "the database is not available; try again");
             }
-            Self::Database(_) | Self::Internal(_) => {
-                return Problem::new(
-                    S::INTERNAL_SERVER_ERROR,
-                    "internal_error",
-                    "something went wrong here",
-                );
-            }
+            Self::Database(_) | Self::Internal(_) => return internal_error(),
         };
         let problem = Problem::new(status, code, self.to_string());
         match self {
@@ -186,6 +180,14 @@ impl ApiError {
             _ => problem,
         }
     }
+}
+
+fn internal_error() -> Problem {
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal_error",
+        "something went wrong here",
+    )
 }
 
 const fn of_factor(refusal: FactorRefusal) -> (StatusCode, &'static str) {

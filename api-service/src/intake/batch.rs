@@ -38,9 +38,9 @@ impl Batch {
 fn entries(body: &[u8]) -> Result<Vec<&RawValue>, BatchFault> {
     let is_list = body.trim_ascii_start().starts_with(b"[");
     let entries: Vec<&RawValue> = if is_list {
-        serde_json::from_slice(body).map_err(malformed)?
+        serde_json::from_slice(body).map_err(|error| malformed(&error))?
     } else {
-        vec![serde_json::from_slice(body).map_err(malformed)?]
+        vec![serde_json::from_slice(body).map_err(|error| malformed(&error))?]
     };
     match entries.len() {
         0 => Err(BatchFault::Empty),
@@ -50,7 +50,7 @@ fn entries(body: &[u8]) -> Result<Vec<&RawValue>, BatchFault> {
 }
 
 /// Nothing of what the body says is in it: entries are read as they stand.
-fn malformed(error: serde_json::Error) -> BatchFault {
+fn malformed(error: &serde_json::Error) -> BatchFault {
     BatchFault::Malformed(error.to_string())
 }
 

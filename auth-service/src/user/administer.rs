@@ -274,10 +274,14 @@ async fn record(
 
 /// What an event tells of a user, before a change and after it.
 fn told(user: &ShownUser) -> Value {
-    let mut told = json!({ "roles": user.roles, "disabled": user.disabled });
-    if let Some(decision) = user.disabling.as_deref().filter(|_| user.disabled) {
-        told["decision"] = decision.into();
-        told["disabled_by"] = user.disabled_by.as_deref().into();
+    let (roles, disabled) = (&user.roles, user.disabled);
+    match user.disabling.as_deref().filter(|_| disabled) {
+        None => json!({ "roles": roles, "disabled": disabled }),
+        Some(decision) => json!({
+            "roles": roles,
+            "disabled": disabled,
+            "decision": decision,
+            "disabled_by": user.disabled_by,
+        }),
     }
-    told
 }
