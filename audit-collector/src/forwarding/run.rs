@@ -118,18 +118,8 @@ struct Served<'f> {
 /// Returns when it is told to stop. Only waits and sends are cut off then: a `BEGIN` that is cut off on SQLite would block the writer.
 async fn serve(forwarding: &Forwarding, receiver: &Receiver, lead: &mut Lead) -> Result<(), ForwardError> {
     let stop = lead.stop.clone();
-    let mut tx = lead.hold.begin().await?;
-    let standing = store::begin(&mut tx, receiver.name()).await?;
-    tx.commit().await?;
     let mut growth = forwarding.log.growth();
-    let mut served = Served {
-        forwarding,
-        receiver,
-        lead,
-        standing,
-        connection: None,
-        failures: 0,
-    };
+    let mut served = Served::begin(forwarding, receiver, lead).await?;
     let mut noted = tokio::time::Instant::now();
     let mut backoff = Backoff::default();
     while !stop.is_cancelled() {
@@ -186,7 +176,25 @@ fn is_wanted(receiver: &Receiver, one: &Positioned) -> bool {
         .is_none_or(|event| receiver.filter().matches(event, one.locality, one.recorded_at))
 }
 
-impl Served<'_> {
+impl<'f> Served<'f> {
+    async fn begin(
+        forwarding: &'f Forwarding,
+        receiver: &'f Receiver,
+        lead: &'f mut Lead,
+    ) -> Result<Self, ForwardError> {
+        let mut tx = lead.hold.begin().await?;
+        let standing = store::begin(&mut tx, receiver.name()).await?;
+        tx.commit().await?;
+        Ok(Self {
+            forwarding,
+            receiver,
+            lead,
+            standing,
+            connection: None,
+            failures: 0,
+        })
+    }
+
     async fn send(&mut self, events: &[Positioned]) -> Result<(), Untaken> {
         let (Some(first), Some(last)) = (events.first(), events.last()) else {
             return Ok(());
