@@ -22,13 +22,13 @@ const RULES_MAX: usize = 500;
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 
 /// The lists that the rules of the program name, all of them empty.
-const BUILT_IN_LISTS: &str = include_str!("../../../rules/lists.yaml");
+const BUILT_IN_LISTS: &str = include_str!("../../../../rules/lists.yaml");
 
 /// Names the files that come with the program, and holds their texts.
 macro_rules! built_in {
     ($($name:literal),+ $(,)?) => {
         const BUILT_IN: &[(&str, &str)] = &[
-            $((concat!($name, ".yaml"), include_str!(concat!("../../../rules/", $name, ".yaml")))),+
+            $((concat!($name, ".yaml"), include_str!(concat!("../../../../rules/", $name, ".yaml")))),+
         ];
     };
 }
