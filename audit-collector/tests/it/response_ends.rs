@@ -214,21 +214,21 @@ async fn a_refusal_for_another_reason_is_no_proof(database: &TestDatabase) {
     );
 
     // Its roles were changed, or it is to sign in again, and then it is locked.
-    let refused_by = |(sub, sid, decision): (&str, &str, &str)| {
+    let refused_by = |(second, sub, sid, decision): (i64, &str, &str, &str)| {
         let mut facts = request_facts().with_detail("decision", decision);
         facts.outcome = Outcome::Denied;
         (facts.actor.sub, facts.actor.sid) = (Some(sub.into()), Some(sid.into()));
-        arrival(event(at(30), facts))
+        arrival(event(at(second), facts))
     };
     let batch = [
-        ("usr_1", "ses_2", "enf_7"),
-        ("usr_1", "ses_2", "blk_3"),
-        ("usr_2", "ses_1", "blk_4"),
-        ("usr_1", "ses_2", "dis_1"),
-        ("usr_2", "ses_1", "enf_8"),
+        (30, "usr_1", "ses_2", "enf_7"),
+        (31, "usr_1", "ses_2", "blk_3"),
+        (32, "usr_2", "ses_1", "blk_4"),
+        (33, "usr_1", "ses_2", "dis_1"),
+        (34, "usr_2", "ses_1", "enf_8"),
     ]
     .map(refused_by);
-    collector.log.append(&batch, &[], at(31)).await.unwrap();
+    collector.log.append(&batch, &[], at(40)).await.unwrap();
 
     for _ in 0..2 {
         let effective = responses.next_told(action::RESPONSE_EFFECTIVE).await;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use audit_collector::detection::rule::{RuleSet, RuleSource};
 use audit_collector::event_log::{Arrival, EventLog};
@@ -181,16 +182,19 @@ impl Responses {
     }
 
     pub(crate) async fn next_told(&mut self, name: &str) -> Event {
-        loop {
-            let receiving = self.told.receive(1, std::time::Duration::ZERO);
-            let received = tokio::time::timeout(std::time::Duration::from_secs(30), receiving).await;
-            let delivery = received.expect("nothing was told").unwrap().remove(0);
-            let event = wire::decode(&delivery.body).unwrap();
-            self.told.acknowledge(vec![delivery.receipt]).await.unwrap();
-            if event.facts.action == name {
-                return event;
+        let telling = async {
+            loop {
+                let delivery = self.told.receive(1, Duration::ZERO).await.unwrap().remove(0);
+                let event = wire::decode(&delivery.body).unwrap();
+                self.told.acknowledge(vec![delivery.receipt]).await.unwrap();
+                if event.facts.action == name {
+                    return event;
+                }
             }
-        }
+        };
+        // Beats are told all the time: they are no reason to wait longer.
+        let told = tokio::time::timeout(Duration::from_secs(30), telling).await;
+        told.expect("it was not told")
     }
 
     pub(crate) async fn stop(self) {
@@ -461,7 +465,7 @@ async fn what_auth_service_refuses_has_failed_and_what_it_cannot_answer_is_tried
         .answers(StatusCode::CREATED, json!({"id": "blk_2"}));
     eventually("it is in force", || async {
         // The next try is a second later by the clock of the test.
-        api.clock.advance(std::time::Duration::from_secs(1));
+        api.clock.advance(Duration::from_secs(1));
         let query = "SELECT COUNT(*) FROM response WHERE state = 'in_force' AND decision = 'blk_2'";
         (database.number(query).await == 1).then_some(())
     })

@@ -318,17 +318,13 @@ pub(super) async fn set_roles(
 }
 
 /// Disables or enables a user.
-pub(super) async fn set_standing(
-    tx: &mut Tx<'_>,
-    id: &str,
-    standing: &Standing,
-) -> Result<(), DatabaseError> {
+pub(super) async fn set_standing(tx: &mut Tx<'_>, id: &str, new: &Standing) -> Result<(), DatabaseError> {
     execute!(
         tx,
         sqlx::query(SET_DISABLED)
-            .bind(standing.disabled)
-            .bind(standing.by.as_deref())
-            .bind(standing.decision.as_deref())
+            .bind(new.disabled)
+            .bind(new.by.as_deref())
+            .bind(new.decision.as_deref())
             .bind(id)
     )?;
     Ok(())
