@@ -224,14 +224,19 @@ async fn run_command(
     let out = out.to_str().unwrap();
     let given = Given::parse_from(["export", "--format", "ndjson", "--out", out]);
 
-    let ended = given.export.run_on(log.database(), &settings, &stop).await;
-
     let mut events = Vec::new();
-    while let Ok(Ok(deliveries)) =
-        tokio::time::timeout(Duration::ZERO, recorded.receive(100, Duration::ZERO)).await
-    {
-        events.extend(deliveries.iter().map(|one| wire::decode(&one.body).unwrap()));
-    }
+    let taking = async {
+        loop {
+            let deliveries = recorded.receive(100, Duration::ZERO).await.unwrap();
+            events.extend(deliveries.iter().map(|one| wire::decode(&one.body).unwrap()));
+            let receipts = deliveries.into_iter().map(|one| one.receipt).collect();
+            recorded.acknowledge(receipts).await.unwrap();
+        }
+    };
+    let ended = tokio::select! {
+        ended = given.export.run_on(log.database(), &settings, &stop) => ended,
+        () = taking => unreachable!("it takes without end"),
+    };
     let told = events
         .into_iter()
         .find(|event| event.facts.action == action::LOG_EXPORTED);
