@@ -141,10 +141,10 @@ fn counts() -> ResponseMetrics {
 
 impl Responses {
     pub(crate) async fn start(log: &EventLog, clock: SharedClock, rules_max: u32) -> Self {
-        Self::asking(Auth::start().await, log, clock, rules_max)
+        Self::asking(Auth::start().await, log, &clock, rules_max)
     }
 
-    pub(crate) fn asking(auth: Auth, log: &EventLog, clock: SharedClock, rules_max: u32) -> Self {
+    pub(crate) fn asking(auth: Auth, log: &EventLog, clock: &SharedClock, rules_max: u32) -> Self {
         let (transport, folder) = (Transport::InProcess(Bus::new()), TempDir::new().unwrap());
         let spool = SpoolSettings {
             dir: folder.path().to_owned(),
@@ -152,7 +152,7 @@ impl Responses {
             instance: "test".parse().unwrap(),
             bytes_max: 1_000_000,
         };
-        let (spool, tasks) = spool::open(&spool, &transport, Arc::clone(&clock)).unwrap();
+        let (spool, tasks) = spool::open(&spool, &transport, Arc::clone(clock)).unwrap();
         let settings = ResponseSettings {
             credentials: Some(Credentials {
                 client_id: "collector".into(),
@@ -165,7 +165,7 @@ impl Responses {
             &settings,
             &format!("http://{}", auth.address),
             &[],
-            (log, &spool, &clock),
+            (log, &spool, clock),
             counts(),
         )
         .unwrap();

@@ -87,15 +87,30 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::sync::{Arc, Mutex};
 
     use super::*;
 
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
     fn logged(format: LogFormat, is_terminal: bool) -> String {
-        let written = Arc::new(Mutex::new(Vec::new()));
-        let logger = logger(&"info".parse().unwrap(), format, is_terminal, written.clone());
+        let written = Written::default();
+        let writer = written.clone();
+        let logger = logger(&"info".parse().unwrap(), format, is_terminal, move || writer.clone());
         tracing::dispatcher::with_default(&logger, || tracing::warn!(answer = 42, "told"));
-        String::from_utf8(written.lock().unwrap().clone()).unwrap()
+        String::from_utf8(written.0.lock().unwrap().clone()).unwrap()
     }
 
     #[test]
