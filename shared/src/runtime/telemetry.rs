@@ -108,7 +108,9 @@ mod tests {
     fn logged(format: LogFormat, is_terminal: bool) -> String {
         let written = Written::default();
         let writer = written.clone();
-        let logger = logger(&"info".parse().unwrap(), format, is_terminal, move || writer.clone());
+        let logger = logger(&"info".parse().unwrap(), format, is_terminal, move || {
+            writer.clone()
+        });
         tracing::dispatcher::with_default(&logger, || tracing::warn!(answer = 42, "told"));
         String::from_utf8(written.0.lock().unwrap().clone()).unwrap()
     }
