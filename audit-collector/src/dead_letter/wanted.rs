@@ -48,8 +48,7 @@ pub(super) struct Place {
 impl Which {
     /// What is in `parameters` of it, which hold nothing else.
     fn of(mut parameters: Parameters) -> Result<Self, InvalidParameter> {
-        let mut text = |name| parameters.take(name).map(|text| text.replace('\0', "\u{fffd}"));
-        let (reason, publisher) = (text("reason"), text("publisher"));
+        let (reason, publisher) = (parameters.take("reason"), parameters.take("publisher"));
         Ok(Self {
             reason,
             publisher,

@@ -137,10 +137,9 @@ impl Parameters {
                 let problem = format!("with the others, longer than {BYTES_MAX} bytes in all");
                 return Err(InvalidParameter::new(&name, problem));
             }
-            if parameters
-                .insert(name.clone().into_owned(), value.into_owned())
-                .is_some()
-            {
+            // PostgreSQL holds no NUL: what has one is kept, and searched for, like this.
+            let value = value.replace('\0', "\u{fffd}");
+            if parameters.insert(name.clone().into_owned(), value).is_some() {
                 return Err(InvalidParameter::new(&name, "given more than once"));
             }
         }
@@ -284,6 +283,13 @@ mod tests {
 
         assert_eq!(search.limit, 50);
         assert_eq!(search.filter, Filter::default());
+    }
+
+    #[test]
+    fn what_no_database_holds_is_searched_for_as_it_is_kept() {
+        let mut parameters = Parameters::parse("rule=a%00b").unwrap();
+
+        assert_eq!(parameters.take("rule").unwrap(), "a\u{fffd}b");
     }
 
     #[test]

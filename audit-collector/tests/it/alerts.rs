@@ -263,6 +263,7 @@ async fn alerts_are_found_by_who_looks_after_them(database: &TestDatabase) {
         ("assignee=zo%C3%AB", ["alice"].as_slice()),
         ("assignee=", &["bob"]),
         ("assignee=nobody", &[]),
+        ("assignee=no%00body", &[]),
         (
             "status=acknowledged&assignee=zo%C3%AB&severity=medium",
             &["alice"],
