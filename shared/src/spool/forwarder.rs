@@ -23,6 +23,7 @@ const ADOPT_EVERY: Duration = Duration::from_secs(30);
 /// The segment that this process writes, as the forwarder sees it.
 pub(super) struct OwnSegment {
     pub(super) folder: PathBuf,
+    pub(super) reader: Store,
     pub(super) writes: watch::Receiver<u64>,
     pub(super) commands: mpsc::Sender<Command>,
 }
@@ -38,9 +39,8 @@ pub(super) async fn run(
     let folder = own.folder.clone();
     let forwarding = async {
         let mut window = Window::new(publisher, "spool");
-        let reader = open_reader(&own.folder).await;
         adopter.drain_abandoned(&mut window).await;
-        forward_own(own, reader, &mut adopter, &mut window).await
+        forward_own(own, &mut adopter, &mut window).await
     };
     tokio::select! {
         () = stop.cancelled() => {}
@@ -51,28 +51,12 @@ pub(super) async fn run(
     }
 }
 
-/// Opens the segment for reading, again and again if it must: without it nothing would ever leave.
-async fn open_reader(folder: &Path) -> Store {
-    let mut backoff = Backoff::default();
-    loop {
-        match Store::open_read_only(folder) {
-            Ok(reader) => return reader,
-            Err(error) => tracing::error!(%error, "the spool cannot be read"),
-        }
-        backoff.wait().await;
-    }
-}
-
 /// Returns when the writer has ended and all of it is confirmed, or when nothing more can be read.
-async fn forward_own(
-    mut own: OwnSegment,
-    mut reader: Store,
-    adopter: &mut Adopter,
-    window: &mut Window,
-) -> Result<(), Damage> {
+async fn forward_own(mut own: OwnSegment, adopter: &mut Adopter, window: &mut Window) -> Result<(), Damage> {
     // The forwarder's own sender must not keep the writer alive after everyone else is gone.
     let commands = own.commands.downgrade();
     drop(own.commands);
+    let mut reader = own.reader;
     let mut confirmed = 0;
     let mut patience = Backoff::default();
     let mut adopting = tokio::time::interval(ADOPT_EVERY);

@@ -174,12 +174,14 @@ pub fn open(
         teller: tell::Teller::new(&commands, Arc::clone(&clock)),
         left: left::Left::in_folder(&settings.dir, settings.service, Arc::clone(&room)),
     };
+    let folder = segment.folder().to_owned();
+    let writer = writer::Writer::new(segment, &source, Arc::clone(&room), Arc::clone(&clock), written)?;
     let own = forwarder::OwnSegment {
-        folder: segment.folder().to_owned(),
+        reader: store::Store::open_and_read(&folder)?,
+        folder,
         writes,
         commands: commands.clone(),
     };
-    let writer = writer::Writer::new(segment, &source, Arc::clone(&room), Arc::clone(&clock), written)?;
     std::thread::Builder::new()
         .name("spool".into())
         .spawn(move || writer.run(received))?;

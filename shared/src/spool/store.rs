@@ -121,6 +121,14 @@ impl Store {
         Connection::open_with_flags(folder.join(DATABASE), flags).map(Self)
     }
 
+    /// The same, with all its files open: they can be read from now on whatever becomes of the folder.
+    pub(super) fn open_and_read(folder: &Path) -> Result<Self, rusqlite::Error> {
+        let store = Self::open_read_only(folder)?;
+        // SQLite opens some of them with the first read.
+        store.used_bytes()?;
+        Ok(store)
+    }
+
     /// Changes all of it or nothing, and tells how many bytes of events have gone.
     pub(super) fn write(&mut self, change: &Change<'_>) -> Result<u64, rusqlite::Error> {
         let transaction = self.0.transaction()?;
