@@ -52,15 +52,6 @@ const WRITER_CACHE: &str = "-65536";
 /// moved once.
 const CHECKPOINT_AFTER: &str = "16384";
 
-/// How long a server that cannot be reached is waited for.
-#[derive(Clone, Copy, Debug)]
-enum Patience {
-    /// For as long as it takes: a service starts when its database is there.
-    Endless,
-    /// For so long.
-    Of(Duration),
-}
-
 impl Schema {
     /// How long a reading statement may take, in PostgreSQL's words.
     pub(super) fn read_timeout(&self) -> String {
@@ -71,7 +62,7 @@ impl Schema {
 impl Database {
     /// Opens the database and migrates it. Waits for a server that cannot be reached.
     pub async fn open(url: &DatabaseUrl, schema: &Schema) -> Result<Self, StartError> {
-        Self::open_with(url, schema, Patience::Endless).await
+        Self::open_with(url, schema, None).await
     }
 
     /// The same for a command, whose caller waits: it says so on standard error if the server cannot be reached, and gives up after a
@@ -81,10 +72,15 @@ impl Database {
         schema: &Schema,
         patience: Duration,
     ) -> Result<Self, StartError> {
-        Self::open_with(url, schema, Patience::Of(patience)).await
+        Self::open_with(url, schema, Some(patience)).await
     }
 
-    async fn open_with(url: &DatabaseUrl, schema: &Schema, patience: Patience) -> Result<Self, StartError> {
+    /// With a `patience`, as [`Self::open_within`].
+    async fn open_with(
+        url: &DatabaseUrl,
+        schema: &Schema,
+        patience: Option<Duration>,
+    ) -> Result<Self, StartError> {
         let pools = match url {
             DatabaseUrl::Sqlite(path) => open_sqlite(path, schema).await?,
             DatabaseUrl::Postgres(options) => open_postgres(options, schema, patience).await?,
@@ -155,7 +151,7 @@ async fn try_open_sqlite(path: &Path, schema: &Schema) -> Result<Pools, OpenErro
 async fn open_postgres(
     options: &PgConnectOptions,
     schema: &Schema,
-    patience: Patience,
+    patience: Option<Duration>,
 ) -> Result<Pools, StartError> {
     let options = options
         .clone()
@@ -202,7 +198,7 @@ async fn open_postgres(
 async fn wait_and_migrate(
     options: &PgConnectOptions,
     schema: &Schema,
-    patience: Patience,
+    patience: Option<Duration>,
 ) -> Result<(), StartError> {
     let started = Instant::now();
     let mut backoff = Backoff::default();
@@ -218,18 +214,18 @@ async fn wait_and_migrate(
             Err(_) => "it does not answer".to_owned(),
         };
         match patience {
-            Patience::Of(patience) if started.elapsed() >= patience => {
+            Some(patience) if started.elapsed() >= patience => {
                 return Err(StartError::failed(format!(
                     "the database cannot be reached: {reason}"
                 )));
             }
             _ if told => tracing::debug!(reason, "still waiting for the database"),
-            Patience::Of(patience) => note(&format!(
+            Some(patience) => note(&format!(
                 "{}: the database cannot be reached; trying for {} s: {reason}",
                 schema.service,
                 patience.as_secs()
             )),
-            Patience::Endless => {
+            None => {
                 tracing::warn!(reason, "the database cannot be reached; waiting for it");
             }
         }
