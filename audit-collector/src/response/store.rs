@@ -90,6 +90,20 @@ impl Row {
     }
 }
 
+/// Reads the orders of which a condition in SQL holds, with what is bound to it.
+macro_rules! orders {
+    ($database:expr, $condition:expr, $($bound:expr),+) => {{
+        let select = format!(concat!("SELECT {COLUMNS} WHERE ", $condition), COLUMNS = $crate::response::store::COLUMNS);
+        let rows: Vec<$crate::response::store::Row> = shared::database::read!(
+            fetch_all,
+            $database,
+            sqlx::query_as(sqlx::AssertSqlSafe(select.clone()))$(.bind($bound))+
+        )?;
+        Ok(rows.into_iter().filter_map($crate::response::store::Row::kept).collect())
+    }};
+}
+pub(super) use orders;
+
 fn micros(lifetime: Option<Duration>) -> Option<i64> {
     lifetime.and_then(|lifetime| i64::try_from(lifetime.as_micros()).ok())
 }
@@ -176,28 +190,21 @@ pub(crate) async fn of_alert(
     database: &Database,
     fingerprint: Fingerprint,
 ) -> Result<Vec<Kept>, DatabaseError> {
-    let select = format!("SELECT {COLUMNS} WHERE r.fingerprint = $1 ORDER BY r.ordered_at, r.id");
-    let rows: Vec<Row> = read!(
-        fetch_all,
+    orders!(
         database,
-        sqlx::query_as(sqlx::AssertSqlSafe(select.clone())).bind(fingerprint.0.to_vec())
-    )?;
-    Ok(rows.into_iter().filter_map(Row::kept).collect())
+        "r.fingerprint = $1 ORDER BY r.ordered_at, r.id",
+        fingerprint.0.to_vec()
+    )
 }
 
 /// The orders that are to be carried out or undone by now.
 pub(super) async fn due(database: &Database, now: UtcMicros) -> Result<Vec<Kept>, DatabaseError> {
-    let select = format!(
-        "SELECT {COLUMNS} WHERE r.state IN ('pending', 'lifting') AND r.next_at <= $1 ORDER BY r.next_at LIMIT $2"
-    );
-    let rows: Vec<Row> = read!(
-        fetch_all,
+    orders!(
         database,
-        sqlx::query_as(sqlx::AssertSqlSafe(select.clone()))
-            .bind(now.as_micros())
-            .bind(STEP)
-    )?;
-    Ok(rows.into_iter().filter_map(Row::kept).collect())
+        "r.state IN ('pending', 'lifting') AND r.next_at <= $1 ORDER BY r.next_at LIMIT $2",
+        now.as_micros(),
+        STEP
+    )
 }
 
 /// How many orders, and when the first of them was given.

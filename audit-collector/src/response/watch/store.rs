@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::event_log::address_bytes;
 use crate::response::kept::Kept;
 use crate::response::order::Action;
-use crate::response::store::{COLUMNS, Row, STEP};
+use crate::response::store::{STEP, orders};
 
 /// Refusals that are looked at for the one that names an order.
 const REFUSALS: i64 = 50;
@@ -40,17 +40,12 @@ pub(super) fn is_full(page: &[Kept]) -> bool {
 
 /// Orders in force that are over by `now`, those that are so for the longest time first.
 pub(super) async fn over(database: &Database, now: UtcMicros) -> Result<Vec<Kept>, DatabaseError> {
-    let select = format!(
-        "SELECT {COLUMNS} WHERE r.state = 'in_force' AND r.expires_at <= $1 ORDER BY r.expires_at LIMIT $2"
-    );
-    let rows: Vec<Row> = read!(
-        fetch_all,
+    orders!(
         database,
-        sqlx::query_as(sqlx::AssertSqlSafe(select.clone()))
-            .bind(now.as_micros())
-            .bind(STEP)
-    )?;
-    Ok(rows.into_iter().filter_map(Row::kept).collect())
+        "r.state = 'in_force' AND r.expires_at <= $1 ORDER BY r.expires_at LIMIT $2",
+        now.as_micros(),
+        STEP
+    )
 }
 
 /// Orders that came in force after `since` and have led to no refusal yet, the newest first and from behind `last` on.
@@ -59,23 +54,18 @@ pub(super) async fn unproved(
     since: UtcMicros,
     last: Option<Place>,
 ) -> Result<Vec<Kept>, DatabaseError> {
-    let select = format!(
-        "SELECT {COLUMNS} WHERE r.state = 'in_force' AND r.refusal IS NULL AND r.in_force_at > $1 \
-         AND (r.in_force_at < $2 OR (r.in_force_at = $2 AND r.id < $3)) ORDER BY r.in_force_at DESC, r.id DESC LIMIT $4"
-    );
     let (before, id) = last.map_or((i64::MAX, Uuid::max()), |last| {
         (last.in_force_at.as_micros(), last.id)
     });
-    let rows: Vec<Row> = read!(
-        fetch_all,
+    orders!(
         database,
-        sqlx::query_as(sqlx::AssertSqlSafe(select.clone()))
-            .bind(since.as_micros())
-            .bind(before)
-            .bind(id)
-            .bind(STEP)
-    )?;
-    Ok(rows.into_iter().filter_map(Row::kept).collect())
+        "r.state = 'in_force' AND r.refusal IS NULL AND r.in_force_at > $1 \
+         AND (r.in_force_at < $2 OR (r.in_force_at = $2 AND r.id < $3)) ORDER BY r.in_force_at DESC, r.id DESC LIMIT $4",
+        since.as_micros(),
+        before,
+        id,
+        STEP
+    )
 }
 
 /// A refusal of a door.
