@@ -252,14 +252,15 @@ fn names_in(folder: &TempDir) -> Vec<String> {
     names
 }
 
+/// A log to export, and where to.
+async fn filled(database: &TestDatabase) -> TempDir {
+    let log = database.log().await;
+    log.append(&requests(COUNT), &[], NOW).await.unwrap();
+    TempDir::new().unwrap()
+}
+
 async fn a_command_that_is_interrupted_leaves_nothing_and_is_recorded(database: &TestDatabase) {
-    database
-        .log()
-        .await
-        .append(&requests(COUNT), &[], NOW)
-        .await
-        .unwrap();
-    let folder = TempDir::new().unwrap();
+    let folder = filled(database).await;
     let stop = CancellationToken::new();
     stop.cancel();
 
@@ -276,13 +277,7 @@ async fn a_command_that_is_interrupted_leaves_nothing_and_is_recorded(database: 
 }
 
 async fn a_file_of_the_command_is_whole_and_replaces_none(database: &TestDatabase) {
-    database
-        .log()
-        .await
-        .append(&requests(COUNT), &[], NOW)
-        .await
-        .unwrap();
-    let folder = TempDir::new().unwrap();
+    let folder = filled(database).await;
     let out = folder.path().join("all.ndjson");
 
     let (first, told) = run_command(database, &out, CancellationToken::new()).await;

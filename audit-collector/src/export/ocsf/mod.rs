@@ -4,6 +4,7 @@
 //! nobody is HTTP Activity (4002); the others are listed in `docs/export.md`. What has no place stands in `unmapped`.
 
 mod kind;
+
 use serde_json::{Map, Value, json};
 use shared::event::{Class, Facts, Outcome, action};
 
