@@ -82,6 +82,7 @@ impl Followers {
     /// Completeness and the counts of statistics.
     fn count(&mut self, Parts { settings, log, spool }: Parts<'_>) {
         let counting = Counting {
+            transport: settings.transport.clone(),
             spool: spool.clone(),
             clock: settings.clock.clone(),
             gap_after: settings.gap_after,

@@ -46,7 +46,7 @@ use shared::runtime::cli::StartError;
 use shared::runtime::shutdown::CancellationToken;
 use shared::spool::{self, Spool, SpoolSettings, SpoolTasks};
 use shared::token::{IssuerRules, Trust, TrustedIssuer};
-use shared::transport::Consumer;
+use shared::transport::{Consumer, Word};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -191,7 +191,7 @@ fn guard(settings: &Settings, helpers: &mut JoinSet<()>) -> Result<Arc<Guard>, S
     let source = FeedSource {
         auth_url: settings.auth_url.clone(),
         service_token: settings.service_token.clone(),
-        listener: settings.transport.listener(),
+        listener: settings.transport.listener(Word::Enforcement),
     };
     helpers.spawn(follow(Arc::clone(&guard), client, source));
     Ok(guard)

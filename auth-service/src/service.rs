@@ -11,6 +11,7 @@ use shared::http::serve::serve;
 use shared::runtime::cli::{COMMAND_PATIENCE, StartError};
 use shared::runtime::shutdown::{CancellationToken, TaskTracker};
 use shared::token::{IssuerRules, KeySet, Trust, TrustedIssuer};
+use shared::transport::Word;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -27,7 +28,7 @@ use crate::settings::Settings;
 use crate::signing_key::{KeyRing, Keys};
 use crate::throttle::{BucketKey, Refusals};
 use crate::token::MintRules;
-use crate::{SERVICE, client, enforcement, one_time_token, setup, signing_key, upkeep, user};
+use crate::{client, enforcement, one_time_token, setup, signing_key, upkeep, user};
 
 /// How long the end may wait for the last confirms; what is left stays in the database.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -143,7 +144,7 @@ pub async fn run(
     let mut tasks = JoinSet::new();
     tasks.spawn(upkeep::run(service.app.clone(), stop.clone()));
     tasks.spawn(signing_key::follow(service.app.clone(), stop.clone()));
-    let announcer = settings.transport.announcer(SERVICE);
+    let announcer = settings.transport.announcer(Word::Enforcement);
     tasks.spawn(enforcement::announce(
         service.app.clone(),
         announcer,

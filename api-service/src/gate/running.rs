@@ -12,6 +12,7 @@ use shared::http::metrics::{Answers, Refusals};
 use shared::runtime::cli::StartError;
 use shared::runtime::shutdown::TaskTracker;
 use shared::spool::{self, SpoolError, SpoolSettings, SpoolTasks};
+use shared::transport::Word;
 use tokio::task::JoinSet;
 
 use super::reasons::Reasons;
@@ -54,7 +55,7 @@ impl RunningGate {
         let feed = FeedSource {
             auth_url: settings.auth_url,
             service_token: settings.service_token,
-            listener: settings.transport.listener(),
+            listener: settings.transport.listener(Word::Enforcement),
         };
         let mut background = JoinSet::new();
         let copies = settings.keys_dir.as_deref().map(KeyCopies::in_folder).transpose();

@@ -1,14 +1,17 @@
 //! What the log adds up to: every source, and how far the log has been counted. Pure; `store.rs` keeps it.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 use shared::clock::UtcMicros;
 use shared::event::{Class, Source, action};
 use shared::spool::EventDigest;
+use shared::transport::{Lacking, LackingStretch, STRETCHES_MAX};
 use uuid::Uuid;
 
 use super::notice::{Notice, SourceStatement, Statement};
+use super::numbers::Gap;
 use super::source::{Recent, Record, SeenAt};
 use crate::event_log::Positioned;
 use crate::settings::SERVICE;
@@ -140,6 +143,31 @@ impl Ledger {
         self.sources
             .values()
             .any(|record| record.numbers.gaps().any(|gap| gap.told.is_none()))
+    }
+
+    /// What is missing of gaps that were noticed within those moments.
+    pub(super) fn lacking(&self, noticed: &RangeInclusive<UtcMicros>) -> Lacking {
+        let of_source = |(source, record): (&Source, &Record)| {
+            let boot = source.boot;
+            let gaps = record
+                .numbers
+                .gaps()
+                .filter(|gap| noticed.contains(&gap.noticed_at));
+            let stretch = |gap: Gap| LackingStretch {
+                boot,
+                first: gap.numbers.first,
+                last: gap.numbers.last,
+            };
+            gaps.map(stretch).collect::<Vec<_>>()
+        };
+        Lacking {
+            stretches: self
+                .sources
+                .iter()
+                .flat_map(of_source)
+                .take(STRETCHES_MAX)
+                .collect(),
+        }
     }
 
     /// Events whose number was filled before.

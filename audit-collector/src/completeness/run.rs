@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use shared::clock::SharedClock;
+use shared::clock::{SharedClock, UtcMicros};
 use shared::database::{Database, DatabaseError, Hold, Task};
 use shared::runtime::shutdown::CancellationToken;
 use shared::spool::{Spool, SpoolError};
+use shared::transport::{Announcer, Transport, Word};
 use tokio::time::Instant;
 
 use super::ledger::Ledger;
@@ -18,9 +19,18 @@ use crate::leading::{self, within};
 /// How often it is looked for gaps while nothing comes.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
+/// How long a number may be missing before its producer is asked for it: others hold what they are about to store.
+const ASK_AFTER: Duration = Duration::from_secs(5);
+
+/// How often it is asked for, and for how long: producers hold what was confirmed last.
+const ASK_EVERY: Duration = Duration::from_secs(10);
+const ASK_FOR: Duration = Duration::from_mins(10);
+
 /// What counting needs beside the log.
 #[derive(Clone, Debug)]
 pub struct Counting {
+    /// Where producers are asked for what is missing.
+    pub transport: Transport,
     /// Where findings are told.
     pub spool: Spool,
     /// The clock.
@@ -43,6 +53,8 @@ pub async fn run(log: EventLog, counting: Counting, stop: CancellationToken) {
     let database = log.database().clone();
     let follower = Counter {
         database: database.clone(),
+        announcer: counting.transport.announcer(Word::Lacking),
+        asked_at: UtcMicros::from_micros(0),
         counting,
         ledger: Ledger::default(),
         touched: Instant::now(),
@@ -54,6 +66,8 @@ pub async fn run(log: EventLog, counting: Counting, stop: CancellationToken) {
 struct Counter {
     database: Database,
     counting: Counting,
+    announcer: Announcer,
+    asked_at: UtcMicros,
     ledger: Ledger,
     touched: Instant,
 }
@@ -125,6 +139,25 @@ impl Counter {
         tx.commit().await?;
         ledger.settle();
         self.touched = Instant::now();
+        self.ask().await;
         Ok(())
+    }
+
+    /// Asks producers for what has been missing for a while. It may fail: it is asked again.
+    async fn ask(&mut self) {
+        let now = self.counting.clock.now();
+        if now < self.asked_at.plus(ASK_EVERY) {
+            return;
+        }
+        let lacking = self.ledger.lacking(&(now.minus(ASK_FOR)..=now.minus(ASK_AFTER)));
+        if lacking.stretches.is_empty() {
+            return;
+        }
+        self.asked_at = now;
+        // Numbers and ids: it cannot fail to be written.
+        let word = serde_json::to_vec(&lacking).unwrap_or_default();
+        if let Err(error) = self.announcer.announce(word).await {
+            tracing::debug!(%error, "producers could not be asked for what is missing");
+        }
     }
 }

@@ -15,7 +15,7 @@ use shared::clock::{Clock as _, ManualClock, UtcMicros};
 use shared::event::{Class, Draft, Event, IMPORT_SERVICE, Source, action, wire};
 use shared::runtime::shutdown::CancellationToken;
 use shared::spool::{self, RunningHash, Spool, SpoolSettings, SpoolTasks, own_draft};
-use shared::transport::{Bus, Consumer, Transport};
+use shared::transport::{Bus, Consumer, Lacking, LackingStretch, Listener, Transport, Word};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -29,6 +29,7 @@ on_both_databases!(
     a_source_that_lost_nothing_is_complete,
     nothing_is_known_where_nobody_was_heard,
     missing_numbers_are_named_told_once_and_closed,
+    numbers_that_stay_missing_are_asked_for_until_they_come,
     dead_letters_fill_their_numbers_and_nobody_else_s,
     bytes_that_were_changed_before_they_were_counted_are_found,
     events_with_pseudonyms_are_checked_by_what_their_source_sent,
@@ -95,6 +96,7 @@ struct Counter<'d> {
     log: EventLog,
     clock: Arc<ManualClock>,
     told: Consumer,
+    asked: Listener,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
     spool: (TempDir, Spool, SpoolTasks),
@@ -118,6 +120,7 @@ impl<'d> Counter<'d> {
         };
         let (spool, spool_tasks) = spool::open(&settings, &transport, clock.clone()).unwrap();
         let counting = Counting {
+            transport: transport.clone(),
             spool: spool.clone(),
             clock: clock.clone(),
             gap_after: GAP_AFTER,
@@ -132,6 +135,7 @@ impl<'d> Counter<'d> {
             log,
             clock,
             told: transport.consumer(100),
+            asked: transport.listener(Word::Lacking),
             stop,
             tasks,
             spool: (folder, spool, spool_tasks),
@@ -177,6 +181,13 @@ impl<'d> Counter<'d> {
             Some(self.answer(Period::default()).await).filter(|answer| is(answer))
         })
         .await
+    }
+
+    /// What producers are asked for next.
+    async fn next_asked(&mut self) -> Vec<LackingStretch> {
+        let asked = tokio::time::timeout(Duration::from_secs(20), self.asked.hear()).await;
+        let body = asked.expect("nobody was asked").unwrap();
+        serde_json::from_slice::<Lacking>(&body).unwrap().stretches
     }
 
     /// The next finding that was told.
@@ -234,6 +245,43 @@ fn numbers(event: &Event) -> (String, Value, Value) {
         detail["first"].clone(),
         detail["last"].clone(),
     )
+}
+
+async fn numbers_that_stay_missing_are_asked_for_until_they_come(database: &TestDatabase) {
+    let mut counter = Counter::start(database).await;
+    let mut source = TestSource::new("api-service");
+    let events = source.begin(4);
+    let boot = source.source.boot;
+    let stretch = |first, last| LackingStretch { boot, first, last };
+    counter
+        .append(&[&events[..1], &events[3..4], &events[5..]].concat(), NOW)
+        .await;
+
+    counter.clock.advance(Duration::from_secs(5));
+    assert_eq!(counter.next_asked().await, [stretch(2, 3), stretch(5, 5)]);
+    counter.clock.advance(Duration::from_secs(9));
+    counter.append(&events[1..2], at(20)).await;
+    counter.clock.advance(Duration::from_secs(1));
+    assert_eq!(
+        counter.next_asked().await,
+        [stretch(3, 3), stretch(5, 5)],
+        "ten seconds later, what is missing still"
+    );
+
+    counter
+        .append(&[&events[2..3], &events[4..5]].concat(), at(21))
+        .await;
+    assert_eq!(counter.answer(Period::default()).await.verdict, Verdict::Complete);
+    let more = source.request(30);
+    drop(source.request(31));
+    counter.append(&[more, source.request(32)], at(32)).await;
+    counter.clock.advance(Duration::from_mins(1));
+    assert_eq!(
+        counter.next_asked().await,
+        [stretch(8, 8)],
+        "and nothing that came"
+    );
+    counter.end().await;
 }
 
 async fn nothing_is_known_where_nobody_was_heard(database: &TestDatabase) {

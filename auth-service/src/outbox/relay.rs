@@ -14,6 +14,7 @@ use shared::runtime::shutdown::CancellationToken;
 use shared::transport::{Transport, Window};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
+use uuid::Uuid;
 
 use super::number::Head;
 use super::store::{self, StoreError};
@@ -133,13 +134,19 @@ impl Relay<'_> {
             }
         }
         self.state.set_failing(false);
-        let mut window = Window::new(self.transport.publisher(SERVICE), "outbox");
+        let mut window = Window::new(
+            self.transport.publisher(SERVICE),
+            self.transport.asked(),
+            "outbox",
+        );
+        window.begin(step(self.boot()).await?, 0);
         let mut beat_at = Instant::now() + HEARTBEAT;
         loop {
             tokio::select! {
                 () = window.pause() => {}
                 () = self.stop.cancelled(), if window.is_failing() => return Ok(()),
             }
+            window.send_again().await;
             // Not during an outage: heartbeats that wait tell nothing.
             let beats = Instant::now() >= beat_at && self.state.is_forwarding();
             if beats {
@@ -161,6 +168,11 @@ impl Relay<'_> {
             }
             self.state.set_failing(window.is_failing());
         }
+    }
+
+    async fn boot(&self) -> Result<Uuid, StoreError> {
+        let mut tx = self.database.read().await?;
+        Ok(store::head(&mut tx).await?.boot)
     }
 
     /// Sends what has a number, as far ahead of the confirms as it may.

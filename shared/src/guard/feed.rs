@@ -8,13 +8,12 @@ use http::Uri;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use bytes::Bytes;
-use futures_util::stream::{self, Stream, StreamExt as _};
+use futures_util::stream::{Stream, StreamExt as _};
 use tokio::time::{Instant, sleep_until};
 
 use super::Guard;
 use crate::enforcement::{Announcement, Page};
 use crate::http::client::{CallError, PooledClient, get};
-use crate::runtime::Backoff;
 use crate::transport::{ConsumeError, Listener};
 
 /// How often a verifier without a live feed asks (DESIGN §3): a revocation is in force within about a second.
@@ -30,9 +29,6 @@ const POLL_PAUSE: Duration = Duration::from_millis(50);
 /// Auth-service says something each second; after so long without a word the feed is none.
 const ALIVE_FOR: Duration = Duration::from_millis(2_500);
 
-/// Who alone announces revocations.
-const AUTH_SERVICE: &str = "auth-service";
-
 /// Where the log is and what a service shows to read it.
 #[derive(Debug)]
 pub struct FeedSource {
@@ -40,7 +36,7 @@ pub struct FeedSource {
     pub auth_url: String,
     /// The secret that services share.
     pub service_token: SecretString,
-    /// What hears announcements of it.
+    /// What hears announcements of it ([`crate::transport::Word::Enforcement`]).
     pub listener: Listener,
 }
 
@@ -98,7 +94,7 @@ struct Ears {
 impl Ears {
     fn new(listener: Listener) -> Self {
         Self {
-            words: Box::pin(words(listener)),
+            words: Box::pin(listener.words()),
             heard_at: None,
             told: false,
         }
@@ -146,22 +142,6 @@ impl Ears {
         }
         self.heard_at = None;
     }
-}
-
-/// What is announced, for ever; after a failure it is connected anew, less and less often.
-fn words(listener: Listener) -> impl Stream<Item = Result<Bytes, ConsumeError>> {
-    let begin = (listener, Backoff::default(), false);
-    stream::unfold(begin, async |(mut listener, mut backoff, failed)| {
-        if failed {
-            backoff.wait().await;
-        }
-        let word = listener.hear(AUTH_SERVICE).await;
-        let failed = word.is_err();
-        if !failed {
-            backoff.reset();
-        }
-        Some((word, (listener, backoff, failed)))
-    })
 }
 
 /// Whether nothing is missing after what was announced.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use tokio::task::spawn_blocking;
+use uuid::Uuid;
 
 use super::SpoolError;
 use super::damage::Damage;
@@ -28,7 +29,7 @@ impl Adopter {
         let Some(folders) = self.look().await else { return };
         for folder in folders.into_iter().filter(|folder| folder.state == State::Made) {
             let shown = folder.path.display().to_string();
-            match adopt_and_drain(folder.path.clone(), window, &self.teller).await {
+            match adopt_and_drain(folder.clone(), window, &self.teller).await {
                 Ok(events) => {
                     self.left.forget(&folder.path);
                     if events > 0 {
@@ -57,8 +58,9 @@ impl Adopter {
 }
 
 /// Returns how many events were forwarded.
-async fn adopt_and_drain(folder: PathBuf, window: &mut Window, teller: &Teller) -> Result<u64, SpoolError> {
-    match blocking(move || Segment::adopt(&folder)).await? {
+async fn adopt_and_drain(folder: Folder, window: &mut Window, teller: &Teller) -> Result<u64, SpoolError> {
+    let Folder { path, boot, .. } = folder;
+    match blocking(move || Segment::adopt(&path)).await? {
         Adopted::Held => Ok(0),
         Adopted::Empty(lock) => {
             blocking(move || Ok(lock.remove()?)).await?;
@@ -73,7 +75,7 @@ async fn adopt_and_drain(folder: PathBuf, window: &mut Window, teller: &Teller) 
                 segment,
                 events,
                 damage,
-            } = drain(segment, window).await?;
+            } = drain(segment, boot, window).await?;
             let lock = blocking(move || segment.close()).await?;
             match damage.into_iter().chain(torn).reduce(Damage::and) {
                 None => blocking(move || Ok(lock.remove()?)).await?,
@@ -91,12 +93,13 @@ struct Drained {
     damage: Option<Damage>,
 }
 
-async fn drain(mut segment: Segment, window: &mut Window) -> Result<Drained, SpoolError> {
+async fn drain(mut segment: Segment, boot: Uuid, window: &mut Window) -> Result<Drained, SpoolError> {
     let (mut damage, mut lost) = (None::<Damage>, 0);
     let (mut all_sent, mut is_next) = (false, None::<Damage>);
-    window.begin(segment.confirmed);
+    window.begin(boot, segment.confirmed);
     loop {
         window.pause().await;
+        window.send_again().await;
         if window.has_room() && !all_sent && is_next.is_none() {
             let after = window.sent();
             let read;
@@ -122,7 +125,7 @@ async fn drain(mut segment: Segment, window: &mut Window) -> Result<Drained, Spo
                 damage = Some(damage.map_or(found, |first| first.and(found)));
                 let Some(next) = found.next_seq() else { break };
                 lost += next - 1 - found.last_seq;
-                window.begin(next - 1);
+                window.begin(boot, next - 1);
             }
             None if all_sent => {
                 // Last, since they are numbered after all others, and because room on the disk may be made before.

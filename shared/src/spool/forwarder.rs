@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
+use uuid::Uuid;
 
 use super::adopt::Adopter;
 use super::damage::Damage;
@@ -15,13 +16,14 @@ use super::tell::Teller;
 use super::{Command, SpoolError};
 use crate::runtime::Backoff;
 use crate::runtime::shutdown::CancellationToken;
-use crate::transport::{BATCH_MAX, Numbered, Publisher, Window};
+use crate::transport::{BATCH_MAX, Numbered, Window};
 
 /// How often folders of boots that are gone are looked for.
 const ADOPT_EVERY: Duration = Duration::from_secs(30);
 
 /// The segment that this process writes, as the forwarder sees it.
 pub(super) struct OwnSegment {
+    pub(super) boot: Uuid,
     pub(super) folder: PathBuf,
     pub(super) reader: Store,
     pub(super) writes: watch::Receiver<u64>,
@@ -30,15 +32,9 @@ pub(super) struct OwnSegment {
 
 /// Forwards until the writer has ended and everything is confirmed, until it is told to stop, or until the segment cannot be read any
 /// more: then the process should start anew, with a segment that can.
-pub(super) async fn run(
-    own: OwnSegment,
-    mut adopter: Adopter,
-    publisher: Publisher,
-    stop: CancellationToken,
-) {
+pub(super) async fn run(own: OwnSegment, mut adopter: Adopter, mut window: Window, stop: CancellationToken) {
     let folder = own.folder.clone();
     let forwarding = async {
-        let mut window = Window::new(publisher, "spool");
         adopter.drain_abandoned(&mut window).await;
         forward_own(own, &mut adopter, &mut window).await
     };
@@ -63,12 +59,13 @@ async fn forward_own(mut own: OwnSegment, adopter: &mut Adopter, window: &mut Wi
     adopting.reset();
     let (mut must_adopt, mut has_ended) = (false, false);
     let mut is_next = None::<Damage>;
-    window.begin(confirmed);
+    window.begin(own.boot, confirmed);
     loop {
         window.pause().await;
+        window.send_again().await;
         if must_adopt && window.is_empty() {
             adopter.drain_abandoned(window).await;
-            window.begin(confirmed);
+            window.begin(own.boot, confirmed);
             must_adopt = false;
         }
         if window.is_empty()
@@ -77,7 +74,7 @@ async fn forward_own(mut own: OwnSegment, adopter: &mut Adopter, window: &mut Wi
         {
             confirmed = damage.next_seq().ok_or(damage)? - 1;
             tell_damage(damage, &own.folder, &adopter.teller).await;
-            window.begin(confirmed);
+            window.begin(own.boot, confirmed);
         }
         // What abandoned folders hold is older, so that it goes first, as soon as nothing is on its way.
         let may_send = window.has_room() && !must_adopt && is_next.is_none();

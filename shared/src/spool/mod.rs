@@ -33,7 +33,7 @@ use crate::event::wire::{EncodeError, WrittenFacts};
 use crate::event::{Draft, Source};
 use crate::runtime::instance::InstanceName;
 use crate::runtime::shutdown::CancellationToken;
-use crate::transport::Transport;
+use crate::transport::{Transport, Window};
 pub use room::Reservation;
 use room::Room;
 pub use running_hash::{EventDigest, InvalidRunningHash, RunningHash, event_digest, own_draft};
@@ -177,6 +177,7 @@ pub fn open(
     let folder = segment.folder().to_owned();
     let writer = writer::Writer::new(segment, &source, Arc::clone(&room), Arc::clone(&clock), written)?;
     let own = forwarder::OwnSegment {
+        boot: source.boot,
         reader: store::Store::open_and_read(&folder)?,
         folder,
         writes,
@@ -188,7 +189,8 @@ pub fn open(
     let stop = CancellationToken::new();
     let publisher = transport.publisher(settings.service);
     let broker_blocked = publisher.watch_blocked();
-    let forwarder = tokio::spawn(forwarder::run(own, adopter, publisher, stop.clone()));
+    let window = Window::new(publisher, transport.asked(), "spool");
+    let forwarder = tokio::spawn(forwarder::run(own, adopter, window, stop.clone()));
     let spool = Spool {
         commands,
         room,

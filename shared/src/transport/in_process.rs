@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Delivery, Message, PublishError, Receipt};
+use super::{Delivery, Message, PublishError, Receipt, Word};
 
 /// Messages in flight at most; a publisher that is ahead of the consumer waits.
 const IN_FLIGHT_MAX: usize = 1024;
@@ -26,6 +26,7 @@ pub struct Bus {
 /// A word to all and who said it.
 #[derive(Clone, Debug)]
 pub(super) struct Heard {
+    pub(super) word: Word,
     pub(super) body: Bytes,
     pub(super) publisher: Option<String>,
 }
@@ -49,10 +50,11 @@ impl Bus {
     }
 
     /// Tells everybody who listens.
-    pub(super) fn announce(&self, body: Bytes, service: &str) {
+    pub(super) fn announce(&self, body: Bytes, word: Word) {
         let heard = Heard {
+            word,
             body,
-            publisher: Some(service.to_owned()),
+            publisher: Some(word.speaker().to_owned()),
         };
         if self.control.send(heard).is_err() {
             tracing::trace!("nobody listens");

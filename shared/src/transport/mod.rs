@@ -3,6 +3,7 @@
 //! Delivery is at least once on both sides of the seam: a message is the publisher's until it is confirmed, and the
 //! transport's until it is acknowledged.
 
+mod again;
 mod control;
 mod in_process;
 mod rabbit;
@@ -13,7 +14,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-pub use control::{Announcer, Listener};
+pub use again::{Asked, Lacking, LackingStretch, STRETCHES_MAX};
+pub use control::{Announcer, Listener, Word};
 pub use in_process::Bus;
 pub use rabbit::{Broker, BrokerUrl, InvalidBrokerUrl, Part, PartState};
 pub use window::{BATCH_MAX, Numbered, Oldest, Window};
@@ -42,20 +44,25 @@ impl Transport {
         }
     }
 
-    /// What tells every verifier at once, as `service`. Nothing is connected before the first word.
-    pub fn announcer(&self, service: &str) -> Announcer {
+    /// What says `word` to all who listen, as the service that may. Nothing is connected before it is said.
+    pub fn announcer(&self, word: Word) -> Announcer {
         match self {
-            Self::Rabbit(broker) => Announcer::rabbit(broker.clone()),
-            Self::InProcess(bus) => Announcer::in_process(bus.clone(), service),
+            Self::Rabbit(broker) => Announcer::rabbit(broker.clone(), word),
+            Self::InProcess(bus) => Announcer::in_process(bus.clone(), word),
         }
     }
 
-    /// What hears it. Nothing is connected before somebody listens.
-    pub fn listener(&self) -> Listener {
+    /// What hears `word`. Nothing is connected before somebody listens.
+    pub fn listener(&self, word: Word) -> Listener {
         match self {
-            Self::Rabbit(broker) => Listener::rabbit(broker.clone()),
-            Self::InProcess(bus) => Listener::in_process(bus),
+            Self::Rabbit(broker) => Listener::rabbit(broker.clone(), word),
+            Self::InProcess(bus) => Listener::in_process(bus, word),
         }
+    }
+
+    /// What is heard of what the log lacks, from now on.
+    pub fn asked(&self) -> Asked {
+        Asked::listen(self.listener(Word::Lacking))
     }
 
     /// A consumer that holds at most `prefetch` unacknowledged messages of the broker, each of up to

@@ -1,13 +1,16 @@
 //! What a producer has on its way: several batches at a time, confirmed in order. Whatever keeps its events until then, a spool on the
-//! disk or a table, sends them so.
+//! disk or a table, sends them so. Of what was confirmed the last is held for a while, and sent again when the log lacks it.
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
+use uuid::Uuid;
 
-use super::{Message, PublishError, Publisher};
+use super::again::Kept;
+use super::{Asked, Message, PublishError, Publisher};
 use crate::runtime::Backoff;
 
 /// Events in one batch at most: enough to share what a batch costs, few enough that the first is soon on its way.
@@ -38,7 +41,12 @@ pub struct Window {
     backoff: Backoff,
     on_the_way: FuturesOrdered<BoxFuture<'static, Answered>>,
     bytes: usize,
+    boot: Uuid,
     marks: Marks,
+    kept: Kept,
+    asked: Asked,
+    /// What the log lacks and is not on its way again yet.
+    again: VecDeque<Message>,
     is_failing: bool,
     must_pause: bool,
 }
@@ -61,10 +69,13 @@ struct Marks {
 }
 
 /// A batch on its way.
-#[derive(Clone, Copy)]
 struct Batch {
+    /// Everything up to here is confirmed with it.
     last: u64,
     bytes: usize,
+    messages: Vec<Message>,
+    /// The numbers of the messages; none if they are sent again.
+    numbers: Vec<u64>,
 }
 
 type Answered = (Batch, Result<(), PublishError>);
@@ -81,21 +92,26 @@ impl fmt::Debug for Oldest {
 
 impl Window {
     /// A window with nothing on its way, for events that are in the `keeper`, such as the "spool".
-    pub fn new(publisher: Publisher, keeper: &'static str) -> Self {
+    pub fn new(publisher: Publisher, asked: Asked, keeper: &'static str) -> Self {
         Self {
             publisher,
             keeper,
             backoff: Backoff::default(),
             on_the_way: FuturesOrdered::new(),
             bytes: 0,
+            boot: Uuid::nil(),
             marks: Marks::default(),
+            kept: Kept::default(),
+            asked,
+            again: VecDeque::new(),
             is_failing: false,
             must_pause: false,
         }
     }
 
-    /// Turns to a row of events of which everything up to `confirmed` is confirmed. Nothing may be on its way.
-    pub fn begin(&mut self, confirmed: u64) {
+    /// Turns to the events of a boot, of which everything up to `confirmed` is confirmed. Nothing may be on its way.
+    pub fn begin(&mut self, boot: Uuid, confirmed: u64) {
+        self.boot = boot;
         self.forget(confirmed);
     }
 
@@ -129,19 +145,42 @@ impl Window {
 
     /// Sends the events that follow the last batch. If that fails, nothing is on its way.
     pub async fn send(&mut self, events: impl IntoIterator<Item = Numbered>) {
-        let mut batch = Batch { last: 0, bytes: 0 };
-        let messages: Vec<_> = events
-            .into_iter()
-            .map(|event| {
-                batch.last = event.seq;
-                batch.bytes += event.message.body.len();
-                event.message
-            })
-            .collect();
-        if messages.is_empty() {
-            return;
+        let (numbers, messages): (Vec<_>, Vec<_>) =
+            events.into_iter().map(|event| (event.seq, event.message)).unzip();
+        if let Some(last) = numbers.last().copied() {
+            self.send_batch(last, messages, numbers).await;
         }
-        match self.publisher.send(&messages).await {
+    }
+
+    /// Sends again what was confirmed and the log lacks, as far ahead of the confirms as it may; what is not at hand any more is passed
+    /// over. If that fails, it is given up, since it is asked for again.
+    pub async fn send_again(&mut self) {
+        if self.again.is_empty()
+            && let Some(lacking) = self.asked.take()
+        {
+            self.again = self.kept.take_lacking(&lacking);
+            if !self.again.is_empty() {
+                tracing::warn!(
+                    events = self.again.len(),
+                    "events that the broker had confirmed are missing in the log; they are sent again"
+                );
+            }
+        }
+        while !self.again.is_empty() && self.has_room() {
+            let count = self.again.len().min(BATCH_MAX);
+            let messages = self.again.drain(..count).collect();
+            self.send_batch(self.marks.sent, messages, Vec::new()).await;
+        }
+    }
+
+    async fn send_batch(&mut self, last: u64, messages: Vec<Message>, numbers: Vec<u64>) {
+        let batch = Batch {
+            last,
+            bytes: messages.iter().map(|message| message.body.len()).sum(),
+            messages,
+            numbers,
+        };
+        match self.publisher.send(&batch.messages).await {
             Ok(confirms) => {
                 self.marks.sent = batch.last;
                 self.bytes += batch.bytes;
@@ -174,6 +213,8 @@ impl Window {
             tracing::info!("events are forwarded again");
         }
         self.backoff.reset();
+        let events = batch.numbers.into_iter().zip(batch.messages);
+        self.kept.keep(self.boot, events);
         self.marks.confirmed = batch.last;
         Some(batch.last)
     }
@@ -197,6 +238,7 @@ impl Window {
 
     fn forget(&mut self, confirmed: u64) {
         self.on_the_way.clear();
+        self.again.clear();
         self.bytes = 0;
         self.marks = Marks {
             sent: confirmed,
@@ -212,19 +254,27 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
-    use crate::transport::{Bus, Consumer, Delivery, Receipt, Transport};
+    use crate::transport::{
+        Announcer, Bus, Consumer, Delivery, Lacking, LackingStretch, Receipt, Transport, Word,
+    };
+
+    const BOOT: Uuid = Uuid::from_u128(7);
 
     struct Rig {
         window: Window,
         consumer: Consumer,
+        announcer: Announcer,
     }
 
     impl Rig {
         fn new() -> Self {
             let transport = Transport::InProcess(Bus::new());
+            let mut window = Window::new(transport.publisher("api-service"), transport.asked(), "spool");
+            window.begin(BOOT, 0);
             Self {
-                window: Window::new(transport.publisher("api-service"), "spool"),
+                window,
                 consumer: transport.consumer(1000),
+                announcer: transport.announcer(Word::Lacking),
             }
         }
 
@@ -233,7 +283,7 @@ mod tests {
                 seq,
                 message: Message {
                     routing_key: "access.api_request.granted".into(),
-                    body: b"{}".as_slice().into(),
+                    body: seq.to_string().into(),
                 },
             };
             self.window.send(numbers.map(event)).await;
@@ -255,6 +305,87 @@ mod tests {
             let oldest = self.window.oldest().await;
             self.window.settle(oldest).await
         }
+
+        /// Sends numbers that arrive and are confirmed.
+        async fn send_and_confirm(&mut self, numbers: std::ops::RangeInclusive<u64>) {
+            let last = *numbers.end();
+            let count = numbers.clone().count();
+            self.send(numbers).await;
+            let deliveries = self.receive(count).await;
+            self.acknowledge(deliveries).await;
+            assert_eq!(self.settle().await, Some(last));
+        }
+
+        /// Says that the log lacks these numbers, until they are on their way.
+        async fn lack(&mut self, first: u64, last: u64) {
+            let boot = BOOT;
+            let lacking = Lacking {
+                stretches: vec![LackingStretch { boot, first, last }],
+            };
+            // Who listens is a task of its own.
+            for _ in 0..1_000 {
+                let word = serde_json::to_vec(&lacking).unwrap();
+                self.announcer.announce(word).await.unwrap();
+                tokio::task::yield_now().await;
+                self.window.send_again().await;
+                if !self.window.is_empty() {
+                    return;
+                }
+            }
+            panic!("nothing is sent again");
+        }
+    }
+
+    fn bodies(deliveries: &[Delivery]) -> Vec<&[u8]> {
+        deliveries.iter().map(|delivery| delivery.body.as_ref()).collect()
+    }
+
+    #[tokio::test]
+    async fn what_was_confirmed_is_sent_again_when_the_log_lacks_it_and_counts_once() {
+        let mut rig = Rig::new();
+        rig.send_and_confirm(1..=4).await;
+
+        rig.lack(2, 3).await;
+
+        assert_eq!(rig.window.sent(), 4);
+        let again = rig.receive(2).await;
+        assert_eq!(bodies(&again), [b"2", b"3"]);
+        rig.acknowledge(again).await;
+        assert_eq!(rig.settle().await, Some(4));
+        rig.send_and_confirm(5..=5).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_sent_again_is_sent_when_it_is_asked_for_once_more() {
+        let mut rig = Rig::new();
+        rig.send_and_confirm(1..=2).await;
+        rig.lack(1, 1).await;
+        drop(rig.receive(1).await);
+        assert_eq!(rig.settle().await, None);
+        assert_eq!(rig.window.sent(), 2, "what is confirmed stays so");
+
+        rig.lack(1, 1).await;
+
+        assert_eq!(bodies(&rig.receive(1).await), [b"1"]);
+    }
+
+    #[tokio::test]
+    async fn more_than_a_batch_is_sent_again_in_its_order() {
+        let mut rig = Rig::new();
+        let count = BATCH_MAX as u64 + 1;
+        rig.send_and_confirm(1..=count).await;
+
+        rig.lack(1, count).await;
+
+        let mut numbers = Vec::new();
+        while !rig.window.is_empty() {
+            let again = rig.receive(BATCH_MAX).await;
+            numbers.extend(bodies(&again).into_iter().map(<[u8]>::to_vec));
+            rig.acknowledge(again).await;
+            assert_eq!(rig.settle().await, Some(count));
+        }
+        let expected: Vec<_> = (1..=count).map(|seq| seq.to_string().into_bytes()).collect();
+        assert_eq!(numbers, expected);
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod blocks;
+mod broker_loss;
 mod console;
 mod demo;
 mod gatelog;

@@ -169,7 +169,7 @@ fn knock(urls: &[String], stop: &AtomicBool) -> BTreeSet<String> {
 }
 
 /// Runs `disturb` while doors are knocked at, then checks that answered requests are stored events, each once.
-fn disturbed(system: &mut System, urls: &[String], disturb: impl FnOnce(&mut System)) {
+pub(crate) fn disturbed(system: &mut System, urls: &[String], disturb: impl FnOnce(&mut System)) {
     let stop = AtomicBool::new(false);
     let answered = std::thread::scope(|scope| {
         let knocking = scope.spawn(|| knock(urls, &stop));
@@ -193,7 +193,7 @@ fn disturbed(system: &mut System, urls: &[String], disturb: impl FnOnce(&mut Sys
 }
 
 /// Waits until that many more requests have been stored.
-fn until_stored(system: &System, more: usize) {
+pub(crate) fn until_stored(system: &System, more: usize) {
     let before = system.stored_request_ids().len();
     eventually("more requests are stored", || {
         (system.stored_request_ids().len() >= before + more).then_some(())

@@ -1,4 +1,4 @@
-//! The word to all over a topic exchange: each verifier has a queue that goes with its connection.
+//! The word to all over a topic exchange: each listener has a queue that goes with its connection.
 
 use std::time::Duration;
 
@@ -14,31 +14,33 @@ use uuid::Uuid;
 
 use super::{Broker, CONNECT_TIMEOUT, short};
 use crate::transport::in_process::Heard;
-use crate::transport::{ConsumeError, PublishError};
+use crate::transport::{ConsumeError, PublishError, Word};
 
 /// How long one word may take to be handed to the broker.
 const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A word that is not delivered within this is worth nothing: what it says has been asked for by then. In milliseconds.
+/// A word that is not delivered within this is worth nothing: it has been asked for or said again by then. In milliseconds.
 const EXPIRES_MS: &str = "5000";
 
-/// Words that wait for a slow verifier at most; the oldest go first.
+/// Words that wait for a slow listener at most; the oldest go first.
 const WAITING_MAX: i32 = 1_000;
-
-/// The key of what verifiers must refuse.
-const KEY: &str = "enforcement";
 
 /// Says words to all.
 #[derive(Debug)]
 pub(in crate::transport) struct RabbitAnnouncer {
     broker: Broker,
+    word: Word,
     /// The connection is kept because dropping it closes the channel.
     open: Option<(Connection, Channel)>,
 }
 
 impl RabbitAnnouncer {
-    pub(in crate::transport) const fn new(broker: Broker) -> Self {
-        Self { broker, open: None }
+    pub(in crate::transport) const fn new(broker: Broker, word: Word) -> Self {
+        Self {
+            broker,
+            word,
+            open: None,
+        }
     }
 
     pub(in crate::transport) async fn announce(&mut self, body: &[u8]) -> Result<(), PublishError> {
@@ -62,7 +64,13 @@ impl RabbitAnnouncer {
             .with_expiration(EXPIRES_MS.into());
         let options = BasicPublishOptions::default();
         channel
-            .basic_publish(short(&exchange), KEY.into(), options, body, properties)
+            .basic_publish(
+                short(&exchange),
+                self.word.key().into(),
+                options,
+                body,
+                properties,
+            )
             .await?;
         Ok(())
     }
@@ -97,18 +105,23 @@ impl RabbitAnnouncer {
 #[derive(Debug)]
 pub(in crate::transport) struct RabbitListener {
     broker: Broker,
+    word: Word,
     /// The connection is kept because dropping it closes the consumer.
     open: Option<(Connection, lapin::Consumer)>,
 }
 
 impl RabbitListener {
-    pub(in crate::transport) const fn new(broker: Broker) -> Self {
-        Self { broker, open: None }
+    pub(in crate::transport) const fn new(broker: Broker, word: Word) -> Self {
+        Self {
+            broker,
+            word,
+            open: None,
+        }
     }
 
     pub(in crate::transport) async fn hear(&mut self) -> Result<Heard, ConsumeError> {
         if self.open.is_none() {
-            let opening = timeout(CONNECT_TIMEOUT, open(&self.broker));
+            let opening = timeout(CONNECT_TIMEOUT, open(&self.broker, self.word));
             let opened = opening.await.map_err(|_| ConsumeError::TimedOut)?;
             self.open = Some(opened.map_err(ConsumeError::Unreachable)?);
         }
@@ -117,6 +130,7 @@ impl RabbitListener {
         };
         match consumer.next().await {
             Some(Ok(delivery)) => Ok(Heard {
+                word: self.word,
                 publisher: delivery.properties.user_id().as_ref().map(ToString::to_string),
                 body: Bytes::from(delivery.data),
             }),
@@ -133,7 +147,7 @@ impl RabbitListener {
 }
 
 /// The exchange is auth-service's to declare; until it is there, this fails.
-async fn open(broker: &Broker) -> Result<(Connection, lapin::Consumer), lapin::Error> {
+async fn open(broker: &Broker, word: Word) -> Result<(Connection, lapin::Consumer), lapin::Error> {
     let connection = broker.connect().await?;
     let channel = connection.create_channel().await?;
     let queue = short(
@@ -154,7 +168,7 @@ async fn open(broker: &Broker) -> Result<(Connection, lapin::Consumer), lapin::E
         .queue_bind(
             queue.clone(),
             exchange,
-            KEY.into(),
+            word.key().into(),
             QueueBindOptions::default(),
             FieldTable::default(),
         )

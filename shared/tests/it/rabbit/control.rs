@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::transport::{Announcer, Listener};
+use shared::transport::{Announcer, Listener, Word};
 
 use super::{COLLECTOR, PUBLISHER, Rig};
 use crate::support::within;
@@ -10,7 +10,11 @@ use crate::support::within;
 const AUTH: &str = "auth-service";
 
 fn announcer(rig: &Rig, user: &str) -> Announcer {
-    rig.transport(user).announcer(user)
+    rig.transport(user).announcer(Word::Enforcement)
+}
+
+fn listener(rig: &Rig, user: &str) -> Listener {
+    rig.transport(user).listener(Word::Enforcement)
 }
 
 /// Says `word` until `listener` hears it: a listener that is not connected yet misses what is said.
@@ -23,7 +27,7 @@ async fn until_heard(announcer: &mut Announcer, listener: &mut Listener, word: &
     };
     let hearing = async {
         loop {
-            if let Ok(body) = listener.hear(AUTH).await
+            if let Ok(body) = listener.hear().await
                 && body == word.as_bytes()
             {
                 return;
@@ -43,8 +47,8 @@ async fn until_heard(announcer: &mut Announcer, listener: &mut Listener, word: &
 async fn every_verifier_hears_every_word() {
     let Some(rig) = Rig::find() else { return };
     let mut announcer = announcer(&rig, AUTH);
-    let mut door = rig.transport(PUBLISHER).listener();
-    let mut collector = rig.transport(COLLECTOR).listener();
+    let mut door = listener(&rig, PUBLISHER);
+    let mut collector = listener(&rig, COLLECTOR);
     until_heard(&mut announcer, &mut door, "door").await;
     until_heard(&mut announcer, &mut collector, "collector").await;
 
@@ -52,7 +56,7 @@ async fn every_verifier_hears_every_word() {
 
     for listener in [&mut door, &mut collector] {
         within("the word", async {
-            while listener.hear(AUTH).await.unwrap() != "both" {}
+            while listener.hear().await.unwrap() != "both" {}
         })
         .await;
     }
@@ -63,7 +67,7 @@ async fn every_verifier_hears_every_word() {
 async fn a_verifier_connects_again_after_its_connection_was_closed() {
     let Some(rig) = Rig::find() else { return };
     let mut announcer = announcer(&rig, AUTH);
-    let mut door = rig.transport(PUBLISHER).listener();
+    let mut door = listener(&rig, PUBLISHER);
     until_heard(&mut announcer, &mut door, "before").await;
 
     rig.close_connections(PUBLISHER);
@@ -76,7 +80,7 @@ async fn a_verifier_connects_again_after_its_connection_was_closed() {
 async fn only_auth_service_may_say_a_word_to_all() {
     let Some(rig) = Rig::find() else { return };
     // The exchange is there.
-    let mut door = rig.transport(PUBLISHER).listener();
+    let mut door = listener(&rig, PUBLISHER);
     until_heard(&mut announcer(&rig, AUTH), &mut door, "it").await;
 
     let mut false_one = announcer(&rig, PUBLISHER);

@@ -2,7 +2,7 @@
 
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
-use shared::transport::{Part, PartState, Transport};
+use shared::transport::{Part, PartState, Transport, Word};
 
 use super::{COLLECTOR, Rig};
 use crate::support::within;
@@ -30,7 +30,7 @@ async fn who_looks_sees_what_is_missing_foreign_own_or_different_and_makes_nothi
         "the first look made nothing"
     );
     let consumer = rig.consumer(10).await;
-    let mut announcer = rig.transport("auth-service").announcer("auth-service");
+    let mut announcer = rig.transport("auth-service").announcer(Word::Enforcement);
     within("a word", announcer.announce(b"word".to_vec()))
         .await
         .unwrap();

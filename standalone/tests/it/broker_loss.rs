@@ -1,0 +1,64 @@
+//! What a broker confirms and loses all the same.
+
+use std::sync::PoisonError;
+
+use crate::pipeline::{ALONE, disturbed, events, eventually, until_stored};
+use crate::system::System;
+
+/// How many events are in the collectors' queue.
+fn queued(system: &System) -> usize {
+    let name = format!("{}.collector", system.prefix());
+    let listed = system
+        .servers
+        .broker_ctl(&["-q", "list_queues", "name", "messages"]);
+    let own = listed.lines().find_map(|line| line.strip_prefix(&name));
+    own.map_or(0, |count| count.trim().parse().unwrap())
+}
+
+#[test]
+fn what_is_deleted_with_its_queue_is_sent_again_by_door_and_auth_service() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(mut system) = System::new() else { return };
+    system.start_all();
+    let token = system.sign_in_first_admin("gatelog")["access_token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let urls = [system.url().to_owned()];
+    let mut session = String::new();
+
+    disturbed(&mut system, &urls, |system| {
+        until_stored(system, 10);
+        system.kill("collector");
+        let signed_in = system.sign_in("gatelog");
+        let (_, me) = system.get("/api/me", signed_in["access_token"].as_str().unwrap());
+        session = me["session"].as_str().unwrap().to_owned();
+        let before = queued(system);
+        eventually("events are in the queue", || {
+            (queued(system) >= before + 20).then_some(())
+        });
+        let queue = format!("{}.collector", system.prefix());
+        system.servers.broker_ctl(&["delete_queue", &queue]);
+        system.restart("collector");
+        until_stored(system, 10);
+    });
+
+    eventually("the sign-in is stored", || {
+        events(
+            &system,
+            &token,
+            &format!("sid={session}&action=authn_token_created"),
+        )
+        .pop()
+    });
+    eventually("nothing is missing", || {
+        let (status, answer) = system.get("/v1/completeness", &token);
+        assert_eq!(status, 200, "{answer}");
+        (answer["missing"] == 0).then_some(())
+    });
+    assert!(
+        system.log("door").contains("they are sent again"),
+        "{}",
+        system.log("door")
+    );
+}
