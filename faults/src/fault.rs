@@ -43,7 +43,7 @@ pub enum Fault {
     LinkThrottled,
     /// The disk under the spool of the doors is full.
     SpoolDiskFull,
-    /// The collectors' queue is deleted, with whatever is in it.
+    /// The collectors' queue is deleted, with what a few seconds have left in it.
     QueueDeleted,
     /// The collectors' queue is unbound from the exchange.
     QueueUnbound,
@@ -72,8 +72,8 @@ impl Fault {
         )
     }
 
-    /// Whether it may take events away for good that the broker had confirmed: what is in a queue that is deleted is gone.
-    /// Each of them must then be missing by its number.
+    /// Whether it takes events away that the broker had confirmed. Their producers send them again, unless they die with them: then
+    /// nobody has them.
     pub const fn destroys_confirmed(self) -> bool {
         matches!(self, Self::QueueDeleted)
     }

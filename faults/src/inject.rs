@@ -36,8 +36,8 @@ pub struct Turns {
     spool_disk: Mutex<()>,
 }
 
-/// Does one injection and returns when it is over. Returns how many confirmed messages it took away.
-pub async fn inject(deployment: &Deployment, turns: &Turns, injection: &Injection) -> Outcome<u32> {
+/// Does one injection and returns when it is over.
+pub async fn inject(deployment: &Deployment, turns: &Turns, injection: &Injection) -> Outcome<()> {
     let injector = Injector {
         deployment,
         turns,
@@ -55,13 +55,13 @@ struct Injector<'d> {
 }
 
 impl<'d> Injector<'d> {
-    async fn inject(mut self, fault: Fault) -> Outcome<u32> {
+    async fn inject(mut self, fault: Fault) -> Outcome<()> {
         match fault {
             Fault::DoorKilled | Fault::AuthKilled | Fault::CollectorKilled | Fault::CollectorsKilled => {
-                self.kill_services(fault).await?;
+                self.kill_services(fault).await
             }
             Fault::DoorFrozen | Fault::AuthFrozen | Fault::CollectorFrozen => {
-                self.freeze_service(fault).await?;
+                self.freeze_service(fault).await
             }
             Fault::BrokerKilled
             | Fault::BrokerRestarted
@@ -70,26 +70,24 @@ impl<'d> Injector<'d> {
             | Fault::NodeKilled
             | Fault::LeaderKilled
             | Fault::LeaderFrozen
-            | Fault::NodeParted => self.break_broker(fault).await?,
-            Fault::QueueDeleted | Fault::QueueUnbound | Fault::ExchangeDeleted => {
-                return self.break_topology(fault).await;
-            }
-            Fault::DatabaseCrashed | Fault::DatabaseFrozen => self.break_database(fault).await?,
-            Fault::LinkCut => self.disturb(Mode::Cut).await?,
-            Fault::LinkTruncated => self.disturb(Mode::Truncating).await?,
+            | Fault::NodeParted => self.break_broker(fault).await,
+            Fault::QueueDeleted => self.delete_queue().await,
+            Fault::QueueUnbound | Fault::ExchangeDeleted => self.break_topology(fault).await,
+            Fault::DatabaseCrashed | Fault::DatabaseFrozen => self.break_database(fault).await,
+            Fault::LinkCut => self.disturb(Mode::Cut).await,
+            Fault::LinkTruncated => self.disturb(Mode::Truncating).await,
             Fault::LinkDelayed => {
                 let delay = Duration::from_millis(self.rng.u64(20..400));
-                self.disturb(Mode::Delaying(delay)).await?;
+                self.disturb(Mode::Delaying(delay)).await
             }
-            Fault::LinkBlackHoled => self.disturb(Mode::BlackHole).await?,
+            Fault::LinkBlackHoled => self.disturb(Mode::BlackHole).await,
             Fault::LinkThrottled => {
                 let bytes_per_second = self.rng.u32(2_000..20_000);
-                self.disturb(Mode::Throttled(bytes_per_second)).await?;
+                self.disturb(Mode::Throttled(bytes_per_second)).await
             }
-            Fault::SpoolDiskFull => self.fill_disk().await?,
-            Fault::SpoolAbandoned => self.abandon_spool().await?,
+            Fault::SpoolDiskFull => self.fill_disk().await,
+            Fault::SpoolAbandoned => self.abandon_spool().await,
         }
-        Ok(0)
     }
 
     async fn kill_services(&mut self, fault: Fault) -> Outcome<()> {
@@ -169,16 +167,40 @@ impl<'d> Injector<'d> {
         choose(&mut self.rng, &fitting).copied()
     }
 
-    async fn break_topology(&self, fault: Fault) -> Outcome<u32> {
+    async fn break_topology(&self, fault: Fault) -> Outcome<()> {
         let _turn = self.turns.broker.lock().await;
         let broker = &self.deployment.broker;
         let (queue, exchange) = (self.deployment.queue(), self.deployment.exchange());
         match fault {
-            Fault::QueueUnbound => broker.unbind(&queue, &exchange, "#").await?,
-            Fault::ExchangeDeleted => broker.delete_exchange(&exchange).await?,
-            _ => return broker.delete_queue(&queue).await,
+            Fault::QueueUnbound => broker.unbind(&queue, &exchange, "#").await,
+            _ => broker.delete_exchange(&exchange).await,
         }
-        Ok(0)
+    }
+
+    /// Keeps the collectors from the broker for a while, and deletes the queue with what has come meanwhile.
+    async fn delete_queue(&self) -> Outcome<()> {
+        let _turn = (self.turns.links.lock().await, self.turns.broker.lock().await);
+        let Deployment {
+            collectors, links, ..
+        } = self.deployment;
+        let is_of_a_collector = |link: &&Link| {
+            collectors
+                .iter()
+                .any(|collector| link.is_of(&collector.process.name))
+        };
+        let links: Vec<_> = links.iter().filter(is_of_a_collector).collect();
+        set_all(&links, Mode::Cut);
+        sleep(self.lasting).await;
+        let deleted = self
+            .deployment
+            .broker
+            .delete_queue(&self.deployment.queue())
+            .await;
+        set_all(&links, Mode::Open);
+        match deleted? {
+            0 => Err("nothing was in the queue".into()),
+            _ => Ok(()),
+        }
     }
 
     async fn break_database(&self, fault: Fault) -> Outcome<()> {

@@ -97,7 +97,7 @@ fn runs(arguments: &Arguments, on_cluster: bool) -> Outcome<Vec<Run>> {
     } else {
         "together"
     };
-    // Alone, what a fault destroys is counted by a broker that is well; one that other faults have in trouble cannot.
+    // What a fault takes out of the broker is sent again by those who live.
     let overlapping: Vec<_> = kinds
         .iter()
         .copied()

@@ -12,8 +12,6 @@ pub struct Row {
     pub seed: u64,
     /// What was done, in order of time.
     pub injections: Vec<Injection>,
-    /// Confirmed messages that a fault took out of a queue.
-    pub destroyed: u64,
     /// How all came to rest.
     pub rest: Rest,
 }
@@ -25,7 +23,7 @@ pub const HEAD: &str = "| fault | seed | times | answered | stored | lost | doub
 impl Row {
     /// Whether nothing is wrong.
     pub fn is_good(&self) -> bool {
-        self.rest.verdict.is_good(self.destroyed)
+        self.rest.verdict.is_good()
     }
 
     /// Its line in the table.
@@ -62,7 +60,7 @@ impl Row {
         });
         let first = |ids: &[String]| ids.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
         format!(
-            "{} with seed {} is not good: {} lost ({}), {} doubled ({}), gaps {:?}, {:?}, {} destroyed\n{}",
+            "{} with seed {} is not good: {} lost ({}), {} doubled ({}), gaps {:?}, {:?}\n{}",
             self.faults,
             self.seed,
             verdict.lost.len(),
@@ -71,7 +69,6 @@ impl Row {
             first(&verdict.doubled),
             verdict.gaps,
             verdict.oddities,
-            self.destroyed,
             injections.collect::<Vec<_>>().join("\n")
         )
     }

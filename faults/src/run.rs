@@ -43,19 +43,16 @@ impl Run {
             let injected = inject(deployment, &turns, injection).await;
             injected.map_err(|error| format!("{} cannot be done: {error}", injection.fault))
         });
-        let mut destroyed = 0;
-        for injected in join_all(injecting).await {
-            destroyed += u64::from(injected?);
-        }
+        let injected = join_all(injecting).await;
+        injected.into_iter().collect::<Result<(), _>>()?;
         let since = Instant::now();
         let (healthy_after, ()) = tokio::join!(healthy(deployment, since), sleep(LOAD_GOES_ON));
         let ledger = load.stop().await?;
-        let rest = settle(deployment, &ledger, since, healthy_after?, destroyed).await?;
+        let rest = settle(deployment, &ledger, since, healthy_after?).await?;
         Ok(Row {
             faults: self.name.clone(),
             seed: self.seed,
             injections,
-            destroyed,
             rest,
         })
     }

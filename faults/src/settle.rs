@@ -45,11 +45,10 @@ pub async fn settle(
     ledger: &Ledger,
     since: Instant,
     healthy_after: Duration,
-    destroyed: u64,
 ) -> Outcome<Rest> {
     let storing = eventually("everything is stored", REST_MAX, async || {
         let verdict = Verdict::of(ledger, &stored(deployment).await?);
-        Ok(verdict.is_good(destroyed).then_some(()))
+        Ok(verdict.is_good().then_some(()))
     });
     drop(storing.await);
     let stored_after = since.elapsed();

@@ -107,10 +107,12 @@ impl Verdict {
         }
     }
 
-    /// Whether nothing is lost, doubled, missing or odd; what a fault itself destroyed may be missing, if it is by number.
-    pub fn is_good(&self, destroyed: u64) -> bool {
-        let is_complete = count(self.lost.len()) <= self.missing_numbers && self.missing_numbers <= destroyed;
-        is_complete && self.doubled.is_empty() && self.oddities.is_empty()
+    /// Whether nothing is lost, doubled, missing or odd.
+    pub fn is_good(&self) -> bool {
+        self.lost.is_empty()
+            && self.missing_numbers == 0
+            && self.doubled.is_empty()
+            && self.oddities.is_empty()
     }
 }
 
@@ -175,13 +177,13 @@ mod tests {
     fn everything_answered_and_stored_once_is_good() {
         let verdict = Verdict::of(&answered(&["a", "b"]), &stored(&[("a", 1), ("b", 1)], (2, 2, 2)));
 
-        assert!(verdict.is_good(0));
+        assert!(verdict.is_good());
         assert_eq!((verdict.answered, verdict.stored), (2, 2));
     }
 
     #[test]
     fn what_nobody_was_told_of_may_be_stored_all_the_same() {
-        assert!(Verdict::of(&answered(&[]), &stored(&[("a", 1)], (1, 1, 1))).is_good(0));
+        assert!(Verdict::of(&answered(&[]), &stored(&[("a", 1)], (1, 1, 1))).is_good());
     }
 
     #[test]
@@ -189,8 +191,7 @@ mod tests {
         let verdict = Verdict::of(&answered(&["a", "b"]), &stored(&[("a", 1)], (1, 1, 1)));
 
         assert_eq!(verdict.lost, ids(&["b"]));
-        assert!(!verdict.is_good(0));
-        assert!(!verdict.is_good(1), "its number must be missing as well");
+        assert!(!verdict.is_good());
     }
 
     #[test]
@@ -208,7 +209,7 @@ mod tests {
         let verdict = Verdict::of(&answered(&["a"]), &stored(&[("a", 2)], (2, 2, 2)));
 
         assert_eq!(verdict.doubled, ids(&["a"]));
-        assert!(!verdict.is_good(0));
+        assert!(!verdict.is_good());
     }
 
     #[test]
@@ -217,16 +218,8 @@ mod tests {
             let verdict = Verdict::of(&answered(&[]), &stored(&[], numbers));
 
             assert_eq!(verdict.gaps.len() + verdict.oddities.len(), 1);
-            assert!(!verdict.is_good(0), "{numbers:?}");
+            assert!(!verdict.is_good(), "{numbers:?}");
         }
-    }
-
-    #[test]
-    fn what_a_fault_destroyed_may_be_missing_by_its_number_and_no_more() {
-        let one_gone = Verdict::of(&answered(&["a", "b"]), &stored(&[("a", 1)], (2, 2, 3)));
-
-        assert!(one_gone.is_good(1));
-        assert!(!one_gone.is_good(0));
     }
 
     #[test]
@@ -236,6 +229,6 @@ mod tests {
             ..Stored::default()
         };
 
-        assert!(!Verdict::of(&Ledger::default(), &letters).is_good(0));
+        assert!(!Verdict::of(&Ledger::default(), &letters).is_good());
     }
 }
