@@ -60,8 +60,10 @@ pub(crate) async fn password(
                 attempt,
             })
         }
-        _ => {
-            let recorded = attempt.failed(app, context, failure(context, username)).await;
+        account => {
+            // However it was typed, it is one name: who tries in ten spellings tries one account.
+            let name = account.map_or_else(|| user::key_of(username), |account| account.username);
+            let recorded = attempt.failed(app, context, failure(context, &name)).await;
             Err(recorded.err().unwrap_or(ApiError::BadCredentials))
         }
     }
@@ -126,11 +128,11 @@ async fn admit(
     throttle::admit(app, context, buckets, Vec::new()).await
 }
 
-/// What is told of a sign-in that failed.
-pub(super) fn failure(context: &RequestContext, typed: &str) -> Facts {
+/// What is told of a sign-in with that name that failed.
+pub(super) fn failure(context: &RequestContext, name: &str) -> Facts {
     let actor = Actor {
         identity: Identity::Claimed,
-        username: Some(bounded(typed, TYPED_NAME_MAX)),
+        username: Some(bounded(name, TYPED_NAME_MAX)),
         ..Actor::default()
     };
     context
@@ -139,10 +141,10 @@ pub(super) fn failure(context: &RequestContext, typed: &str) -> Facts {
 }
 
 /// Records that a sign-in failed although all was proven, and returns the refusal.
-pub(crate) async fn refuse(app: &App, context: &RequestContext, typed: &str) -> ApiError {
+pub(crate) async fn refuse(app: &App, context: &RequestContext, name: &str) -> ApiError {
     let recording = async {
         let mut tx = app.database.write().await?;
-        outbox::append(&mut tx, app.now(), failure(context, typed)).await?;
+        outbox::append(&mut tx, app.now(), failure(context, name)).await?;
         Ok::<_, ApiError>(app.database.commit(tx).await?)
     };
     recording.await.err().unwrap_or(ApiError::BadCredentials)

@@ -92,6 +92,21 @@ async fn whoever_fails_to_sign_in_gets_the_same_answer(harness: Arc<Harness>) {
     }
 }
 
+async fn a_name_that_fails_in_many_spellings_is_told_as_one(harness: Arc<Harness>) {
+    let admin = harness.set_up().await;
+    harness.add_user(&admin, "Alice", &[]).await;
+
+    for typed in ["alice", "ALICE", "aLiCe", "NoBody", "nobody"] {
+        let body = json!({"username": typed, "password": "wrong password that is long"});
+        let answer = harness.post("/v1/login", &body).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{typed}");
+    }
+
+    let failed = harness.events_of("authn_login_fail").await;
+    let names: Vec<_> = failed.iter().map(|event| &event["actor"]["username"]).collect();
+    assert_eq!(names, ["Alice", "Alice", "Alice", "nobody", "nobody"]);
+}
+
 async fn a_password_is_verified_exactly_as_it_was_sent(harness: Arc<Harness>) {
     harness.set_up().await;
 
@@ -257,6 +272,7 @@ async fn hashed(harness: &Harness) -> u64 {
 on_both_databases!(
     a_token_is_accepted_by_the_verifier_of_all_services,
     whoever_fails_to_sign_in_gets_the_same_answer,
+    a_name_that_fails_in_many_spellings_is_told_as_one,
     a_password_is_verified_exactly_as_it_was_sent,
     a_sign_in_is_two_events_that_name_the_session_and_the_token,
     another_audience_must_be_known_and_carries_no_scope,
