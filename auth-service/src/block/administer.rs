@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde_json::{Value, json};
 use shared::clock::UtcMicros;
+use shared::database::{DatabaseError, Tx};
 use shared::enforcement::Target;
 use shared::event::{Class, Facts, Outcome, action};
 
@@ -112,42 +113,49 @@ pub(super) async fn create(
         expires_at: now.plus(lifetime).as_micros(),
     };
     let mut tx = app.database.write().await?;
+    enforcement::hold(&mut tx).await?;
     if store::count(&mut tx, now).await? >= BLOCKS_MAX {
         return Err(ApiError::BodyInvalid(
             "there are as many blocks as there may be".into(),
         ));
     }
-    // Of one target there is one block: a new one takes the place of the former.
-    store::lift(&mut tx, &block.kind, &block.value, now).await?;
     store::insert(&mut tx, &block).await?;
     let facts = operator.facts(Class::Admin, action::BLOCK_CREATED, Outcome::Success);
     outbox::append(&mut tx, now, told(facts, &block, (Value::Null, state(&block)))).await?;
-    let order = Order {
-        expires_at: UtcMicros::from_micros(block.expires_at),
-        lifted: false,
-        decision: Some(&block.id),
-    };
-    enforcement::append_order(&mut tx, target, order, now).await?;
+    put_in_force(&mut tx, target, &block, now).await?;
     app.database.commit(tx).await?;
     Ok(block)
+}
+
+/// Has verifiers know the target of a block that was made or lifted as it is now. Each block ends by itself, so that of several of one
+/// target the one that ends last is in force.
+async fn put_in_force(
+    tx: &mut Tx<'_>,
+    target: &Target,
+    changed: &Block,
+    now: UtcMicros,
+) -> Result<(), DatabaseError> {
+    let longest = store::longest(tx, (&changed.kind, &changed.value), now).await?;
+    let block = longest.as_ref().unwrap_or(changed);
+    let order = Order {
+        expires_at: UtcMicros::from_micros(block.expires_at),
+        lifted: longest.is_none(),
+        decision: Some(&block.id),
+    };
+    enforcement::append_order(tx, target, order, now).await
 }
 
 /// Lets somebody in again before the time is over.
 pub(super) async fn lift(app: &App, operator: &Operator, id: &str) -> Result<(), ApiError> {
     let now = app.now();
     let mut tx = app.database.write().await?;
+    enforcement::hold(&mut tx).await?;
     let block = store::find(&mut tx, id, now).await?.ok_or(ApiError::NotFound)?;
-    store::lift(&mut tx, &block.kind, &block.value, now).await?;
+    store::lift(&mut tx, &block.id, now).await?;
     let facts = operator.facts(Class::Admin, action::BLOCK_LIFTED, Outcome::Success);
     outbox::append(&mut tx, now, told(facts, &block, (state(&block), Value::Null))).await?;
     let target = enforcement::target(&block.kind, block.value.clone()).ok_or(ApiError::NotFound)?;
-    // In force for as long as the block itself would be, so that it is forgotten last.
-    let order = Order {
-        expires_at: UtcMicros::from_micros(block.expires_at),
-        lifted: true,
-        decision: Some(&block.id),
-    };
-    enforcement::append_order(&mut tx, &target, order, now).await?;
+    put_in_force(&mut tx, &target, &block, now).await?;
     Ok(app.database.commit(tx).await?)
 }
 

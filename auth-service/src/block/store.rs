@@ -10,7 +10,9 @@ const SELECT: &str = "SELECT id, kind, value, reason, created_at, expires_at FRO
     WHERE id = $1 AND lifted_at IS NULL AND expires_at > $2";
 const INSERT: &str = "INSERT INTO blocks (id, kind, value, reason, created_at, expires_at)
     VALUES ($1, $2, $3, $4, $5, $6)";
-const LIFT: &str = "UPDATE blocks SET lifted_at = $1 WHERE kind = $2 AND value = $3 AND lifted_at IS NULL";
+const SELECT_LONGEST: &str = "SELECT id, kind, value, reason, created_at, expires_at FROM blocks
+    WHERE kind = $1 AND value = $2 AND lifted_at IS NULL AND expires_at > $3 ORDER BY expires_at DESC, id DESC LIMIT 1";
+const LIFT: &str = "UPDATE blocks SET lifted_at = $1 WHERE id = $2";
 const DELETE_EXPIRED: &str = "DELETE FROM blocks WHERE expires_at <= $1";
 
 /// A block that is in force.
@@ -63,14 +65,24 @@ pub(super) async fn insert(tx: &mut Tx<'_>, block: &Block) -> Result<(), Databas
     Ok(())
 }
 
-/// Marks every block of the same target as lifted: the log knows one state for each.
-pub(super) async fn lift(
+/// The block of a target that ends last, of those that are in force.
+pub(super) async fn longest(
     tx: &mut Tx<'_>,
-    kind: &str,
-    value: &str,
+    (kind, value): (&str, &str),
     now: UtcMicros,
-) -> Result<(), DatabaseError> {
-    execute!(tx, sqlx::query(LIFT).bind(now.as_micros()).bind(kind).bind(value))?;
+) -> Result<Option<Block>, DatabaseError> {
+    fetch!(
+        fetch_optional,
+        tx,
+        sqlx::query_as::<_, Block>(SELECT_LONGEST)
+            .bind(kind)
+            .bind(value)
+            .bind(now.as_micros())
+    )
+}
+
+pub(super) async fn lift(tx: &mut Tx<'_>, id: &str, now: UtcMicros) -> Result<(), DatabaseError> {
+    execute!(tx, sqlx::query(LIFT).bind(now.as_micros()).bind(id))?;
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use crate::error::ApiError;
 use crate::settings::ACCESS_TOKEN_SECONDS_MAX;
 pub(crate) use herald::run as announce;
 use shared::database::{Database, DatabaseError, Tx};
-pub(crate) use store::{Order, append, append_named, append_order, head, stored, target};
+pub(crate) use store::{Order, append, append_named, append_order, head, hold, stored, target};
 
 /// Added to the life of an entry for clocks that differ.
 const MARGIN: Duration = Duration::from_mins(1);

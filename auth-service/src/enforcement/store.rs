@@ -15,6 +15,8 @@ const NEXT_CURSOR: &str = "UPDATE enforcement_head
     SET cursor = CASE WHEN cursor < $1 THEN $1 ELSE cursor + 1 END WHERE only_row = 1 RETURNING cursor";
 const INSERT: &str = "INSERT INTO enforcement (cursor, kind, value, not_before, expires_at, lifted, decision)
     VALUES ($1, $2, $3, $4, $5, $6, $7)";
+const HOLD: &str = "UPDATE enforcement_head SET cursor = cursor WHERE only_row = 1";
+const DELETE_OF_TARGET: &str = "DELETE FROM enforcement WHERE kind = $1 AND value = $2";
 const SELECT_HEAD: &str = "SELECT cursor FROM enforcement_head WHERE only_row = 1";
 const SELECT_PAGE: &str =
     "SELECT cursor, kind, value, not_before, expires_at, lifted, decision FROM enforcement
@@ -82,6 +84,12 @@ pub(crate) struct Order<'d> {
     pub(crate) decision: Option<&'d str>,
 }
 
+/// Keeps everybody else from appending until the transaction ends.
+pub(crate) async fn hold(tx: &mut Tx<'_>) -> Result<(), DatabaseError> {
+    execute!(tx, sqlx::query(HOLD))?;
+    Ok(())
+}
+
 /// As [`append`], for what is in force for a time of its own.
 pub(crate) async fn append_order(
     tx: &mut Tx<'_>,
@@ -95,6 +103,13 @@ pub(crate) async fn append_order(
         sqlx::query_as::<_, (i64,)>(NEXT_CURSOR).bind(now.as_micros())
     )?;
     let (kind, value) = stored(target);
+    if target.is_block() {
+        // The last word alone counts. An earlier one that is to end later would come back once this one is forgotten.
+        execute!(
+            &mut *tx,
+            sqlx::query(DELETE_OF_TARGET).bind(kind).bind(value.clone())
+        )?;
+    }
     execute!(
         tx,
         sqlx::query(INSERT)

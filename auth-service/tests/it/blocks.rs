@@ -51,10 +51,10 @@ async fn a_block_is_in_the_log_with_its_time_and_is_lifted_by_one_more_entry(har
         change(&harness, lift, &admin, None, &json!({})).await.status,
         StatusCode::NOT_FOUND
     );
-    let logged = entries(&harness).await;
-    assert_eq!((logged.len(), &logged[1]["lifted"]), (2, &json!(true)));
-    assert_eq!(logged[1]["decision"], made.json()["id"]);
-    assert!(logged[1]["cursor"].as_i64() > logged[0]["cursor"].as_i64());
+    let lifted = entries(&harness).await;
+    assert_eq!((lifted.len(), &lifted[0]["lifted"]), (1, &json!(true)));
+    assert_eq!(lifted[0]["decision"], made.json()["id"]);
+    assert!(lifted[0]["cursor"].as_i64() > logged[0]["cursor"].as_i64());
     assert_eq!(
         harness.get_as("/v1/admin/blocks", &admin).await.json()["blocks"],
         json!([])
@@ -68,6 +68,54 @@ async fn a_block_is_in_the_log_with_its_time_and_is_lifted_by_one_more_entry(har
         (&Value::Null, &json!("scraping"))
     );
     assert_eq!(harness.events_of("block_lifted").await.len(), 1);
+}
+
+/// What the log says of the one target that is in it: the decision, its end, and whether it was taken back.
+async fn word(harness: &Harness) -> (Value, Value, bool) {
+    let [entry] = entries(harness).await.try_into().unwrap();
+    let Value::Object(entry) = entry else {
+        panic!("{entry}")
+    };
+    (
+        entry["decision"].clone(),
+        entry["expires_at"].clone(),
+        entry.contains_key("lifted"),
+    )
+}
+
+async fn of_several_blocks_of_one_target_the_one_that_ends_last_is_in_force(harness: Arc<Harness>) {
+    let admin = harness.set_up().await;
+    let order = |seconds: u64| json!({"address": "192.0.2.7", "reason": "scraping", "seconds": seconds});
+    let long = block(&harness, &admin, order(3600)).await.json();
+    let of_long = (long["id"].clone(), long["expires_at"].clone(), false);
+    assert_eq!(word(&harness).await, of_long);
+
+    let short = block(&harness, &admin, order(60)).await.json();
+    assert_eq!(word(&harness).await, of_long, "a shorter one ends no longer one");
+    let longest = block(&harness, &admin, order(7200)).await.json();
+    let of_longest = (longest["id"].clone(), longest["expires_at"].clone(), false);
+    assert_eq!(word(&harness).await, of_longest);
+    let listed = harness.get_as("/v1/admin/blocks", &admin).await.json();
+    assert_eq!(listed["blocks"].as_array().unwrap().len(), 3);
+
+    let lift = async |id: &Value| {
+        let path = format!("/v1/admin/blocks/{}", id.as_str().unwrap());
+        let lifted = change(&harness, (Method::DELETE, &path), &admin, None, &json!({})).await;
+        assert_eq!(lifted.status, StatusCode::NO_CONTENT);
+    };
+    lift(&longest["id"]).await;
+    assert_eq!(word(&harness).await, of_long, "the others stay");
+    lift(&long["id"]).await;
+    assert_eq!(
+        word(&harness).await,
+        (short["id"].clone(), short["expires_at"].clone(), false)
+    );
+    harness.wait(Duration::from_mins(1));
+    harness.service.upkeep().await;
+    assert!(
+        entries(&harness).await.is_empty(),
+        "nothing of the longer ones comes back"
+    );
 }
 
 async fn a_blocked_user_has_no_use_of_its_token_until_the_time_is_over(harness: Arc<Harness>) {
@@ -361,6 +409,7 @@ async fn who_may_only_enforce_does_nothing_else_of_administration(harness: Arc<H
 
 on_both_databases!(
     a_block_is_in_the_log_with_its_time_and_is_lifted_by_one_more_entry,
+    of_several_blocks_of_one_target_the_one_that_ends_last_is_in_force,
     a_blocked_user_has_no_use_of_its_token_until_the_time_is_over,
     a_session_and_a_token_are_kept_out_by_themselves_and_let_in_again,
     who_is_to_sign_in_again_is_let_in_by_that_and_by_no_refresh,

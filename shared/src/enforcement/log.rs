@@ -58,7 +58,7 @@ pub enum Target {
 
 impl Target {
     /// Whether it is kept out for a time and can be let in again; the others are final.
-    pub(super) const fn is_block(&self) -> bool {
+    pub const fn is_block(&self) -> bool {
         matches!(
             self,
             Self::Address(_) | Self::Subject(_) | Self::Session(_) | Self::Token(_) | Self::StepUp(_)
