@@ -137,7 +137,7 @@ pub(crate) async fn order_by_rule(
     finding: &Finding,
     now: UtcMicros,
 ) -> Result<(), DatabaseError> {
-    if now.since(finding.at) > FRESH {
+    if now.since(finding.last_at()) > FRESH {
         return Ok(());
     }
     for (order, is_dry_run) in finding.rule.orders(&finding.group) {

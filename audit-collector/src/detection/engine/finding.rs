@@ -73,6 +73,31 @@ pub struct Finding {
     pub evidence: Vec<Uuid>,
 }
 
+impl Finding {
+    /// When the last of the events happened that it stands on, as their ids say. A rule of volume fires at the beginning of the hour whose
+    /// events it counts.
+    pub(crate) fn last_at(&self) -> UtcMicros {
+        last_of(self.at, &self.evidence)
+    }
+}
+
+fn last_of(at: UtcMicros, evidence: &[Uuid]) -> UtcMicros {
+    let told = evidence.iter().filter_map(|id| time_of(*id));
+    told.fold(at, UtcMicros::max)
+}
+
+/// When an event with that id was made, if the id tells (RFC 9562 §5.7), to the millisecond.
+fn time_of(id: Uuid) -> Option<UtcMicros> {
+    if id.get_version_num() != 7 {
+        return None;
+    }
+    let (seconds, nanos) = id.get_timestamp()?.to_unix();
+    let micros = i64::try_from(seconds).ok()?.checked_mul(1_000_000)?;
+    Some(UtcMicros::from_micros(
+        micros.checked_add(i64::from(nanos / 1_000))?,
+    ))
+}
+
 /// Moments whose events must be read again, because one of them came after they were forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Late {
@@ -151,5 +176,21 @@ mod tests {
         for wrong in ["", "+0000000000000000000000000000000", "g".repeat(32).as_str()] {
             assert_eq!(Fingerprint::parse(wrong), None);
         }
+    }
+
+    #[test]
+    fn an_alert_is_as_old_as_the_last_event_whose_id_tells_its_time() {
+        let at = UtcMicros::from_seconds(1_700_000_000);
+        let made_at =
+            |seconds: u64| uuid::Builder::from_unix_timestamp_millis(seconds * 1_000, &[7; 10]).into_uuid();
+        let evidence = [
+            made_at(1_700_000_600),
+            Uuid::from_u128(u128::MAX),
+            made_at(1_699_999_999),
+        ];
+
+        assert_eq!(last_of(at, &evidence), UtcMicros::from_seconds(1_700_000_600));
+        assert_eq!(last_of(at, &evidence[1..]), at);
+        assert_eq!(last_of(at, &[]), at);
     }
 }
