@@ -143,7 +143,7 @@ impl Auth {
     async fn block(&self, kind: &str, kept: &Kept, order: &Order) -> Result<String, NotDone> {
         let seconds = order.lifetime.unwrap_or_default().as_secs();
         let reason = format!("alert {}: {}", kept.fingerprint, kept.reason);
-        let body = json!({ kind: order.value, "reason": reason, "seconds": seconds });
+        let body = json!({ kind: order.value, "reason": reason, "seconds": seconds, "key": kept.id });
         let answer = self
             .ask(Method::POST, "/v1/admin/blocks", None, Some(&body))
             .await?;

@@ -310,6 +310,7 @@ async fn an_address_is_kept_out_until_the_order_is_undone(database: &TestDatabas
     assert_eq!(response["first_refusal"]["event"], proof.to_string());
 
     let id = response["id"].as_str().unwrap();
+    assert_eq!(asked["key"], id, "asked twice, it is done once");
     let one = format!("{path}/responses/{id}");
     let undo = || api.act(("DELETE", one.as_str()), "audit:respond", None, &Value::Null);
     assert_eq!(undo().await.status, StatusCode::ACCEPTED);

@@ -9,6 +9,7 @@ use shared::clock::UtcMicros;
 use shared::database::{DatabaseError, Tx};
 use shared::enforcement::Target;
 use shared::event::{Class, Facts, Outcome, action};
+use uuid::Uuid;
 
 use super::store::{self, Block};
 use crate::app::App;
@@ -85,35 +86,43 @@ pub(super) async fn list(app: &App) -> Result<Vec<Block>, ApiError> {
     Ok(store::live(&mut tx, app.now()).await?)
 }
 
+/// A block that is asked for.
+pub(super) struct NewBlock {
+    pub(super) blocked: Blocked,
+    pub(super) reason: String,
+    pub(super) lifetime: Duration,
+    /// What is asked for twice under one key is done once.
+    pub(super) key: Option<Uuid>,
+}
+
 /// Keeps somebody out from now on, for a time.
-pub(super) async fn create(
-    app: &App,
-    operator: &Operator,
-    blocked: &Blocked,
-    reason: String,
-    lifetime: Duration,
-) -> Result<Block, ApiError> {
-    if !(LIFETIME_MIN..=LIFETIME_MAX).contains(&lifetime) {
+pub(super) async fn create(app: &App, operator: &Operator, new: NewBlock) -> Result<Block, ApiError> {
+    if !(LIFETIME_MIN..=LIFETIME_MAX).contains(&new.lifetime) {
         return Err(ApiError::BodyInvalid(
             "a block lasts a minute to thirty days".into(),
         ));
     }
-    if is_own(blocked, operator) {
+    if is_own(&new.blocked, operator) {
         return Err(ApiError::WouldBlockYourself);
     }
     let now = app.now();
-    let Blocked(target) = blocked;
+    let Blocked(target) = &new.blocked;
     let (kind, value) = enforcement::stored(target);
     let block = Block {
-        id: format!("blk_{}", uuid::Uuid::now_v7().simple()),
+        id: format!("blk_{}", new.key.unwrap_or_else(Uuid::now_v7).simple()),
         kind: kind.to_owned(),
         value,
-        reason,
+        reason: new.reason,
         created_at: now.as_micros(),
-        expires_at: now.plus(lifetime).as_micros(),
+        expires_at: now.plus(new.lifetime).as_micros(),
     };
     let mut tx = app.database.write().await?;
     enforcement::hold(&mut tx).await?;
+    if let Some(former) = store::any(&mut tx, &block.id).await? {
+        let is_same = (&former.kind, &former.value) == (&block.kind, &block.value);
+        let other = || ApiError::BodyInvalid("a block of something else has that key".into());
+        return is_same.then_some(former).ok_or_else(other);
+    }
     if store::count(&mut tx, now).await? >= BLOCKS_MAX {
         return Err(ApiError::BodyInvalid(
             "there are as many blocks as there may be".into(),

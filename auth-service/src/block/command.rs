@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use shared::clock::UtcMicros;
 use shared::runtime::cli::StartError;
 
-use super::administer::{self, Blocked};
+use super::administer::{self, Blocked, NewBlock};
 use super::store::Block;
 use crate::app::App;
 use crate::command::{Printer, failed};
@@ -76,8 +76,13 @@ impl BlockCommand {
                     blocked.step_up,
                 ];
                 let blocked = Blocked::one_of(&named.each_ref().map(Option::as_deref)).map_err(failed)?;
-                let lifetime = Duration::from_secs(minutes.saturating_mul(60));
-                let made = administer::create(app, &operator, &blocked, reason, lifetime).await;
+                let new = NewBlock {
+                    blocked,
+                    reason,
+                    lifetime: Duration::from_secs(minutes.saturating_mul(60)),
+                    key: None,
+                };
+                let made = administer::create(app, &operator, new).await;
                 vec![made.map_err(failed)?]
             }
             Self::Lift { id } => {

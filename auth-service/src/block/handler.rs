@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use shared::clock::UtcMicros;
 use shared::event::bounded;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
-use super::administer::{self, Blocked};
+use super::administer::{self, Blocked, NewBlock};
 use super::store::Block;
 use crate::app::App;
 use crate::error::ApiError;
@@ -45,6 +46,9 @@ pub(super) struct CreateBlockRequest {
     /// A minute to thirty days.
     #[schema(minimum = 60, maximum = 2_592_000)]
     seconds: u64,
+    /// An id of the caller's own. What is asked for once more under the same key, because the answer was lost, is done once.
+    #[schema(value_type = Option<String>, max_length = 36, examples("01a21e62-9482-797e-b294-fbc8b87fdcc4"))]
+    key: Option<Uuid>,
 }
 
 /// A block in force.
@@ -138,12 +142,17 @@ pub(super) async fn create_block(
     JsonBody(request): JsonBody<CreateBlockRequest>,
 ) -> Result<Response, ApiError> {
     let blocked = request.blocked()?;
-    let lifetime = Duration::from_secs(request.seconds);
     let reason = bounded(&request.reason, REASON_MAX);
     if reason.trim().is_empty() || reason.contains('\0') {
         return Err(ApiError::BodyInvalid("a block has a reason".into()));
     }
-    let block = administer::create(&app, &enforcer.operator, &blocked, reason, lifetime).await?;
+    let new = NewBlock {
+        blocked,
+        reason,
+        lifetime: Duration::from_secs(request.seconds),
+        key: request.key,
+    };
+    let block = administer::create(&app, &enforcer.operator, new).await?;
     Ok((StatusCode::CREATED, Json(BlockBody::from(block))).into_response())
 }
 

@@ -8,6 +8,7 @@ const SELECT_LIVE: &str = "SELECT id, kind, value, reason, created_at, expires_a
     WHERE lifted_at IS NULL AND expires_at > $1 ORDER BY id";
 const SELECT: &str = "SELECT id, kind, value, reason, created_at, expires_at FROM blocks
     WHERE id = $1 AND lifted_at IS NULL AND expires_at > $2";
+const SELECT_ANY: &str = "SELECT id, kind, value, reason, created_at, expires_at FROM blocks WHERE id = $1";
 const INSERT: &str = "INSERT INTO blocks (id, kind, value, reason, created_at, expires_at)
     VALUES ($1, $2, $3, $4, $5, $6)";
 const SELECT_LONGEST: &str = "SELECT id, kind, value, reason, created_at, expires_at FROM blocks
@@ -48,6 +49,15 @@ pub(super) async fn find(tx: &mut Tx<'_>, id: &str, now: UtcMicros) -> Result<Op
         fetch_optional,
         tx,
         sqlx::query_as::<_, Block>(SELECT).bind(id).bind(now.as_micros())
+    )
+}
+
+/// A block with that id, be it in force or lifted.
+pub(super) async fn any(tx: &mut Tx<'_>, id: &str) -> Result<Option<Block>, DatabaseError> {
+    fetch!(
+        fetch_optional,
+        tx,
+        sqlx::query_as::<_, Block>(SELECT_ANY).bind(id)
     )
 }
 

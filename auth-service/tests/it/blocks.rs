@@ -118,6 +118,23 @@ async fn of_several_blocks_of_one_target_the_one_that_ends_last_is_in_force(harn
     );
 }
 
+async fn what_is_asked_for_twice_under_one_key_is_one_block(harness: Arc<Harness>) {
+    let admin = harness.set_up().await;
+    let key = uuid::Uuid::from_u128(7);
+    let order = |address: &str| json!({"address": address, "reason": "x", "seconds": 3600, "key": key});
+    let first = block(&harness, &admin, order("192.0.2.7")).await;
+    assert_eq!(first.status, StatusCode::CREATED, "{}", first.text);
+
+    harness.wait(Duration::from_secs(5));
+    let again = block(&harness, &admin, order("192.0.2.7")).await;
+    assert_eq!((again.status, again.json()), (StatusCode::CREATED, first.json()));
+    let other = block(&harness, &admin, order("192.0.2.8")).await;
+    assert_eq!(other.status, StatusCode::BAD_REQUEST, "{}", other.text);
+
+    assert_eq!(entries(&harness).await.len(), 1);
+    assert_eq!(harness.events_of("block_created").await.len(), 1);
+}
+
 async fn a_blocked_user_has_no_use_of_its_token_until_the_time_is_over(harness: Arc<Harness>) {
     let admin = harness.set_up().await;
     let id = harness.add_user(&admin, "alice", &["user"]).await;
@@ -410,6 +427,7 @@ async fn who_may_only_enforce_does_nothing_else_of_administration(harness: Arc<H
 on_both_databases!(
     a_block_is_in_the_log_with_its_time_and_is_lifted_by_one_more_entry,
     of_several_blocks_of_one_target_the_one_that_ends_last_is_in_force,
+    what_is_asked_for_twice_under_one_key_is_one_block,
     a_blocked_user_has_no_use_of_its_token_until_the_time_is_over,
     a_session_and_a_token_are_kept_out_by_themselves_and_let_in_again,
     who_is_to_sign_in_again_is_let_in_by_that_and_by_no_refresh,
