@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::Outcome;
 use crate::broker::Node;
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, Service};
 use crate::fault::Fault;
 use crate::http::HttpClient;
 use crate::plan::Injection;
@@ -180,15 +180,7 @@ impl<'d> Injector<'d> {
     /// Keeps the collectors from the broker for a while, and deletes the queue with what has come meanwhile.
     async fn delete_queue(&self) -> Outcome<()> {
         let _turn = (self.turns.links.lock().await, self.turns.broker.lock().await);
-        let Deployment {
-            collectors, links, ..
-        } = self.deployment;
-        let is_of_a_collector = |link: &&Link| {
-            collectors
-                .iter()
-                .any(|collector| link.is_of(&collector.process.name))
-        };
-        let links: Vec<_> = links.iter().filter(is_of_a_collector).collect();
+        let links = self.links_of(&self.deployment.collectors);
         set_all(&links, Mode::Cut);
         sleep(self.lasting).await;
         let deleted = self
@@ -239,16 +231,12 @@ impl<'d> Injector<'d> {
             self.turns.spool_disk.lock().await,
         );
         let Deployment {
-            doors,
-            links,
-            spool_disk,
-            ..
+            doors, spool_disk, ..
         } = self.deployment;
         // One that was just killed could not start on a full disk, and would say nothing of it.
         self.of_each_door("the doors are up", |_| true).await?;
         let writers: Vec<_> = doors.iter().filter_map(|door| door.process.id()).collect();
-        let is_of_a_door = |link: &&Link| doors.iter().any(|door| link.is_of(&door.process.name));
-        let links: Vec<_> = links.iter().filter(is_of_a_door).collect();
+        let links = self.links_of(doors);
         set_all(&links, Mode::Cut);
         spool_disk.fill(&writers).await?;
         let found_out = self
@@ -258,6 +246,13 @@ impl<'d> Injector<'d> {
         spool_disk.free(&writers).await?;
         set_all(&links, Mode::Open);
         found_out
+    }
+
+    fn links_of(&self, services: &[Service]) -> Vec<&'d Link> {
+        let links = self.deployment.links.iter();
+        links
+            .filter(|link| services.iter().any(|service| link.is_of(&service.process.name)))
+            .collect()
     }
 
     /// Waits until every door says of its spool's failing what is expected.

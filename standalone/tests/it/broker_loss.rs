@@ -5,16 +5,6 @@ use std::sync::PoisonError;
 use crate::pipeline::{ALONE, disturbed, events, eventually, until_stored};
 use crate::system::System;
 
-/// How many events are in the collectors' queue.
-fn queued(system: &System) -> usize {
-    let name = format!("{}.collector", system.prefix());
-    let listed = system
-        .servers
-        .broker_ctl(&["-q", "list_queues", "name", "messages"]);
-    let own = listed.lines().find_map(|line| line.strip_prefix(&name));
-    own.map_or(0, |count| count.trim().parse().unwrap())
-}
-
 #[test]
 fn what_is_deleted_with_its_queue_is_sent_again_by_door_and_auth_service() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -33,9 +23,9 @@ fn what_is_deleted_with_its_queue_is_sent_again_by_door_and_auth_service() {
         let signed_in = system.sign_in("gatelog");
         let (_, me) = system.get("/api/me", signed_in["access_token"].as_str().unwrap());
         session = me["session"].as_str().unwrap().to_owned();
-        let before = queued(system);
+        let before = system.queued().unwrap();
         eventually("events are in the queue", || {
-            (queued(system) >= before + 20).then_some(())
+            (system.queued() >= Some(before + 20)).then_some(())
         });
         let queue = format!("{}.collector", system.prefix());
         system.servers.broker_ctl(&["delete_queue", &queue]);

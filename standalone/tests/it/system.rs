@@ -352,6 +352,16 @@ impl System {
         &self.name
     }
 
+    /// How many messages are in the collectors' queue; `None` if there is none.
+    pub(crate) fn queued(&self) -> Option<usize> {
+        let name = format!("{}.collector\t", self.prefix());
+        let listed = self
+            .servers
+            .broker_ctl(&["-q", "list_queues", "name", "messages"]);
+        let count = listed.lines().find_map(|line| line.strip_prefix(&name))?;
+        Some(count.trim().parse().unwrap())
+    }
+
     fn start(&mut self, name: &str, program: Program, environment: &[(&str, String)]) {
         let Program {
             binary: program,
