@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use shared::clock::UtcMicros;
 
-use super::item::{micros, open_from};
+use super::span::{micros, open_from};
 use super::{Engine, Fingerprint, Late, Ledger, Outcome};
 use crate::detection::rule::{Pattern, Rule, RuleSet};
 

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::item::{Item, micros, window_start};
+use super::item::Item;
+use super::span::{micros, window_start};
 use super::tally::{Tally, to_float};
 use crate::detection::rule::{Missing, Ordered, Pattern, Travel, Window};
 
@@ -35,7 +36,7 @@ pub(super) fn mark(pattern: &Pattern, items: &mut VecDeque<Item>, range: Range<u
         Pattern::Habit(_) => Vec::new(),
     };
     for (item, hit) in items.range_mut(range).zip(hits) {
-        item.hit = hit;
+        item.set_hit(hit);
     }
 }
 
@@ -99,7 +100,7 @@ fn slide<'w, T>(
 fn of_order(ordered: &Ordered, items: &VecDeque<Item>, index: usize) -> Option<f64> {
     let last = items.get(index)?;
     let (_, before) = ordered.steps.split_last()?;
-    if last.marks >> before.len() & 1 == 0 {
+    if last.marks() >> before.len() & 1 == 0 {
         return None;
     }
     let oldest = first_from(items, last.at.saturating_sub(micros(ordered.timespan)));
@@ -111,8 +112,8 @@ fn of_order(ordered: &Ordered, items: &VecDeque<Item>, index: usize) -> Option<f
         while end > oldest && (counted < *wanted || step == 0) {
             end -= 1;
             let item = items.get(end)?;
-            if item.marks >> step & 1 == 1 {
-                counted += u64::from(item.count);
+            if item.marks() >> step & 1 == 1 {
+                counted += u64::from(item.count());
             }
         }
         if counted < *wanted {

@@ -9,7 +9,8 @@ use shared::clock::UtcMicros;
 use shared::event::Class;
 
 use super::habit::Noting;
-use super::item::{Item, PARTS, micros, open_from, waits, window_start};
+use super::item::Item;
+use super::span::{PARTS, micros, open_from, waits, window_start};
 use super::tell::tell_breaks;
 use super::timeline::Timeline;
 use super::{Engine, LATENESS, Late, MEMORIES_MAX, MemoryKey, Outcome, Record, Touched};

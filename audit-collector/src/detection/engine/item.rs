@@ -2,18 +2,15 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
+use std::num::NonZeroU64;
 
 use uuid::Uuid;
 
-use super::LATENESS;
 use crate::detection::field::{Field, Seen};
-use crate::detection::rule::{Measure, Pattern, Window};
+use crate::detection::rule::Pattern;
 
 /// Happenings that one event may tell of. Whoever could write a larger number could drown a rule.
 const COUNT_MAX: f64 = 1_000_000.0;
-
-/// Windows whose events are only told apart by their values keep one event of each value for each so many parts of it.
-pub(super) const PARTS: u32 = 64;
 
 /// An event as a rule counts it: small, since millions may be kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,21 +19,25 @@ pub(super) struct Item {
     pub(super) at: i64,
     /// The event.
     pub(super) id: Uuid,
-    /// How many happenings it tells of.
-    pub(super) count: u32,
-    /// Which of the rule's conditions it meets, a bit for each.
-    pub(super) marks: u8,
-    measured: Measured,
-    /// The value of the rule's first measure, if the rule fires with this event.
-    pub(super) hit: Option<f64>,
+    counted: Counted,
+    hit: Hit,
 }
 
-/// What a rule measures of an event beside its count.
+/// What a rule counts of an event. How many happenings it tells of, and which of the rule's conditions it meets (a bit for each), are
+/// in both kinds: outside of them they would make each event eight bytes larger.
 #[derive(Clone, Debug, PartialEq)]
-enum Measured {
+enum Counted {
     /// The hash of the one value that is counted, or 0: with most rules that is all, so that nothing else is fetched for it.
-    Value(u64),
-    More(Box<More>),
+    Value {
+        count: u32,
+        marks: u8,
+        value: u64,
+    },
+    More {
+        count: u32,
+        marks: u8,
+        more: Box<More>,
+    },
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,148 +50,151 @@ struct More {
     coordinates: Option<(f64, f64)>,
 }
 
-impl Measured {
-    fn of(values: Vec<u64>, sum: u64) -> Self {
-        match values.as_slice() {
-            [] if sum == 0 => Self::Value(0),
-            [value] if sum == 0 => Self::Value(*value),
-            _ => Self::More(Box::new(More {
-                values,
-                sum,
-                ..More::default()
-            })),
+/// The value of a rule's first measure, or none, in the eight bytes of which an `Option<f64>` takes sixteen: inverted, since all bits
+/// are set in no number.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Hit(Option<NonZeroU64>);
+
+impl Hit {
+    fn of(value: Option<f64>) -> Self {
+        Self(value.and_then(|value| NonZeroU64::new(!value.to_bits())))
+    }
+
+    fn value(self) -> Option<f64> {
+        self.0.map(|inverted| f64::from_bits(!inverted.get()))
+    }
+}
+
+impl Counted {
+    const fn marked(count: u32, marks: u8) -> Self {
+        let value = 0;
+        Self::Value { count, marks, value }
+    }
+
+    fn of(count: u32, marks: u8, more: More) -> Self {
+        match more.values.as_slice() {
+            [] if more.is_of_values() => Self::marked(count, marks),
+            &[value] if more.is_of_values() => Self::Value { count, marks, value },
+            _ => Self::More {
+                count,
+                marks,
+                more: Box::new(more),
+            },
         }
+    }
+}
+
+impl More {
+    /// Whether nothing but values is counted.
+    const fn is_of_values(&self) -> bool {
+        self.sum == 0 && self.coordinates.is_none()
     }
 }
 
 impl Item {
     /// What a rule keeps of an event, if it counts at all.
     pub(super) fn of(pattern: &Pattern, seen: &Seen<'_>) -> Option<Self> {
-        let mut item = Self {
-            at: seen.at.as_micros(),
-            id: seen.event.id,
-            count: 1,
-            marks: 0,
-            measured: Measured::Value(0),
-            hit: None,
-        };
-        match pattern {
-            Pattern::Window(window) if window.filter.matches(seen) => {
-                item.count = weight(window.weight.as_ref(), seen);
-                item.marks = marks(window.marks.iter().map(|mark| mark.matches(seen)));
-                let sum = window.sum.as_ref().map_or(0, |field| amount(field, seen));
-                let values = window.values.iter().map(|field| hash(field, seen));
-                item.measured = Measured::of(values.collect(), sum);
-            }
-            Pattern::Ordered(ordered) => {
-                item.count = weight(ordered.weight.as_ref(), seen);
-                item.marks = marks(ordered.steps.iter().map(|(step, _)| step.matches(seen)));
-                if item.marks == 0 {
-                    return None;
-                }
-            }
+        let counted = match pattern {
+            Pattern::Window(window) if window.filter.matches(seen) => Counted::of(
+                weight(window.weight.as_ref(), seen),
+                marks(window.marks.iter().map(|mark| mark.matches(seen))),
+                More {
+                    values: window.values.iter().map(|field| hash(field, seen)).collect(),
+                    sum: window.sum.as_ref().map_or(0, |field| amount(field, seen)),
+                    coordinates: None,
+                },
+            ),
+            Pattern::Ordered(ordered) => Counted::marked(
+                weight(ordered.weight.as_ref(), seen),
+                some(marks(ordered.steps.iter().map(|(step, _)| step.matches(seen))))?,
+            ),
             Pattern::Missing(missing) => {
-                item.marks = marks(
-                    [&missing.subject, &missing.partner]
-                        .map(|part| part.matches(seen))
-                        .into_iter(),
-                );
-                if item.marks == 0 {
-                    return None;
-                }
+                let parts = [&missing.subject, &missing.partner].map(|part| part.matches(seen));
+                Counted::marked(1, some(marks(parts.into_iter()))?)
             }
             Pattern::Travel(travel) if travel.filter.matches(seen) => {
-                item.measured = Measured::More(Box::new(More {
-                    coordinates: Some(seen.place?.coordinates?),
-                    ..More::default()
-                }));
+                let coordinates = Some(seen.place?.coordinates?);
+                Counted::of(
+                    1,
+                    0,
+                    More {
+                        coordinates,
+                        ..More::default()
+                    },
+                )
             }
             Pattern::Window(_) | Pattern::Travel(_) | Pattern::Habit(_) => return None,
+        };
+        Some(Self {
+            at: seen.at.as_micros(),
+            id: seen.event.id,
+            counted,
+            hit: Hit::default(),
+        })
+    }
+
+    /// How many happenings it tells of.
+    pub(super) const fn count(&self) -> u32 {
+        match self.counted {
+            Counted::Value { count, .. } | Counted::More { count, .. } => count,
         }
-        Some(item)
+    }
+
+    /// Which of the rule's conditions it meets, a bit for each.
+    pub(super) const fn marks(&self) -> u8 {
+        match self.counted {
+            Counted::Value { marks, .. } | Counted::More { marks, .. } => marks,
+        }
+    }
+
+    /// The value of the rule's first measure, if the rule fires with this event.
+    pub(super) fn hit(&self) -> Option<f64> {
+        self.hit.value()
+    }
+
+    /// Takes it that the rule fires with this event, by a measure of this value, or does not.
+    pub(super) fn set_hit(&mut self, value: Option<f64>) {
+        self.hit = Hit::of(value);
     }
 
     /// Hashes of the values that are counted; 0 for a value that is absent.
     pub(super) fn values(&self) -> &[u64] {
-        match &self.measured {
-            Measured::Value(value) => std::slice::from_ref(value),
-            Measured::More(more) => &more.values,
+        match &self.counted {
+            Counted::Value { value, .. } => std::slice::from_ref(value),
+            Counted::More { more, .. } => &more.values,
         }
     }
 
     /// What is added up.
     pub(super) fn sum(&self) -> u64 {
-        match &self.measured {
-            Measured::Value(_) => 0,
-            Measured::More(more) => more.sum,
+        match &self.counted {
+            Counted::Value { .. } => 0,
+            Counted::More { more, .. } => more.sum,
         }
     }
 
     /// Degrees north and east.
     pub(super) fn coordinates(&self) -> Option<(f64, f64)> {
-        match &self.measured {
-            Measured::Value(_) => None,
-            Measured::More(more) => more.coordinates,
+        match &self.counted {
+            Counted::Value { .. } => None,
+            Counted::More { more, .. } => more.coordinates,
         }
     }
 
     /// Whether it is what must not be alone.
     pub(super) const fn is_subject(&self) -> bool {
-        self.marks & 1 != 0
+        self.marks() & 1 != 0
     }
 
     /// Whether it is what must go with a subject.
     pub(super) const fn is_partner(&self) -> bool {
-        self.marks & 2 != 0
+        self.marks() & 2 != 0
     }
 
     /// Where it stands among the others.
     pub(super) const fn key(&self) -> (i64, Uuid) {
         (self.at, self.id)
     }
-}
-
-/// In microseconds, the parts of a window of each of which one event of each value is enough. `None` if every event counts.
-pub(super) fn part(pattern: &Pattern) -> Option<i64> {
-    let timespan = match pattern {
-        Pattern::Window(window) if counts_only_values(window) => window.timespan,
-        Pattern::Missing(missing) => missing.timespan,
-        _ => return None,
-    };
-    Some((micros(timespan) / i64::from(PARTS)).max(1))
-}
-
-fn counts_only_values(window: &Window) -> bool {
-    let is_of_values = |measure: Measure| matches!(measure, Measure::Values(_));
-    !window.bounds.is_empty() && window.bounds.iter().all(|bound| is_of_values(bound.measure))
-}
-
-/// Where the window begins that ends with an event at `at`: with a whole part, where parts matter, since the events of a
-/// part are in it or not together.
-pub(super) fn window_start(pattern: &Pattern, at: i64) -> i64 {
-    let start = at.saturating_sub(micros(pattern.timespan()));
-    part(pattern).map_or(start, |part| start.saturating_sub(start.rem_euclid(part)))
-}
-
-/// The first moment that is judged as events come; what is before it is judged by reading the log again. An event that may
-/// still come can be what one was waited for that long before.
-pub(super) fn open_from(pattern: &Pattern, watermark: i64) -> i64 {
-    watermark
-        .saturating_sub(micros(LATENESS))
-        .saturating_sub(waits(pattern))
-}
-
-/// How long after an event another can still decide about it, in microseconds.
-pub(super) fn waits(pattern: &Pattern) -> i64 {
-    match pattern {
-        Pattern::Missing(missing) => micros(missing.wait),
-        _ => 0,
-    }
-}
-
-/// A duration in microseconds.
-pub(super) fn micros(duration: std::time::Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn weight(field: Option<&Field>, seen: &Seen<'_>) -> u32 {
@@ -219,6 +223,11 @@ fn marks(holds: impl Iterator<Item = bool>) -> u8 {
         .fold(0, |marks, (bit, holds)| marks | (u8::from(holds) << bit))
 }
 
+/// An event that meets none of a rule's conditions does not matter to it.
+fn some(marks: u8) -> Option<u8> {
+    (marks != 0).then_some(marks)
+}
+
 /// Two values with one hash are taken for one; with 64 bits that does not happen to a window by chance.
 fn hash(field: &Field, seen: &Seen<'_>) -> u64 {
     field.value(seen).map_or(0, |value| {
@@ -233,11 +242,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_takes_64_bytes_and_the_box_of_what_few_rules_measure() {
-        assert_eq!(size_of::<Item>(), 64);
-        let measured = |values: &[u64], sum| Measured::of(values.to_vec(), sum);
-        assert!(matches!(measured(&[7], 0), Measured::Value(7)));
-        assert!(matches!(measured(&[7], 1), Measured::More(_)));
-        assert!(matches!(measured(&[7, 8], 0), Measured::More(_)));
+    fn an_event_takes_48_bytes_and_the_box_of_what_few_rules_measure() {
+        assert_eq!(size_of::<Item>(), 48);
+        let counted = |values: &[u64], sum| {
+            let more = More {
+                values: values.to_vec(),
+                sum,
+                ..More::default()
+            };
+            Counted::of(1, 0, more)
+        };
+        assert!(matches!(counted(&[7], 0), Counted::Value { value: 7, .. }));
+        assert!(matches!(counted(&[7], 1), Counted::More { .. }));
+        assert!(matches!(counted(&[7, 8], 0), Counted::More { .. }));
+    }
+
+    #[test]
+    fn a_measure_comes_back_as_it_was_and_nothing_is_not_nought() {
+        for value in [
+            None,
+            Some(0.0),
+            Some(-0.0),
+            Some(0.3),
+            Some(1e15),
+            Some(f64::INFINITY),
+        ] {
+            assert_eq!(Hit::of(value).value().map(f64::to_bits), value.map(f64::to_bits));
+        }
     }
 }

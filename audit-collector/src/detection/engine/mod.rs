@@ -9,6 +9,7 @@ mod hits;
 mod intake;
 mod item;
 mod replay;
+mod span;
 mod tally;
 mod tell;
 #[cfg(test)]
@@ -29,8 +30,8 @@ pub use again::{Again, Told};
 pub use finding::{Finding, Fingerprint, Late, Ledger, MemoryKey, Outcome};
 use forget::EVENTS_MAX;
 pub use habit::Memory;
-use item::{PARTS, open_from, waits};
 pub use replay::Replay;
+use span::{PARTS, open_from, waits};
 use tell::tell;
 use timeline::{Standing, Timeline};
 
@@ -85,6 +86,8 @@ pub struct Engine {
     /// What must be looked at when the watermark has come there: the rule and the group.
     waiting: BTreeMap<i64, Vec<(usize, Vec<String>)>>,
     swept_at: i64,
+    /// Events since then.
+    unswept: usize,
 }
 
 /// What a batch touches of the timelines of each rule: the earliest moment that is to be judged anew.
@@ -101,6 +104,7 @@ impl Engine {
             known_from: i64::MIN,
             waiting: BTreeMap::new(),
             swept_at: i64::MIN,
+            unswept: 0,
         }
     }
 
@@ -205,6 +209,7 @@ impl Engine {
             }
             outcome.cost(rule, begun.elapsed());
         }
+        self.unswept += records.len();
         self.sweep(&mut outcome);
         outcome.sort();
         outcome

@@ -49,11 +49,11 @@ impl<'w> Tally<'w> {
 
     /// With one event more.
     pub(super) fn add(&mut self, item: &Item) {
-        let count = u64::from(item.count);
+        let count = u64::from(item.count());
         self.count += count;
         self.sum += item.sum();
         for (bit, marked) in self.marked.iter_mut().enumerate() {
-            *marked += count * u64::from(item.marks >> bit & 1);
+            *marked += count * u64::from(item.marks() >> bit & 1);
         }
         for (counts, value) in self.values.iter_mut().zip(item.values()) {
             if *value != 0 {
@@ -64,11 +64,11 @@ impl<'w> Tally<'w> {
 
     /// With one event less.
     pub(super) fn remove(&mut self, item: &Item) {
-        let gone = u64::from(item.count);
+        let gone = u64::from(item.count());
         self.count -= gone;
         self.sum -= item.sum();
         for (bit, marked) in self.marked.iter_mut().enumerate() {
-            *marked -= gone * u64::from(item.marks >> bit & 1);
+            *marked -= gone * u64::from(item.marks() >> bit & 1);
         }
         for (counts, value) in self.values.iter_mut().zip(item.values()) {
             if let Some(count) = counts.get_mut(value) {

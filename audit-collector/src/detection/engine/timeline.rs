@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::Finding;
 use super::hits::{evidence, first_from, mark};
-use super::item::{Item, micros, part};
+use super::item::Item;
+use super::span::{micros, part};
 use crate::detection::rule::Rule;
 
 /// Events that are kept of one group at most. More of the oldest are forgotten.
@@ -67,7 +68,7 @@ impl Timeline {
                 first_from(&self.items, begins),
                 first_from(&self.items, begins + part),
             );
-            let is_same = |other: &Item| other.values() == item.values() && other.marks == item.marks;
+            let is_same = |other: &Item| other.values() == item.values() && other.marks() == item.marks();
             if let Some(place) = (from..until).find(|place| self.items.get(*place).is_some_and(is_same)) {
                 // The first of them stands for all.
                 if self
@@ -88,8 +89,7 @@ impl Timeline {
         {
             return false;
         }
-        // One is all that most groups of a token ever have, and a deque that grows by itself begins with room for four.
-        self.items.reserve_exact(usize::from(self.items.is_empty()));
+        self.make_room();
         self.items.insert(place, item);
         let is_full = self.items.len() > ITEMS_MAX;
         if is_full {
@@ -149,7 +149,7 @@ impl Timeline {
         let range = first_from(&self.items, begins)..first_from(&self.items, begins.saturating_add(period));
         let mut hits = range.filter_map(|place| {
             let item = self.items.get(place)?;
-            Some((place, item, item.hit?))
+            Some((place, item, item.hit()?))
         });
         let (place, first, value) = hits.next()?;
         let on = evidence(&rule.pattern, &self.items, place);
@@ -215,11 +215,18 @@ impl Timeline {
         (before - self.items.len()) as u64
     }
 
+    /// Makes room for one event, and for a quarter more if there is none: a deque that grows by itself doubles, and half of what all
+    /// groups have would be empty. It begins with room for four, and one is all that most groups of a token ever have.
+    fn make_room(&mut self) {
+        if self.items.len() == self.items.capacity() {
+            self.items.reserve_exact((self.items.len() / 4).max(1));
+        }
+    }
+
     /// Gives the memory of many forgotten events back: their group may go on for long with a few.
     fn give_back(&mut self) {
-        let needed = 2 * self.items.len();
-        if self.items.capacity() > 2 * needed {
-            self.items.shrink_to(needed);
+        if self.items.capacity() > 2 * self.items.len() {
+            self.items.shrink_to(self.items.len() + self.items.len() / 4);
         }
     }
 
@@ -245,7 +252,7 @@ impl Timeline {
             return;
         };
         let begins = item.at.div_euclid(period) * period;
-        if let (Some(hit), Some(standing)) = (item.hit, self.standing.get_mut(&begins)) {
+        if let (Some(hit), Some(standing)) = (item.hit(), self.standing.get_mut(&begins)) {
             let before = standing.settled.map_or(hit, |settled| settled.value);
             standing.settled = Some(Settled {
                 value: before.max(hit),

@@ -75,3 +75,17 @@ fn what_is_forgotten_gives_its_memory_back_though_its_group_goes_on() {
 
     assert!(room(&engine) <= Some(200), "{:?}", room(&engine));
 }
+
+#[test]
+fn what_is_too_old_or_too_much_is_looked_for_after_many_events_though_little_time_has_passed() {
+    let mut engine = Engine::new(rules());
+    let feed = |engine: &mut Engine, n: usize| engine.feed(&[record(n, (0, 0, 0, true, 1))], START);
+    feed(&mut engine, 0);
+    feed(&mut engine, 1);
+    assert_eq!(engine.unswept, 1);
+
+    engine.unswept = forget::SWEEP_AFTER - 1;
+    feed(&mut engine, 2);
+
+    assert_eq!(engine.unswept, 0);
+}
