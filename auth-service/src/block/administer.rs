@@ -115,10 +115,11 @@ pub(super) async fn create(app: &App, operator: &Operator, new: NewBlock) -> Res
         reason: new.reason,
         created_at: now.as_micros(),
         expires_at: now.plus(new.lifetime).as_micros(),
+        lifted_at: None,
     };
     let mut tx = app.database.write().await?;
     enforcement::hold(&mut tx).await?;
-    if let Some(former) = store::any(&mut tx, &block.id).await? {
+    if let Some(former) = store::find(&mut tx, &block.id).await? {
         let is_same = (&former.kind, &former.value) == (&block.kind, &block.value);
         let other = || ApiError::BodyInvalid("a block of something else has that key".into());
         return is_same.then_some(former).ok_or_else(other);
@@ -137,16 +138,19 @@ pub(super) async fn create(app: &App, operator: &Operator, new: NewBlock) -> Res
 }
 
 /// Has verifiers know the target of a block that was made or lifted as it is now. Each block ends by itself, so that of several of one
-/// target the one that ends last is in force.
+/// target the one that ends last is in force. Who is to sign in again is to do it once since the newest of them.
 async fn put_in_force(
     tx: &mut Tx<'_>,
     target: &Target,
     changed: &Block,
     now: UtcMicros,
 ) -> Result<(), DatabaseError> {
-    let longest = store::longest(tx, (&changed.kind, &changed.value), now).await?;
-    let block = longest.as_ref().unwrap_or(changed);
+    let live = store::live_of(tx, (&changed.kind, &changed.value), now).await?;
+    let longest = live.iter().max_by_key(|block| (block.expires_at, &block.id));
+    let newest = live.iter().map(|block| block.created_at).max();
+    let block = longest.unwrap_or(changed);
     let order = Order {
+        not_before: newest.map_or(now, UtcMicros::from_micros),
         expires_at: UtcMicros::from_micros(block.expires_at),
         lifted: longest.is_none(),
         decision: Some(&block.id),
@@ -159,7 +163,10 @@ pub(super) async fn lift(app: &App, operator: &Operator, id: &str) -> Result<(),
     let now = app.now();
     let mut tx = app.database.write().await?;
     enforcement::hold(&mut tx).await?;
-    let block = store::find(&mut tx, id, now).await?.ok_or(ApiError::NotFound)?;
+    let block = store::find(&mut tx, id).await?;
+    let block = block
+        .filter(|block| block.is_in_force(now))
+        .ok_or(ApiError::NotFound)?;
     store::lift(&mut tx, &block.id, now).await?;
     let facts = operator.facts(Class::Admin, action::BLOCK_LIFTED, Outcome::Success);
     outbox::append(&mut tx, now, told(facts, &block, (state(&block), Value::Null))).await?;

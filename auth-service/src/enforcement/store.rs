@@ -69,6 +69,7 @@ pub(crate) async fn append_named(
     now: UtcMicros,
 ) -> Result<(), DatabaseError> {
     let revocation = Order {
+        not_before: now,
         expires_at: expiry(now),
         lifted: false,
         decision,
@@ -76,9 +77,11 @@ pub(crate) async fn append_named(
     append_order(tx, target, revocation, now).await
 }
 
-/// How long an entry is in force, whether it takes a block back, and which decision it carries out.
+/// What was issued before a moment is refused by an entry, or who signed in before it; how long it is in force, whether it takes a block
+/// back, and which decision it carries out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Order<'d> {
+    pub(crate) not_before: UtcMicros,
     pub(crate) expires_at: UtcMicros,
     pub(crate) lifted: bool,
     pub(crate) decision: Option<&'d str>,
@@ -116,7 +119,7 @@ pub(crate) async fn append_order(
             .bind(cursor)
             .bind(kind)
             .bind(value)
-            .bind(now.as_micros())
+            .bind(order.not_before.as_micros())
             .bind(order.expires_at.as_micros())
             .bind(order.lifted)
             .bind(order.decision)

@@ -16,6 +16,12 @@ async fn block(harness: &Harness, admin: &str, body: Value) -> Answer {
     harness.post_as("/v1/admin/blocks", admin, &body).await
 }
 
+async fn lift(harness: &Harness, admin: &str, id: &Value) {
+    let path = format!("/v1/admin/blocks/{}", id.as_str().unwrap());
+    let lifted = change(harness, (Method::DELETE, &path), admin, None, &json!({})).await;
+    assert_eq!(lifted.status, StatusCode::NO_CONTENT);
+}
+
 async fn entries(harness: &Harness) -> Vec<Value> {
     harness.enforcement_since(0).await["entries"]
         .as_array()
@@ -98,14 +104,9 @@ async fn of_several_blocks_of_one_target_the_one_that_ends_last_is_in_force(harn
     let listed = harness.get_as("/v1/admin/blocks", &admin).await.json();
     assert_eq!(listed["blocks"].as_array().unwrap().len(), 3);
 
-    let lift = async |id: &Value| {
-        let path = format!("/v1/admin/blocks/{}", id.as_str().unwrap());
-        let lifted = change(&harness, (Method::DELETE, &path), &admin, None, &json!({})).await;
-        assert_eq!(lifted.status, StatusCode::NO_CONTENT);
-    };
-    lift(&longest["id"]).await;
+    lift(&harness, &admin, &longest["id"]).await;
     assert_eq!(word(&harness).await, of_long, "the others stay");
-    lift(&long["id"]).await;
+    lift(&harness, &admin, &long["id"]).await;
     assert_eq!(
         word(&harness).await,
         (short["id"].clone(), short["expires_at"].clone(), false)
@@ -221,8 +222,25 @@ async fn who_is_to_sign_in_again_is_let_in_by_that_and_by_no_refresh(harness: Ar
     let anew = harness.log_in("alice").await.text_of("access_token");
     assert_eq!(harness.get_as("/v1/sessions", &anew).await.status, StatusCode::OK);
 
-    let path = format!("/v1/admin/blocks/{}", made.text_of("id"));
-    change(&harness, (Method::DELETE, &path), &admin, None, &json!({})).await;
+    // Of two, lifting one demands nothing more of who has signed in since both.
+    let shorter = block(
+        &harness,
+        &admin,
+        json!({"step_up": id, "reason": "odder", "seconds": 60}),
+    )
+    .await;
+    let refused = harness.get_as("/v1/sessions", &anew).await;
+    assert_eq!(refused.code(), "reauthentication_required");
+    harness.wait(Duration::from_secs(2));
+    let twice_anew = harness.log_in("alice").await.text_of("access_token");
+    harness.wait(Duration::from_secs(2));
+    lift(&harness, &admin, &shorter.json()["id"]).await;
+    let answer = harness.get_as("/v1/sessions", &twice_anew).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    let refused = harness.get_as("/v1/sessions", &alice).await;
+    assert_eq!(refused.code(), "reauthentication_required");
+
+    lift(&harness, &admin, &made.json()["id"]).await;
     assert_eq!(
         harness.get_as("/v1/sessions", &alice).await.status,
         StatusCode::OK
