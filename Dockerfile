@@ -13,7 +13,7 @@ RUN --mount=type=cache,id=gatelog-cargo,target=/usr/local/cargo/registry,sharing
     && mkdir -p /out/bin \
     && for name in auth-service api-service audit-collector; do cp "target/$PROFILE/$name" /out/bin/; done
 # A named volume mounted on a folder takes the folder's owner, so it must belong to the user that the service runs as.
-RUN install -d -m 700 /out/data/spool /out/data/keys
+RUN install -d -m 700 /out/data/spool /out/data/keys /out/data/confirmed
 
 # Same Debian as the builder, so the same libc. `nonroot` is uid 65532; there is no package manager, shell or curl.
 FROM gcr.io/distroless/cc-debian12:nonroot AS runtime

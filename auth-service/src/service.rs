@@ -139,6 +139,7 @@ pub async fn run(
     relay.spawn(outbox::run(
         service.app.clone(),
         settings.transport.clone(),
+        settings.confirmed_dir.clone(),
         stop.clone(),
     ));
     let mut tasks = JoinSet::new();

@@ -1,7 +1,7 @@
 //! Every setting of auth-service, and the secrets that it makes for itself at the first start with SQLite.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +29,11 @@ const LISTEN: Setting = Setting::new("listen", "127.0.0.1:8081", "the address to
 pub(crate) const MASTER_KEY: Setting = Setting::secret(
     "master_key",
     "64 hexadecimal digits that protect the signing keys in the database; made at the first start with SQLite",
+);
+const CONFIRMED_DIR: Setting = Setting::without_default(
+    "confirmed_dir",
+    "a folder on a local disk for the last events that the broker has confirmed, so that what it loses is sent again by the next \
+     start as well; beside the database with SQLite, in memory alone with PostgreSQL if not given",
 );
 const AUDIENCES: Setting = Setting::new(
     "audiences",
@@ -68,6 +73,8 @@ pub struct Settings {
     pub database_url: DatabaseUrl,
     /// How events leave.
     pub transport: Transport,
+    /// Where the last events that the broker has confirmed are kept beyond the end of the process.
+    pub confirmed_dir: Option<PathBuf>,
     /// What the signing keys and refresh tokens are protected with.
     pub master_key: MasterKey,
     /// What other services show to read the enforcement log.
@@ -94,6 +101,7 @@ pub fn all() -> Vec<Setting> {
         DATABASE_URL,
         BROKER_URL,
         TOPOLOGY_PREFIX,
+        CONFIRMED_DIR,
         MASTER_KEY,
         SERVICE_TOKEN,
         AUDIENCES,
@@ -130,6 +138,7 @@ impl Settings {
         let issuer = read_issuer(&mut reader);
         let database_url = reader.value::<DatabaseUrl>(&DATABASE_URL);
         let broker = read_broker(&mut reader, SERVICE);
+        let confirmed_dir = reader.optional(&CONFIRMED_DIR);
         for setting in [MASTER_KEY, SERVICE_TOKEN] {
             provide_secret(&mut reader, &setting, database_url.as_ref());
         }
@@ -144,6 +153,7 @@ impl Settings {
             Some(Self {
                 listen: listen?,
                 issuer: issuer?,
+                confirmed_dir: confirmed_dir?.or_else(|| beside(database_url.as_ref()?)),
                 database_url: database_url?,
                 transport: Transport::Rabbit(broker?),
                 master_key: master_key?,
@@ -156,6 +166,14 @@ impl Settings {
                 clock: Arc::new(SystemClock),
             })
         })
+    }
+}
+
+/// The folder of the database's file.
+fn beside(database_url: &DatabaseUrl) -> Option<PathBuf> {
+    match database_url {
+        DatabaseUrl::Sqlite(path) => Some(Path::new(".").join(path.parent()?)),
+        DatabaseUrl::Postgres(_) => None,
     }
 }
 

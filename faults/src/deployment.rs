@@ -279,6 +279,7 @@ impl Plan<'_> {
         let settings = [
             ("DATABASE_URL", database),
             ("MASTER_KEY_FILE", self.path("master.key")),
+            ("CONFIRMED_DIR", self.path("confirmed-auth")),
             ("AUDIENCES", "orders".to_owned()),
             ("TRUSTED_PROXIES", "127.0.0.1/32".to_owned()),
         ];

@@ -72,12 +72,6 @@ impl Fault {
         )
     }
 
-    /// Whether it takes events away that the broker had confirmed. Their producers send them again, unless they die with them: then
-    /// nobody has them.
-    pub const fn destroys_confirmed(self) -> bool {
-        matches!(self, Self::QueueDeleted)
-    }
-
     /// Every kind.
     pub fn all() -> &'static [Self] {
         Self::value_variants()

@@ -97,19 +97,13 @@ fn runs(arguments: &Arguments, on_cluster: bool) -> Outcome<Vec<Run>> {
     } else {
         "together"
     };
-    // What a fault takes out of the broker is sent again by those who live.
-    let overlapping: Vec<_> = kinds
-        .iter()
-        .copied()
-        .filter(|fault| !fault.destroys_confirmed())
-        .collect();
     let each = || kinds.iter().map(|fault| (vec![*fault], fault.to_string()));
     let mut chosen = Vec::new();
     for name in &arguments.faults {
         match name.as_str() {
             "each" => chosen.extend(each()),
-            "together" => chosen.push((overlapping.clone(), together.to_owned())),
-            "all" => chosen.extend(each().chain([(overlapping.clone(), together.to_owned())])),
+            "together" => chosen.push((kinds.clone(), together.to_owned())),
+            "all" => chosen.extend(each().chain([(kinds.clone(), together.to_owned())])),
             one => {
                 Fault::from_str(one, true).map_err(|_| format!("no fault is called {one}"))?;
                 chosen.extend(each().filter(|(_, name)| name == one));

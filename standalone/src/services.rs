@@ -220,6 +220,7 @@ impl Common {
             issuer: addresses.door.clone(),
             database_url: sqlite(settings, "auth.db").parse().map_err(StartError::config)?,
             transport: self.transport.clone(),
+            confirmed_dir: None,
             master_key: master_key.parse().map_err(StartError::config)?,
             service_token: self.service_token.clone(),
             audiences: settings.audiences.clone(),

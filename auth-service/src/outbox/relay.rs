@@ -3,6 +3,7 @@
 //! A number and the bytes that carry it are committed before they are sent, so that whatever crashes, the same number is
 //! never sent with other bytes. Sending twice is harmless: the collector removes duplicates by id.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -80,7 +81,14 @@ enum RelayError {
 }
 
 /// Relays until it is told to stop, and then what is left if the broker takes it.
-pub(crate) async fn run(app: App, transport: Transport, stop: CancellationToken) {
+///
+/// What the broker confirms last is kept in `confirmed_dir`, for the next relay on this machine.
+pub(crate) async fn run(
+    app: App,
+    transport: Transport,
+    confirmed_dir: Option<PathBuf>,
+    stop: CancellationToken,
+) {
     let mut relay = Relay {
         commits: app.database.commits(),
         database: &app.database,
@@ -88,6 +96,7 @@ pub(crate) async fn run(app: App, transport: Transport, stop: CancellationToken)
         state: &app.relay,
         counts: &app.metrics.events,
         transport,
+        confirmed_dir,
         stop,
     };
     let mut backoff = Backoff::default();
@@ -121,6 +130,7 @@ struct Relay<'a> {
     counts: &'a EventCounts,
     commits: watch::Receiver<u64>,
     transport: Transport,
+    confirmed_dir: Option<PathBuf>,
     stop: CancellationToken,
 }
 
@@ -134,11 +144,7 @@ impl Relay<'_> {
             }
         }
         self.state.set_failing(false);
-        let mut window = Window::new(
-            self.transport.publisher(SERVICE),
-            self.transport.asked(),
-            "outbox",
-        );
+        let mut window = Window::new(&self.transport, SERVICE, "outbox", self.confirmed_dir.clone());
         window.begin(step(self.boot()).await?, 0);
         let mut beat_at = Instant::now() + HEARTBEAT;
         loop {

@@ -81,6 +81,7 @@ pub(crate) fn settings(database_url: DatabaseUrl, clock: &Arc<ManualClock>) -> S
         issuer: "https://gate.example".into(),
         database_url,
         transport: Transport::InProcess(Bus::new()),
+        confirmed_dir: None,
         master_key: MASTER_KEY.parse().unwrap(),
         service_token: SERVICE_TOKEN.into(),
         audiences: vec!["orders".into()],

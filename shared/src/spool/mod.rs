@@ -187,9 +187,8 @@ pub fn open(
         .name("spool".into())
         .spawn(move || writer.run(received))?;
     let stop = CancellationToken::new();
-    let publisher = transport.publisher(settings.service);
-    let broker_blocked = publisher.watch_blocked();
-    let window = Window::new(publisher, transport.asked(), "spool");
+    let window = Window::new(transport, settings.service, "spool", Some(settings.dir.clone()));
+    let broker_blocked = window.watch_blocked();
     let forwarder = tokio::spawn(forwarder::run(own, adopter, window, stop.clone()));
     let spool = Spool {
         commands,

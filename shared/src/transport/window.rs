@@ -3,14 +3,16 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::path::PathBuf;
 
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::again::Kept;
-use super::{Asked, Message, PublishError, Publisher};
+use super::{Asked, Message, PublishError, Publisher, Transport};
 use crate::runtime::Backoff;
 
 /// Events in one batch at most: enough to share what a batch costs, few enough that the first is soon on its way.
@@ -92,17 +94,31 @@ impl fmt::Debug for Oldest {
 
 impl Window {
     /// A window with nothing on its way, for events that are in the `keeper`, such as the "spool".
-    pub fn new(publisher: Publisher, asked: Asked, keeper: &'static str) -> Self {
+    ///
+    /// What is confirmed is kept in `dir` as well, so that who comes after this process can send it again; other producers of the service
+    /// may share it.
+    pub fn new(
+        transport: &Transport,
+        service: &'static str,
+        keeper: &'static str,
+        dir: Option<PathBuf>,
+    ) -> Self {
+        // Within one process nothing is confirmed that is not stored.
+        let dir = dir.filter(|_| matches!(transport, Transport::Rabbit(_)));
+        Self::with(transport, service, keeper, Kept::new(dir, service))
+    }
+
+    fn with(transport: &Transport, service: &str, keeper: &'static str, kept: Kept) -> Self {
         Self {
-            publisher,
+            publisher: transport.publisher(service),
             keeper,
             backoff: Backoff::default(),
             on_the_way: FuturesOrdered::new(),
             bytes: 0,
             boot: Uuid::nil(),
             marks: Marks::default(),
-            kept: Kept::default(),
-            asked,
+            kept,
+            asked: transport.asked(),
             again: VecDeque::new(),
             is_failing: false,
             must_pause: false,
@@ -113,6 +129,11 @@ impl Window {
     pub fn begin(&mut self, boot: Uuid, confirmed: u64) {
         self.boot = boot;
         self.forget(confirmed);
+    }
+
+    /// Whether the broker blocks, now and later.
+    pub fn watch_blocked(&self) -> watch::Receiver<bool> {
+        self.publisher.watch_blocked()
     }
 
     /// The number after which the next batch begins.
@@ -158,7 +179,7 @@ impl Window {
         if self.again.is_empty()
             && let Some(lacking) = self.asked.take()
         {
-            self.again = self.kept.take_lacking(&lacking);
+            self.again = self.kept.take_lacking(lacking).await;
             if !self.again.is_empty() {
                 tracing::warn!(
                     events = self.again.len(),
@@ -213,8 +234,8 @@ impl Window {
             tracing::info!("events are forwarded again");
         }
         self.backoff.reset();
-        let events = batch.numbers.into_iter().zip(batch.messages);
-        self.kept.keep(self.boot, events);
+        let events = batch.numbers.into_iter().zip(batch.messages).collect();
+        self.kept.keep(self.boot, events).await;
         self.marks.confirmed = batch.last;
         Some(batch.last)
     }
@@ -269,7 +290,7 @@ mod tests {
     impl Rig {
         fn new() -> Self {
             let transport = Transport::InProcess(Bus::new());
-            let mut window = Window::new(transport.publisher("api-service"), transport.asked(), "spool");
+            let mut window = Window::new(&transport, "api-service", "spool", None);
             window.begin(BOOT, 0);
             Self {
                 window,

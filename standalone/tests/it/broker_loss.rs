@@ -7,6 +7,21 @@ use crate::system::System;
 
 #[test]
 fn what_is_deleted_with_its_queue_is_sent_again_by_door_and_auth_service() {
+    nothing_is_missing_after_its_queue_was_deleted_and(|_| {});
+}
+
+#[test]
+fn what_is_deleted_with_its_queue_is_sent_by_who_comes_after_a_producer_that_ended() {
+    nothing_is_missing_after_its_queue_was_deleted_and(|system| {
+        system.kill("door");
+        assert_eq!(system.terminate("auth"), Some(0));
+        for service in ["auth", "door"] {
+            system.restart(service);
+        }
+    });
+}
+
+fn nothing_is_missing_after_its_queue_was_deleted_and(then: impl FnOnce(&mut System)) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(mut system) = System::new() else { return };
     system.start_all();
@@ -29,6 +44,7 @@ fn what_is_deleted_with_its_queue_is_sent_again_by_door_and_auth_service() {
         });
         let queue = format!("{}.collector", system.prefix());
         system.servers.broker_ctl(&["delete_queue", &queue]);
+        then(system);
         system.restart("collector");
         until_stored(system, 10);
     });

@@ -119,6 +119,7 @@ impl System {
                 self.servers.database_url(&format!("{}_auth", self.name)),
             ),
             ("MASTER_KEY_FILE", self.path("master.key")),
+            ("CONFIRMED_DIR", self.path("confirmed")),
             ("AUDIENCES", "orders".to_owned()),
         ];
         self.start("auth", AUTH, &environment);

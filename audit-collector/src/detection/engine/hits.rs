@@ -40,9 +40,13 @@ pub(super) fn mark(pattern: &Pattern, items: &mut VecDeque<Item>, range: Range<u
     }
 }
 
-/// The first place whose event is not before `at`.
+/// The first place whose event is not before `at`. Most often that is the beginning or the end, where nothing is to be searched.
 pub(super) fn first_from(items: &VecDeque<Item>, at: i64) -> usize {
-    items.partition_point(|item| item.at < at)
+    match (items.front(), items.back()) {
+        (Some(first), _) if first.at >= at => 0,
+        (_, Some(last)) if last.at < at => items.len(),
+        _ => items.partition_point(|item| item.at < at),
+    }
 }
 
 fn of_window(

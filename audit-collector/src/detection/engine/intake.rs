@@ -12,7 +12,6 @@ use super::habit::Noting;
 use super::item::Item;
 use super::span::{PARTS, micros, open_from, waits, window_start};
 use super::tell::tell_breaks;
-use super::timeline::Timeline;
 use super::{Engine, LATENESS, Late, MEMORIES_MAX, MemoryKey, Outcome, Record, Touched};
 use crate::detection::rule::{Habit, Pattern, Rule};
 
@@ -75,11 +74,9 @@ impl Engine {
             return;
         };
         // Most events are of a group that is known.
-        if !groups.contains_key(&group) {
-            groups.insert(group.clone(), Timeline::default());
-        }
-        let Some(timeline) = groups.get_mut(&group) else {
-            return;
+        let timeline = match groups.get_mut(&group) {
+            Some(timeline) => timeline,
+            None => groups.entry(group.clone()).or_default(),
         };
         if timeline.is_settled_after(from) {
             widen(&mut outcome.late, from, at.saturating_add(reach));

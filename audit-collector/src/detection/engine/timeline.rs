@@ -81,7 +81,10 @@ impl Timeline {
                 self.items.remove(place);
             }
         }
-        let place = self.items.partition_point(|other| other.key() < item.key());
+        let place = match self.items.back() {
+            Some(last) if last.key() < item.key() => self.items.len(),
+            _ => self.items.partition_point(|other| other.key() < item.key()),
+        };
         if self
             .items
             .get(place)
