@@ -227,7 +227,6 @@ fn unheld(path: &Path) -> Option<File> {
 #[cfg(test)]
 pub(super) mod tests {
     use std::ops::RangeInclusive;
-    use std::time::SystemTime;
 
     use super::super::LackingStretch;
     use super::*;
@@ -370,8 +369,8 @@ pub(super) mod tests {
         let dir = tempfile::tempdir().unwrap();
         let grow_old = |path: &PathBuf| {
             let file = File::options().append(true).open(path).unwrap();
-            let long_ago = SystemTime::now() - 2 * USEFUL_FOR;
-            file.set_modified(long_ago).unwrap();
+            let written = file.metadata().unwrap().modified().unwrap();
+            file.set_modified(written - 2 * USEFUL_FOR).unwrap();
         };
         std::fs::write(dir.path().join("api-service.toml"), "").unwrap();
         let living = written(&dir, &bodies(1..=1));

@@ -1,6 +1,6 @@
 //! The events of a producer that were confirmed last, in memory and, where it has a folder, on the disk.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -66,9 +66,9 @@ impl Kept {
     pub(in crate::transport) async fn take_lacking(&mut self, lacking: Lacking) -> VecDeque<Message> {
         let named = lacking.clone();
         let left = self.on_disk(move |files| files.lacking_in_left(&named)).await;
+        let mut held: HashSet<_> = self.events.iter().map(|event| (event.boot, event.seq)).collect();
         for (boot, seq, message) in left.unwrap_or_default() {
-            let is_held = |event: &Confirmed| (event.boot, event.seq) == (boot, seq);
-            if !self.events.iter().any(is_held) {
+            if held.insert((boot, seq)) {
                 self.hold(boot, seq, message);
             }
         }
