@@ -11,10 +11,10 @@ use crate::leading::{Lead, Leader, within};
 
 /// Under load a step comes no sooner than this after the one before, so that what comes meanwhile is taken together: each step is a
 /// transaction of its own, and writes what it keeps of a source, a user or an hour once.
-const PACE: Duration = Duration::from_millis(250);
+const PACE: Duration = Duration::from_millis(500);
 
 /// Events of a step from which on more of them are to be expected.
-const MANY: usize = 500;
+const MANY: usize = 1_000;
 
 /// Something that follows the log.
 pub(crate) trait Follower: Send {

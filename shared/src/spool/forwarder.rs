@@ -60,12 +60,14 @@ async fn forward_own(mut own: OwnSegment, adopter: &mut Adopter, window: &mut Wi
     let (mut must_adopt, mut has_ended) = (false, false);
     let mut is_next = None::<Damage>;
     window.begin(own.boot, confirmed);
+    window.remind().await;
     loop {
         window.pause().await;
         window.send_again().await;
         if must_adopt && window.is_empty() {
             adopter.drain_abandoned(window).await;
             window.begin(own.boot, confirmed);
+            window.remind().await;
             must_adopt = false;
         }
         if window.is_empty()

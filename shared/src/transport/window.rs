@@ -194,6 +194,14 @@ impl Window {
         }
     }
 
+    /// Has the last event of each boot that has ended sent again, with what is sent again next: what the broker has lost after the one
+    /// that the log has last, nobody would miss.
+    pub async fn remind(&mut self) {
+        if self.again.is_empty() {
+            self.again = self.kept.last_of_ended(self.boot).await;
+        }
+    }
+
     async fn send_batch(&mut self, last: u64, messages: Vec<Message>, numbers: Vec<u64>) {
         let batch = Batch {
             last,

@@ -68,3 +68,34 @@ fn nothing_is_missing_after_its_queue_was_deleted_and(then: impl FnOnce(&mut Sys
         system.log("door")
     );
 }
+
+#[test]
+fn the_last_that_a_door_said_before_it_was_killed_is_not_lost_with_its_queue_though_nobody_misses_it() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(mut system) = System::new() else { return };
+    system.start_all();
+    let signed_in = system.sign_in_first_admin("gatelog");
+    let token = signed_in["access_token"].as_str().unwrap().to_owned();
+    let (_, me) = system.get("/api/me", &token);
+    let session = me["session"].as_str().unwrap().to_owned();
+    let of_session = |system: &System| events(system, &token, &format!("sid={session}&path=/api/me"));
+    eventually("the first request is stored", || of_session(&system).pop());
+
+    system.kill("collector");
+    let before = system.queued().unwrap();
+    system.get("/api/me", &token);
+    eventually("the second is in the queue", || {
+        (system.queued() > Some(before)).then_some(())
+    });
+    system.kill("door");
+    let queue = format!("{}.collector", system.prefix());
+    system.servers.broker_ctl(&["delete_queue", &queue]);
+    system.restart("collector");
+    eventually("the collector has a queue", || system.queued());
+    system.restart("door");
+    system.until_all_ready();
+
+    eventually("the second request is stored", || {
+        (of_session(&system).len() == 2).then_some(())
+    });
+}

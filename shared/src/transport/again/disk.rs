@@ -4,6 +4,7 @@
 //! process and not the loss of power. Each is locked for as long as its writer lives; what nobody holds is read, and removed once the
 //! collector does not ask for it any more.
 
+use std::collections::HashMap;
 use std::fs::{DirBuilder, File};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -20,8 +21,8 @@ use crate::transport::Message;
 /// Bytes of a file, beside the last batch. A producer has two of them: one that it writes, and the one before.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// How long after its last line a file is of use: the collector asks for ten minutes.
-const USEFUL_FOR: Duration = Duration::from_mins(15);
+/// How long after it was confirmed an event is of use: the collector asks for ten minutes.
+pub(super) const USEFUL_FOR: Duration = Duration::from_mins(15);
 
 /// Files that are read for one word at most. Who is started again and again leaves many.
 const READ_MAX: usize = 64;
@@ -42,6 +43,8 @@ pub(super) struct Files {
     own: Option<Own>,
     before: Option<Own>,
     is_failing: bool,
+    /// The last event of each boot in files whose writer has ended, which do not change any more.
+    last_of_left: HashMap<PathBuf, Vec<Event>>,
 }
 
 /// A file that this process holds.
@@ -84,13 +87,14 @@ impl Own {
 
 impl Files {
     /// Nothing is made before the first event.
-    pub(super) const fn new(dir: PathBuf, service: &'static str) -> Self {
+    pub(super) fn new(dir: PathBuf, service: &'static str) -> Self {
         Self {
             dir,
             service,
             own: None,
             before: None,
             is_failing: false,
+            last_of_left: HashMap::new(),
         }
     }
 
@@ -134,27 +138,37 @@ impl Files {
         self.remove_useless();
         let mut found = Vec::new();
         for (path, file) in self.left().take(READ_MAX) {
-            let unreadable = self.read(&file, lacking, &mut found);
-            if unreadable > 0 {
-                let path = path.display();
-                tracing::warn!(%path, unreadable, "not all of what an earlier boot had confirmed can be read");
-            }
+            let is_lacking = |(boot, seq, _): &Event| lacking.names(*boot, *seq);
+            found.extend(self.read(&path, &file).filter(is_lacking));
         }
         found
     }
 
-    /// Returns how many lines are not as they were written: the last may be torn.
-    fn read(&self, file: &File, lacking: &Lacking, found: &mut Vec<Event>) -> usize {
-        let mut unreadable = 0;
-        for line in BufReader::new(file).split(b'\n') {
-            let Ok(line) = line else { return unreadable + 1 };
-            match self.parse(&line) {
-                Some((boot, seq, message)) if lacking.names(boot, seq) => found.push((boot, seq, message)),
-                Some(_) => {}
-                None => unreadable += 1,
+    /// The last event of each boot in files whose writer has ended, as often as there are files.
+    pub(super) fn last_of_left(&mut self) -> Vec<Event> {
+        self.remove_useless();
+        let mut known = std::mem::take(&mut self.last_of_left);
+        let left = self.left().take(READ_MAX).map(|(path, file)| {
+            let last = known
+                .remove(&path)
+                .unwrap_or_else(|| last_of_each(self.read(&path, &file)));
+            (path, last)
+        });
+        self.last_of_left = left.collect();
+        self.last_of_left.values().flatten().cloned().collect()
+    }
+
+    /// What of a file is as it was written.
+    fn read(&self, path: &Path, file: &File) -> impl Iterator<Item = Event> {
+        let lines = BufReader::new(file).split(b'\n').map_while(Result::ok);
+        lines.filter_map(|line| {
+            let event = self.parse(&line);
+            if event.is_none() {
+                // Of who was killed the last may be torn.
+                tracing::debug!(path = %path.display(), "a line of what an earlier boot had confirmed cannot be read");
             }
-        }
-        unreadable
+            event
+        })
     }
 
     fn parse(&self, line: &[u8]) -> Option<Event> {
@@ -215,6 +229,18 @@ impl Files {
         };
         parse().unwrap_or(false)
     }
+}
+
+/// The last event of each boot.
+pub(super) fn last_of_each(events: impl Iterator<Item = Event>) -> Vec<Event> {
+    let mut last: HashMap<Uuid, Event> = HashMap::new();
+    for event in events {
+        let (boot, seq, _) = &event;
+        if last.get(boot).is_none_or(|(_, known, _)| known < seq) {
+            last.insert(*boot, event);
+        }
+    }
+    last.into_values().collect()
 }
 
 /// The file if nobody holds it, locked.

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Lacking;
-use super::disk::Files;
+use super::disk::{Files, USEFUL_FOR, last_of_each};
 use crate::transport::Message;
 
 /// Bytes of confirmed events that a producer holds in memory: some sixteen thousand events.
@@ -34,6 +35,7 @@ struct Confirmed {
     boot: Uuid,
     seq: u64,
     message: Message,
+    at: Instant,
     /// How often it was sent again.
     times: u8,
 }
@@ -84,11 +86,24 @@ impl Kept {
             .collect()
     }
 
+    /// The last event of each boot that says nothing itself any more, since it is not `own`: who lacks it does not know that it lacks
+    /// anything.
+    pub(in crate::transport) async fn last_of_ended(&mut self, own: Uuid) -> VecDeque<Message> {
+        let left = self.on_disk(Files::last_of_left).await.unwrap_or_default();
+        let now = Instant::now();
+        let held = self.events.iter().filter(|event| now - event.at < USEFUL_FOR);
+        let held = held.map(|event| (event.boot, event.seq, event.message.clone()));
+        let of_ended = left.into_iter().chain(held).filter(|(boot, _, _)| *boot != own);
+        let last = last_of_each(of_ended).into_iter();
+        last.map(|(_, _, message)| message).collect()
+    }
+
     fn hold(&mut self, boot: Uuid, seq: u64, message: Message) {
         let confirmed = Confirmed {
             boot,
             seq,
             message,
+            at: Instant::now(),
             times: 0,
         };
         self.bytes += confirmed.bytes();
@@ -222,5 +237,30 @@ mod tests {
 
         let (_, second) = before[1].clone();
         assert_eq!(sent, vec![second; usize::from(TIMES_MAX)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_event_of_a_boot_that_has_ended_is_told_without_being_asked_for_while_it_is_of_use() {
+        let dir = tempfile::tempdir().unwrap();
+        let events = super::super::disk::tests::numbered(1..=3);
+        let boot = super::super::disk::tests::BOOT;
+        let last = vec![events[2].1.clone()];
+        let kept = || Kept::new(Some(dir.path().to_owned()), "api-service");
+
+        // Of a boot whose events this producer has sent for it,
+        let mut adopter = kept();
+        adopter.keep(boot, events).await;
+        adopter.keep(OTHER, vec![event(9, 1)]).await;
+        assert_eq!(adopter.last_of_ended(OTHER).await, last);
+        tokio::time::advance(USEFUL_FOR).await;
+        assert!(adopter.last_of_ended(OTHER).await.is_empty());
+        drop(adopter);
+
+        // and of one that another has sent, as often as it is looked at.
+        let mut heir = kept();
+        for _ in 0..2 {
+            assert_eq!(heir.last_of_ended(OTHER).await, last);
+        }
+        assert!(heir.last_of_ended(boot).await.is_empty());
     }
 }
