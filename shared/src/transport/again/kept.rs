@@ -91,10 +91,11 @@ impl Kept {
     pub(in crate::transport) async fn last_of_ended(&mut self, own: Uuid) -> VecDeque<Message> {
         let left = self.on_disk(Files::last_of_left).await.unwrap_or_default();
         let now = Instant::now();
-        let held = self.events.iter().filter(|event| now - event.at < USEFUL_FOR);
+        let is_of_use = |event: &&Confirmed| event.boot != own && now - event.at < USEFUL_FOR;
+        let held = self.events.iter().filter(is_of_use);
         let held = held.map(|event| (event.boot, event.seq, event.message.clone()));
-        let of_ended = left.into_iter().chain(held).filter(|(boot, _, _)| *boot != own);
-        let last = last_of_each(of_ended).into_iter();
+        let left = left.into_iter().filter(|(boot, _, _)| *boot != own);
+        let last = last_of_each(left.chain(held)).into_iter();
         last.map(|(_, _, message)| message).collect()
     }
 
