@@ -59,15 +59,13 @@ async fn forward_own(mut own: OwnSegment, adopter: &mut Adopter, window: &mut Wi
     adopting.reset();
     let (mut must_adopt, mut has_ended) = (false, false);
     let mut is_next = None::<Damage>;
-    window.begin(own.boot, confirmed);
-    window.remind().await;
+    turn_to_own(window, own.boot, confirmed).await;
     loop {
         window.pause().await;
         window.send_again().await;
         if must_adopt && window.is_empty() {
             adopter.drain_abandoned(window).await;
-            window.begin(own.boot, confirmed);
-            window.remind().await;
+            turn_to_own(window, own.boot, confirmed).await;
             must_adopt = false;
         }
         if window.is_empty()
@@ -112,6 +110,12 @@ async fn forward_own(mut own: OwnSegment, adopter: &mut Adopter, window: &mut Wi
             _ = adopting.tick() => must_adopt = true,
         }
     }
+}
+
+/// Goes on with this boot's own events after those of boots that are gone.
+async fn turn_to_own(window: &mut Window, boot: Uuid, confirmed: u64) {
+    window.begin(boot, confirmed);
+    window.remind().await;
 }
 
 /// Tells of events that are lost, while those after them go on.

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Lacking;
-use super::disk::{Files, USEFUL_FOR, last_of_each};
+use super::disk::Files;
+use super::left::{USEFUL_FOR, last_of_each};
 use crate::transport::Message;
 
 /// Bytes of confirmed events that a producer holds in memory: some sixteen thousand events.
@@ -67,7 +68,7 @@ impl Kept {
     /// Those that the log lacks, of this producer and of those that have ended, to be sent again.
     pub(in crate::transport) async fn take_lacking(&mut self, lacking: Lacking) -> VecDeque<Message> {
         let named = lacking.clone();
-        let left = self.on_disk(move |files| files.lacking_in_left(&named)).await;
+        let left = self.on_disk(move |files| files.left.lacking(&named)).await;
         let mut held: HashSet<_> = self.events.iter().map(|event| (event.boot, event.seq)).collect();
         for (boot, seq, message) in left.unwrap_or_default() {
             if held.insert((boot, seq)) {
@@ -89,7 +90,10 @@ impl Kept {
     /// The last event of each boot that says nothing itself any more, since it is not `own`: who lacks it does not know that it lacks
     /// anything.
     pub(in crate::transport) async fn last_of_ended(&mut self, own: Uuid) -> VecDeque<Message> {
-        let left = self.on_disk(Files::last_of_left).await.unwrap_or_default();
+        let left = self
+            .on_disk(|files| files.left.last_of_each())
+            .await
+            .unwrap_or_default();
         let now = Instant::now();
         let is_of_use = |event: &&Confirmed| event.boot != own && now - event.at < USEFUL_FOR;
         let held = self.events.iter().filter(is_of_use);
@@ -223,8 +227,8 @@ mod tests {
     #[tokio::test]
     async fn what_a_producer_has_left_is_sent_by_another_and_given_up_in_time_as_well() {
         let dir = tempfile::tempdir().unwrap();
-        let before = super::super::disk::tests::numbered(1..=3);
-        let boot = super::super::disk::tests::BOOT;
+        let before = super::super::tests::numbered(1..=3);
+        let boot = super::super::tests::BOOT;
         let kept = || Kept::new(Some(dir.path().to_owned()), "api-service");
         let mut gone = kept();
         gone.keep(boot, before.clone()).await;
@@ -243,8 +247,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_last_event_of_a_boot_that_has_ended_is_told_without_being_asked_for_while_it_is_of_use() {
         let dir = tempfile::tempdir().unwrap();
-        let events = super::super::disk::tests::numbered(1..=3);
-        let boot = super::super::disk::tests::BOOT;
+        let events = super::super::tests::numbered(1..=3);
+        let boot = super::super::tests::BOOT;
         let last = vec![events[2].1.clone()];
         let kept = || Kept::new(Some(dir.path().to_owned()), "api-service");
 

@@ -5,6 +5,10 @@
 
 mod disk;
 mod kept;
+mod left;
+mod line;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
