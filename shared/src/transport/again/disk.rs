@@ -88,14 +88,13 @@ impl Files {
             }
             self.left.remove_useless();
         }
-        let own = match &mut self.own {
-            Some(own) => own,
-            None => {
-                // What is in it names people and addresses.
-                let dir = self.left.dir();
-                DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-                self.own.insert(Own::create(self.left.new_path())?)
-            }
+        let own = if let Some(own) = &mut self.own {
+            own
+        } else {
+            // What is in it names people and addresses.
+            let dir = self.left.dir();
+            DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+            self.own.insert(Own::create(self.left.new_path())?)
         };
         let lines = line::lines(events.iter().map(AsRef::as_ref));
         own.file.write_all(&lines)?;
