@@ -37,7 +37,7 @@ impl Run {
     pub async fn on(&self, deployment: &Deployment) -> Outcome<Row> {
         let injections = plan(self.seed, &self.faults, self.length);
         let load = Load::start(deployment, self.rate, self.seed)?;
-        let (began, turns) = (tokio::time::Instant::now(), Turns::default());
+        let (began, turns) = (tokio::time::Instant::now(), Turns::among(&self.faults));
         let injecting = injections.iter().map(async |injection| {
             sleep_until(began + injection.at).await;
             let injected = inject(deployment, &turns, injection).await;
