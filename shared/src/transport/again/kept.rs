@@ -88,12 +88,11 @@ impl Kept {
     }
 
     /// The last event of each boot that says nothing itself any more, since it is not `own`: who lacks it does not know that it lacks
-    /// anything.
+    /// anything. None without a folder, since nobody comes after another there.
     pub(in crate::transport) async fn last_of_ended(&mut self, own: Uuid) -> VecDeque<Message> {
-        let left = self
-            .on_disk(|files| files.left.last_of_each())
-            .await
-            .unwrap_or_default();
+        let Some(left) = self.on_disk(|files| files.left.last_of_each()).await else {
+            return VecDeque::new();
+        };
         let now = Instant::now();
         let is_of_use = |event: &&Confirmed| event.boot != own && now - event.at < USEFUL_FOR;
         let held = self.events.iter().filter(is_of_use);
