@@ -91,6 +91,11 @@ export async function rowsFor(page, filter, isEnough) {
     await settled(page);
     return rows.count();
   };
-  if (!isEnough(await rows.count())) await until(look, isEnough, `rows for ${filter}`);
+  if (!isEnough(await rows.count())) {
+    await until(look, isEnough, `rows for ${filter}`).catch(async (error) => {
+      error.message += ` at ${page.url()}, which shows: ${await page.getByRole('main').innerText()}`;
+      throw error;
+    });
+  }
   return rows;
 }
