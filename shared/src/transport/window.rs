@@ -105,10 +105,6 @@ impl Window {
     ) -> Self {
         // Within one process nothing is confirmed that is not stored.
         let dir = dir.filter(|_| matches!(transport, Transport::Rabbit(_)));
-        Self::with(transport, service, keeper, Kept::new(dir, service))
-    }
-
-    fn with(transport: &Transport, service: &str, keeper: &'static str, kept: Kept) -> Self {
         Self {
             publisher: transport.publisher(service),
             keeper,
@@ -117,7 +113,7 @@ impl Window {
             bytes: 0,
             boot: Uuid::nil(),
             marks: Marks::default(),
-            kept,
+            kept: Kept::new(dir, service),
             asked: transport.asked(),
             again: VecDeque::new(),
             is_failing: false,
