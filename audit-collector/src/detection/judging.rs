@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use shared::clock::UtcMicros;
 use shared::database::DatabaseError;
 
-use super::engine::{Again, Ledger};
+use super::engine::{Again, Replay};
 use super::past::{Replaying, Span};
 use super::rule::RuleSet;
 use super::store::Due;
@@ -79,7 +79,7 @@ impl Judging {
     ) -> Result<Self, DatabaseError> {
         let span = Span {
             from: due.again.reads_from(rules, log.places().is_some()),
-            until: due.again.until,
+            until: due.again.reads_until(watermark),
         };
         Ok(Self {
             due,
@@ -107,9 +107,9 @@ impl Judging {
         self.spent
     }
 
-    /// What stands, as far as the log had been read.
-    pub(super) fn end(self) -> Ledger {
-        self.replaying.end(self.watermark)
+    /// What has been read.
+    pub(super) fn end(self) -> Replay {
+        self.replaying.into_replay()
     }
 }
 

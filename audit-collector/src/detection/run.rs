@@ -188,6 +188,7 @@ impl Detector {
                 let Some(due) = due(hold, now).await? else {
                     return Ok(());
                 };
+                rebuilt.engine.keep_from(rebuilt.state.watermark);
                 Judging::begin(&self.log, &rebuilt.rules, due, rebuilt.state.watermark).await?
             }
             None => return Ok(()),
@@ -200,11 +201,11 @@ impl Detector {
         let (due, watermark) = (judging.due, judging.watermark);
         let told = told_in(self.log.database(), due.again.from, due.again.until).await?;
         let told: Vec<_> = told.into_iter().map(|(told, _)| told).collect();
-        let outcome = due.again.judge(&rebuilt.rules, judging.end(), &told, watermark);
+        let found = due.again.judge(&rebuilt.rules, judging.end(), &told, watermark);
+        let outcome = rebuilt.engine.correct(&found, watermark);
         settle(hold, due, &outcome, self.given(&rebuilt.rules, now)).await?;
         self.notifying.queued.notify_one();
         self.ordered.notify_one();
-        rebuilt.engine.correct(&outcome);
         self.tell(hold).await
     }
 

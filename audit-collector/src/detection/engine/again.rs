@@ -7,7 +7,9 @@ use std::time::Duration;
 use shared::clock::UtcMicros;
 
 use super::span::{micros, open_from};
-use super::{Engine, Fingerprint, Late, Ledger, Outcome};
+use super::tell::tell;
+use super::timeline::Standing;
+use super::{Engine, Finding, Fingerprint, LATENESS, Late, Outcome, Replay};
 use crate::detection::rule::{Pattern, Rule, RuleSet};
 
 /// A stretch of whole periods of all rules.
@@ -75,29 +77,97 @@ impl Again {
         self.from.minus(Engine::reach(rules, has_places))
     }
 
-    /// Judges it by `ledger`, what a replay of the [`Again::judged`] rules from [`Again::reads_from`] on found. `told` are the
-    /// alerts of its periods that stand; `watermark` is how far the log had been read when the replay began: what is newer is judged by
-    /// the engine that reads it, and what comes later than that again.
-    pub fn judge(&self, rules: &RuleSet, ledger: Ledger, told: &[Told], watermark: UtcMicros) -> Outcome {
-        let stands: HashSet<Fingerprint> = ledger.keys().copied().collect();
-        let is_ours = |rule: &str, window_start: UtcMicros, at: UtcMicros| {
-            let rule = rules.find(rule).filter(|rule| is_windowed(rule));
-            let is_closed =
-                |rule: &Arc<Rule>| at.as_micros() < open_from(&rule.pattern, watermark.as_micros());
-            (self.from..self.until).contains(&window_start) && rule.is_some_and(is_closed)
+    /// Until before when events are read to judge it, `watermark` being how far the log had been read when that began. What happened since
+    /// is judged as it is read; what comes later and happened before is late as well, and judged again another time.
+    pub fn reads_until(&self, watermark: UtcMicros) -> UtcMicros {
+        // No rule waits for longer than what is late may take.
+        self.until.plus(LATENESS).min(watermark.minus(LATENESS))
+    }
+
+    /// Judges it by `replay`, which has taken in what the [`Again::judged`] rules need: the events from [`Again::reads_from`] until
+    /// [`Again::reads_until`]. `told` are the alerts of its periods that stand. What the rules fire with since then is not in the answer, see
+    /// [`Engine::correct`].
+    pub fn judge(&self, rules: &RuleSet, replay: Replay, told: &[Told], watermark: UtcMicros) -> Outcome {
+        let last = watermark.minus(LATENESS + Duration::from_micros(1));
+        let ledger = replay.end(last);
+        let is_ours = |rule: &Rule, window_start: UtcMicros| {
+            is_windowed(rule) && (self.from..self.until).contains(&window_start)
+        };
+        let is_judged = |alert: &&Told| {
+            rules.find(&alert.rule).is_some_and(|rule| {
+                let open_from = open_from(&rule.pattern, watermark.as_micros());
+                is_ours(rule, alert.window_start) && alert.at.as_micros() < open_from
+            })
         };
         Outcome {
             withdrawn: told
                 .iter()
-                .filter(|alert| is_ours(&alert.rule, alert.window_start, alert.at))
+                .filter(is_judged)
                 .map(|alert| alert.fingerprint)
-                .filter(|fingerprint| !stands.contains(fingerprint))
+                .filter(|fingerprint| !ledger.contains_key(fingerprint))
                 .collect(),
             raised: ledger
                 .into_values()
-                .filter(|finding| is_ours(&finding.rule.id, finding.window_start, finding.at))
+                .filter(|finding| is_ours(&finding.rule, finding.window_start))
                 .collect(),
             ..Outcome::default()
+        }
+    }
+}
+
+impl Engine {
+    /// Judging again begins, and the log has been read up to `watermark`. What it must be put together with by [`Engine::correct`] is kept
+    /// until then, however long it takes.
+    pub const fn keep_from(&mut self, watermark: UtcMicros) {
+        self.kept_from = Some(watermark.as_micros());
+    }
+
+    /// Takes over what judging again has found of the past until [`LATENESS`] before `watermark`, and tells what stands by that and by what has
+    /// happened since: an alert's period may have begun before and go on.
+    #[must_use]
+    pub fn correct(&mut self, found: &Outcome, watermark: UtcMicros) -> Outcome {
+        self.kept_from = None;
+        let mut outcome = Outcome::default();
+        self.correct_withdrawn(&found.withdrawn, watermark, &mut outcome);
+        for finding in &found.raised {
+            self.correct_raised(finding, watermark, &mut outcome);
+        }
+        outcome.sort();
+        outcome
+    }
+
+    fn correct_withdrawn(&mut self, withdrawn: &[Fingerprint], watermark: UtcMicros, outcome: &mut Outcome) {
+        let mut withdrawn: HashSet<Fingerprint> = withdrawn.iter().copied().collect();
+        if withdrawn.is_empty() {
+            return;
+        }
+        for (rule, groups) in self.rules.rules().iter().zip(&mut self.groups) {
+            let open_from = open_from(&rule.pattern, watermark.as_micros());
+            for (group, timeline) in groups {
+                for begins in timeline.periods() {
+                    let fingerprint = Fingerprint::of(&rule.id, group, UtcMicros::from_micros(begins));
+                    if withdrawn.remove(&fingerprint) {
+                        let changes = timeline.correct(rule, begins, open_from, None);
+                        tell(rule, group, changes, outcome);
+                    }
+                }
+            }
+        }
+        // Nothing is known of the others here.
+        outcome.withdrawn.extend(withdrawn);
+    }
+
+    fn correct_raised(&mut self, found: &Finding, watermark: UtcMicros, outcome: &mut Outcome) {
+        let rules = self.rules.rules();
+        let Some(place) = rules.iter().position(|rule| rule.id == found.rule.id) else {
+            return;
+        };
+        if let (Some(rule), Some(groups)) = (rules.get(place), self.groups.get_mut(place)) {
+            let open_from = open_from(&rule.pattern, watermark.as_micros());
+            let timeline = groups.entry(found.group.clone()).or_default();
+            let (begins, standing) = (found.window_start.as_micros(), Standing::of(found));
+            let changes = timeline.correct(rule, begins, open_from, Some(standing));
+            tell(rule, &found.group, changes, outcome);
         }
     }
 }

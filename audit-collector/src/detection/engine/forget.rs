@@ -33,8 +33,11 @@ impl Engine {
 
     /// Forgets what cannot matter any more, and groups beyond those that are followed.
     fn forget_old(&mut self, outcome: &mut Outcome) {
+        let watermark = self
+            .kept_from
+            .map_or(self.watermark, |kept| kept.min(self.watermark));
         for (rule, groups) in self.rules.rules().iter().zip(&mut self.groups) {
-            let limit = window_start(&rule.pattern, open_from(&rule.pattern, self.watermark));
+            let limit = window_start(&rule.pattern, open_from(&rule.pattern, watermark));
             groups.retain(|_, timeline| timeline.forget_before(rule, limit));
             let excess = groups.len().saturating_sub(GROUPS_MAX);
             if excess > 0 {

@@ -85,6 +85,8 @@ pub struct Engine {
     known_from: i64,
     /// What must be looked at when the watermark has come there: the rule and the group.
     waiting: BTreeMap<i64, Vec<(usize, Vec<String>)>>,
+    /// Nothing that is open at this watermark is forgotten, if judging again is under way from there on.
+    kept_from: Option<i64>,
     swept_at: i64,
     /// Events since then.
     unswept: usize,
@@ -103,6 +105,7 @@ impl Engine {
             watermark: i64::MIN,
             known_from: i64::MIN,
             waiting: BTreeMap::new(),
+            kept_from: None,
             swept_at: i64::MIN,
             unswept: 0,
         }
@@ -161,28 +164,6 @@ impl Engine {
         if let Some(groups) = self.groups.get_mut(place) {
             let timeline = groups.entry(finding.group.clone()).or_default();
             timeline.recall(finding.window_start.as_micros(), Standing::of(finding));
-        }
-    }
-
-    /// Takes over what judging again from the log has found, where it knew more.
-    pub fn correct(&mut self, outcome: &Outcome) {
-        if !outcome.withdrawn.is_empty() {
-            for (rule, groups) in self.rules.rules().iter().zip(&mut self.groups) {
-                for (group, timeline) in groups {
-                    timeline.withdraw_settled(|begins| {
-                        let fingerprint = Fingerprint::of(&rule.id, group, UtcMicros::from_micros(begins));
-                        outcome.withdrawn.contains(&fingerprint)
-                    });
-                }
-            }
-        }
-        for finding in &outcome.raised {
-            let rules = self.rules.rules();
-            let place = rules.iter().position(|rule| rule.id == finding.rule.id);
-            let groups = place.and_then(|place| self.groups.get_mut(place));
-            if let Some(timeline) = groups.and_then(|groups| groups.get_mut(&finding.group)) {
-                timeline.correct(finding.window_start.as_micros(), Standing::of(finding));
-            }
         }
     }
 

@@ -177,21 +177,39 @@ impl Timeline {
         settled.any(|settled| settled.until >= at)
     }
 
-    /// Takes over what the log tells of a period that is settled. What is not settled is known better here.
-    pub(super) fn correct(&mut self, begins: i64, known: Standing) {
-        let settled = self
-            .standing
-            .get_mut(&begins)
-            .filter(|standing| standing.settled.is_some());
-        if let Some(standing) = settled {
-            *standing = known;
-        }
+    /// The beginnings of the periods that have an alert.
+    pub(super) fn periods(&self) -> Vec<i64> {
+        self.standing.keys().copied().collect()
     }
 
-    /// Drops what is settled and withdrawn.
-    pub(super) fn withdraw_settled(&mut self, is_withdrawn: impl Fn(i64) -> bool) {
-        self.standing
-            .retain(|begins, standing| standing.settled.is_none() || !is_withdrawn(*begins));
+    /// Takes over what the log tells of the part of a period that lies before `open_from`: the alert as it stands on that, if there is one.
+    /// Tells what stands by that and by what is known here of the rest.
+    pub(super) fn correct(
+        &mut self,
+        rule: &Rule,
+        begins: i64,
+        open_from: i64,
+        told: Option<Standing>,
+    ) -> Changes {
+        let period = micros(rule.repeat);
+        let ends = open_from.clamp(begins, begins.saturating_add(period));
+        let told_of = first_from(&self.items, begins)..first_from(&self.items, ends);
+        for item in self.items.range_mut(told_of) {
+            item.set_hit(None);
+        }
+        let is_of_the_rest =
+            |standing: &Standing| standing.settled.is_some_and(|settled| settled.until >= open_from);
+        let forgotten = self.standing.remove(&begins).filter(is_of_the_rest);
+        if let Some(settled) = Standing::both(told, forgotten) {
+            self.standing.insert(begins, settled);
+        }
+        self.decide(rule, begins, period, &mut Changes::default());
+        let mut changes = Changes::default();
+        match self.standing.get(&begins) {
+            Some(standing) => changes.raised.push((begins, standing.clone())),
+            None => changes.withdrawn.push(begins),
+        }
+        changes
     }
 
     /// Takes it that the alert of the period is told and stands on events that are not known here.
@@ -283,5 +301,23 @@ impl Standing {
             evidence: finding.evidence.clone(),
             settled: Some(Settled { value, until }),
         }
+    }
+
+    /// One alert of the settled parts of one period, of which the first comes first.
+    fn both(first: Option<Self>, second: Option<Self>) -> Option<Self> {
+        let (Some(first), Some(second)) = (&first, &second) else {
+            return first.or(second);
+        };
+        let settled = [first.settled, second.settled].into_iter().flatten();
+        let settled = settled.reduce(|one, other| Settled {
+            value: one.value.max(other.value),
+            until: one.until.max(other.until),
+        })?;
+        Some(Self {
+            value: settled.value,
+            until: settled.until,
+            settled: Some(settled),
+            ..first.clone()
+        })
     }
 }

@@ -90,8 +90,8 @@ impl Replaying {
         Ok(true)
     }
 
-    /// What stands at `end`.
-    pub(super) fn end(self, end: UtcMicros) -> Ledger {
-        self.replay.end(end)
+    /// What has been taken in.
+    pub(super) fn into_replay(self) -> Replay {
+        self.replay
     }
 }

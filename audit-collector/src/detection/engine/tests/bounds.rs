@@ -89,3 +89,43 @@ fn what_is_too_old_or_too_much_is_looked_for_after_many_events_though_little_tim
 
     assert_eq!(engine.unswept, 0);
 }
+
+#[test]
+fn what_an_alert_is_judged_again_by_is_kept_until_then_and_no_longer() {
+    let mut engine = Engine::new(rules());
+    let later = |hours| START.plus(Duration::from_hours(hours));
+    let groups = |engine: &Engine| engine.groups.iter().map(HashMap::len).sum::<usize>();
+    engine.feed(&[record(0, (0, 0, 0, true, 1))], START);
+
+    engine.keep_from(START);
+    engine.feed(&[], later(24));
+    assert!(groups(&engine) > 0);
+
+    assert!(engine.correct(&Outcome::default(), START).raised.is_empty());
+    engine.feed(&[], later(48));
+    assert_eq!(groups(&engine), 0);
+}
+
+#[test]
+fn what_has_come_since_stands_though_too_many_events_made_it_forgotten() {
+    let mut engine = Engine::new(rules());
+    let told: Vec<Record> = (0..12).map(|n| record(n, (0, 0, 0, true, 1))).collect();
+    let mut ledger = Ledger::new();
+    engine.feed(&told, START).enter(&mut ledger);
+    ledger.retain(|_, alert| &*alert.rule.id == "count");
+    let before = standing(&ledger);
+    assert!(!before.is_empty());
+    engine.forget_beyond(1, &mut Outcome::default());
+
+    let withdrawn = ledger.keys().copied().collect();
+    let nothing_of_before = Outcome {
+        withdrawn,
+        ..Outcome::default()
+    };
+    let outcome = engine.correct(&nothing_of_before, START);
+
+    let (raised, withdrawn) = (outcome.raised.len(), outcome.withdrawn.len());
+    outcome.enter(&mut ledger);
+    assert_eq!((raised, withdrawn), (before.len(), 0));
+    assert_eq!(standing(&ledger), before);
+}

@@ -178,13 +178,9 @@ fn judge_again(records: &[Record], late: Option<Late>, end: UtcMicros, ledger: &
     let (rules, known) = (rules(), ledger.values().map(told_of).collect::<Vec<_>>());
     let again = Again::of(&rules, late);
     let from = again.reads_from(&rules, true);
-    let needed = records
-        .iter()
-        .filter(|record| record.at() >= from)
-        .cloned()
-        .collect();
+    let needed = records.iter().filter(|record| record.at() >= from);
     again
-        .judge(&rules, replayed(&Again::judged(&rules), needed, end), &known, end)
+        .judge(&rules, read_again(&again, needed, end), &known, end)
         .enter(ledger);
 }
 
@@ -195,6 +191,14 @@ fn told_of(finding: &Finding) -> super::Told {
         window_start: finding.window_start,
         at: finding.at,
     }
+}
+
+/// What is read of `records` to judge `again`.
+fn read_again<'r>(again: &Again, records: impl Iterator<Item = &'r Record>, watermark: UtcMicros) -> Replay {
+    let until = again.reads_until(watermark);
+    let mut replay = Replay::new(Again::judged(&rules()), None);
+    replay.take(records.filter(|record| record.at() < until).cloned().collect());
+    replay
 }
 
 fn replayed(rules: &RuleSet, records: Vec<Record>, end: UtcMicros) -> Ledger {
