@@ -26,7 +26,12 @@ export function FilterInput({ value, error, onSearch }) {
   const asking = useRef(null);
   const id = useId();
 
-  useEffect(() => setText(value), [value]);
+  // What was searched for here comes back as the value a moment later, when the next may be half typed.
+  const searched = useRef(value);
+  useEffect(() => {
+    if (value !== searched.current) setText(value);
+    searched.current = value;
+  }, [value]);
   useEffect(() => () => asking.current?.abort(), []);
 
   const close = () => {
@@ -61,7 +66,8 @@ export function FilterInput({ value, error, onSearch }) {
   };
   const search = (next) => {
     close();
-    onSearch(next.trim());
+    searched.current = next.trim();
+    onSearch(searched.current);
   };
   const press = (event) => {
     const choices = list?.choices.slice(0, SHOWN_MAX) ?? [];

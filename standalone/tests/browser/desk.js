@@ -92,9 +92,10 @@ export async function rowsFor(page, filter, isEnough) {
     return rows.count();
   };
   if (!isEnough(await rows.count())) {
-    await until(look, isEnough, `rows for ${filter}`).catch(async (error) => {
-      error.message += ` at ${page.url()}, which shows: ${await page.getByRole('main').innerText()}`;
-      throw error;
+    await until(look, isEnough, `rows for ${filter}`).catch(async (cause) => {
+      const field = await page.getByRole('combobox', { name: 'Filter' }).inputValue();
+      const shown = await page.getByRole('main').innerText();
+      throw new Error(`${cause.message} at ${page.url()} with ${field} in its field, which shows: ${shown}`, { cause });
     });
   }
   return rows;

@@ -55,6 +55,27 @@ test('a filter that is not understood is shown with the place, and mended by a s
   await page.waitForURL(/q=outcome%3Agranted/);
 });
 
+test('what is typed while a search begins is not overwritten by it', async () => {
+  const { page } = desk;
+  const input = page.getByRole('combobox', { name: 'Filter' });
+  await input.fill('user:one');
+  await input.evaluate((field) => {
+    const type = () => {
+      field.select();
+      document.execCommand('insertText', false, 'user:two');
+    };
+    addEventListener('hashchange', type, { once: true });
+  });
+
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/q=user%3Aone/);
+  // What follows from a picture is done after it is painted.
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  await page.keyboard.press('Enter');
+
+  await page.waitForURL(/q=user%3Atwo/);
+});
+
 test('the table is walked by keys, and an event leads on to those around it', async () => {
   const { page } = desk;
   const rows = await rowsFor(page, 'route:me outcome:granted', (count) => count > 0);
