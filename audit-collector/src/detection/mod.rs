@@ -10,6 +10,7 @@ mod memory;
 pub mod metrics;
 pub mod past;
 mod place;
+mod rebuilding;
 pub mod reload;
 pub mod rule;
 mod run;

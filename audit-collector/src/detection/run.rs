@@ -9,15 +9,14 @@ use shared::runtime::shutdown::CancellationToken;
 use shared::spool::Spool;
 use tokio::sync::{Notify, watch};
 
-use super::engine::{Again, Engine, Finding, Record};
-use super::judging::{Judging, Lateness};
-use super::memory;
+use super::engine::Again;
+use super::judging::Judging;
 use super::metrics::DetectionMetrics;
-use super::place::place;
+use super::rebuilding::{Rebuilt, know_beginning, rebuild, records};
 use super::rule::RuleSet;
-use super::store::{Given, State, Step, beginning, commit, due, first_position, note_told, settle, state};
-use crate::alert::{self, draft, told_in, untold};
-use crate::event_log::{EventLog, Follower, Following, Page, Positioned};
+use super::store::{Given, State, Step, commit, due, keep_memories, note_told, settle};
+use crate::alert::{draft, told_in, untold};
+use crate::event_log::{EventLog, Follower, Following, Page};
 use crate::leading;
 use crate::notification::Notifying;
 use crate::response::Ended;
@@ -53,75 +52,28 @@ impl Detector {
         leading::run(Following { log, follower }, database, stop).await;
     }
 
-    /// The state of the engine as it was when the last step was stored, read back from the log.
-    ///
-    /// After the order to stop it is a part of that, which nothing is fed to.
-    async fn rebuild(&self, rules: &RuleSet, stop: &CancellationToken) -> Result<Rebuilt, DatabaseError> {
-        let database = self.log.database();
-        let state = state(database).await?;
-        let mut engine = Engine::new(rules.clone());
-        self.know_beginning(&mut engine).await?;
-        let from = state
-            .watermark
-            .minus(Engine::reach(rules, self.log.places().is_some()));
-        if let Some(mut position) = first_position(database, from).await? {
-            while position < state.position && !stop.is_cancelled() {
-                let mut page = self.log.read_positions(position, Detecting::STEP_EVENTS).await?;
-                page.retain(|event| event.position < state.position);
-                let Some(last) = page.last() else { break };
-                position = last.position + 1;
-                engine.rebuild(&self.records(page));
-            }
-        }
-        engine.resume(state.watermark);
-        let since = from.minus(Duration::from_hours(24));
-        for (_, alert) in told_in(database, since, state.watermark.plus(Duration::from_hours(24))).await? {
-            if let Some(finding) = known(rules, alert) {
-                engine.recall(&finding);
-            }
-        }
-        // What was noted before is not known here.
-        let mut lateness = Lateness::default();
-        lateness.note(Instant::now());
-        Ok(Rebuilt {
-            engine,
-            rules: rules.clone(),
-            state,
-            lateness,
-            judging: None,
-        })
-    }
-
-    /// Tells the engine since when the log is known, if it has begun.
-    async fn know_beginning(&self, engine: &mut Engine) -> Result<(), DatabaseError> {
-        if let Some(begun) = beginning(self.log.database()).await? {
-            engine.know_from(begun);
-        }
-        Ok(())
-    }
-
     async fn step(&self, hold: &mut Hold, rebuilt: &mut Rebuilt, page: Page) -> Result<(), DatabaseError> {
         let begun = Instant::now();
         // The log may have been empty until now.
         if rebuilt.state.position == 0 {
-            self.know_beginning(&mut rebuilt.engine).await?;
+            know_beginning(&self.log, &mut rebuilt.engine).await?;
         }
         let position = page.next;
         let Some(recorded_at) = page.events.last().map(|last| last.recorded_at) else {
             return Ok(());
         };
-        let records = self.records(page.events);
-        let wanted = rebuilt.engine.wanted_memories(&records);
-        let mut known = memory::known(self.log.database(), &wanted).await?;
-        for key in wanted {
-            let kept = known.remove(&key).unwrap_or_default();
-            rebuilt.engine.remember(key, kept);
-        }
+        let records = records(&self.log, page.events);
+        let memories = &rebuilt.memories;
+        memories
+            .give(self.log.database(), &mut rebuilt.engine, &records)
+            .await?;
         let after = State {
             position,
             watermark: rebuilt.state.watermark.max(recorded_at),
+            ..rebuilt.state
         };
-        let outcome = rebuilt.engine.feed(&records, after.watermark);
+        let mut outcome = rebuilt.engine.feed(&records, after.watermark);
+        let changed = std::mem::take(&mut outcome.memories);
         let now = self.clock.now();
         let step = Step {
             before: rebuilt.state,
@@ -136,6 +88,7 @@ impl Detector {
         };
         commit(hold, &step).await?;
         rebuilt.state = after;
+        rebuilt.memories.note(changed);
         if outcome.late.is_some() {
             rebuilt.lateness.note(Instant::now());
         }
@@ -209,26 +162,22 @@ impl Detector {
         self.tell(hold).await
     }
 
+    /// Stores what the memories have become, if it is time.
+    async fn keep_memories(&self, hold: &mut Hold, rebuilt: &mut Rebuilt) -> Result<(), DatabaseError> {
+        if rebuilt.memories.are_due(Instant::now()) {
+            keep_memories(hold, rebuilt.state, rebuilt.memories.all(), self.clock.now()).await?;
+            rebuilt.memories.kept(Instant::now());
+            rebuilt.state.memories = rebuilt.state.position;
+        }
+        Ok(())
+    }
+
     fn given<'s>(&'s self, rules: &'s RuleSet, now: UtcMicros) -> Given<'s> {
         Given {
             rules,
             receivers: &self.notifying.courier.receivers,
             now,
         }
-    }
-
-    fn records(&self, page: Vec<Positioned>) -> Vec<Record> {
-        let of = |positioned: Positioned| {
-            let event = positioned.event?;
-            let place = place(&self.log, &event, positioned.locality, &positioned.original);
-            Some(Record {
-                event,
-                place,
-                recorded_at: positioned.recorded_at,
-                time_suspect: positioned.time_suspect,
-            })
-        };
-        page.into_iter().filter_map(of).collect()
     }
 }
 
@@ -259,7 +208,7 @@ impl Follower for Detecting {
         let detector = &mut self.detector;
         detector.metrics.lead(true);
         let rules = detector.rules.borrow_and_update().clone();
-        let rebuilt = detector.rebuild(&rules, &self.stop).await?;
+        let rebuilt = rebuild(&detector.log, &rules, &self.stop).await?;
         let position = rebuilt.state.position;
         tracing::info!(rules = rules.rules().len(), position, "detecting");
         self.rebuilt = Some(rebuilt);
@@ -269,7 +218,10 @@ impl Follower for Detecting {
 
     async fn take(&mut self, hold: &mut Hold, page: Page) -> Result<(), DatabaseError> {
         match &mut self.rebuilt {
-            Some(rebuilt) => self.detector.step(hold, rebuilt, page).await,
+            Some(rebuilt) => {
+                self.detector.step(hold, rebuilt, page).await?;
+                self.detector.keep_memories(hold, rebuilt).await
+            }
             None => Ok(()),
         }
     }
@@ -277,7 +229,10 @@ impl Follower for Detecting {
     async fn rest(&mut self, hold: &mut Hold) -> Result<(), DatabaseError> {
         self.detector.metrics.lag(0, Duration::ZERO);
         match &mut self.rebuilt {
-            Some(rebuilt) => self.detector.judge_again(hold, rebuilt).await,
+            Some(rebuilt) => {
+                self.detector.judge_again(hold, rebuilt).await?;
+                self.detector.keep_memories(hold, rebuilt).await
+            }
             None => Ok(()),
         }
     }
@@ -289,32 +244,4 @@ impl Follower for Detecting {
     fn lost(&self) {
         self.detector.metrics.lead(false);
     }
-}
-
-/// The engine and how far it has come.
-#[derive(Debug)]
-struct Rebuilt {
-    engine: Engine,
-    rules: RuleSet,
-    state: State,
-    lateness: Lateness,
-    judging: Option<Judging>,
-}
-
-/// A stored alert as the engine knows it, if its rule is still in force.
-fn known(rules: &RuleSet, alert: alert::AlertBody) -> Option<Finding> {
-    let rule = Arc::clone(rules.find(&alert.rule)?);
-    let value = |name: String| alert.group.get(&name)?.as_str().map(str::to_owned);
-    let group = rule.group_names().into_iter().map(value).collect::<Option<_>>()?;
-    Some(Finding {
-        fingerprint: super::engine::Fingerprint::parse(&alert.fingerprint)?,
-        rule,
-        group,
-        window_start: alert.window_start,
-        at: alert.fired_at,
-        since: alert.since,
-        until: alert.until,
-        value: alert.value,
-        evidence: alert.evidence,
-    })
 }

@@ -1,11 +1,13 @@
 //! What the detection keeps: how far it has come, and what must be judged again.
 
+use std::collections::HashMap;
+
 use shared::clock::UtcMicros;
 use shared::database::{Database, DatabaseError, Hold, Tx, execute, fetch, read};
 use shared::event::{event_id, stable_event_id};
 use uuid::Uuid;
 
-use super::engine::{Again, Fingerprint, Outcome};
+use super::engine::{Again, Fingerprint, Memory, MemoryKey, Outcome};
 use super::memory;
 use super::rule::RuleSet;
 use super::silence::store::in_force;
@@ -25,14 +27,18 @@ pub(super) struct State {
     pub(super) position: u64,
     /// The time of storing of the last event before it.
     pub(super) watermark: UtcMicros,
+    /// The memories that are stored know the events before this position.
+    pub(super) memories: u64,
 }
 
 pub(super) async fn state(database: &Database) -> Result<State, DatabaseError> {
-    let select = "SELECT position, watermark FROM detection_state WHERE id = 1";
-    let (position, watermark): (i64, i64) = read!(fetch_one, database, sqlx::query_as(select))?;
+    let select = "SELECT position, watermark, memories_position FROM detection_state WHERE id = 1";
+    let (position, watermark, memories): (i64, i64, i64) =
+        read!(fetch_one, database, sqlx::query_as(select))?;
     Ok(State {
         position: position.cast_unsigned(),
         watermark: UtcMicros::from_micros(watermark),
+        memories: memories.cast_unsigned(),
     })
 }
 
@@ -102,7 +108,25 @@ async fn keep(
             response::order_by_rule(tx, finding, now).await?;
         }
     }
-    memory::keep(tx, &outcome.memories, now).await
+    Ok(())
+}
+
+/// Stores what memories have become by the events before the position of `state`.
+pub(super) async fn keep_memories(
+    hold: &mut Hold,
+    state: State,
+    memories: &HashMap<MemoryKey, Memory>,
+    now: UtcMicros,
+) -> Result<(), DatabaseError> {
+    let mut tx = hold.begin().await?;
+    let update = "UPDATE detection_state SET memories_position = $1 WHERE id = 1 AND position = $1";
+    let position = state.position.cast_signed();
+    // Another leader has come further: these are out of date.
+    if execute!(&mut tx, sqlx::query(update).bind(position))? == 0 {
+        return Err(DatabaseError::Raced);
+    }
+    memory::keep(&mut tx, memories, now).await?;
+    tx.commit().await
 }
 
 /// What people have decided about what is told. Read where findings are stored, so that every collector follows at once.

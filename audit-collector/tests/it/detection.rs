@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::harness::api::TestApi;
 use crate::harness::database::TestDatabase;
-use crate::harness::detecting::{Collector, built_in, failure, until_read};
+use crate::harness::detecting::{Collector, built_in, failure, sign_in, sign_in_of, until_read};
 use crate::harness::events::{arrival, at, event, request_facts};
 use crate::harness::eventually;
 
@@ -21,6 +21,7 @@ on_both_databases!(
     collectors_find_the_same_alerts_however_many_they_are,
     an_alert_is_told_once_and_read_with_its_rule,
     a_successor_goes_on_where_the_leader_stopped,
+    each_event_is_remembered_once_whoever_has_stored_what_of_it,
     what_comes_long_after_is_judged_as_if_it_had_not,
     what_is_silenced_or_only_tried_is_kept_and_told_to_nobody,
     what_may_be_missing_because_the_log_begins_is_missed_by_nobody,
@@ -181,6 +182,48 @@ async fn a_successor_goes_on_where_the_leader_stopped(database: &TestDatabase) {
     let log = second.log.clone();
     assert_eq!(found(&log).await.len(), 1);
     second.stop().await;
+}
+
+async fn each_event_is_remembered_once_whoever_has_stored_what_of_it(database: &TestDatabase) {
+    let three_months_later = 91 * 86_400;
+    let until_kept = |events: i64| async move {
+        eventually("the memories are stored", || async {
+            let kept = database
+                .number("SELECT memories_position FROM detection_state")
+                .await;
+            (kept == events).then_some(())
+        })
+        .await;
+    };
+    let first = Collector::start(database, built_in()).await;
+    let twice = [sign_in(0, "192.0.2.1"), sign_in(1, "192.0.2.1")];
+    first.log.append(&twice, &[], at(1)).await.unwrap();
+    until_kept(2).await;
+    let later = [sign_in(2, "192.0.2.1"), sign_in_of("bob", 2, "192.0.2.1")];
+    first.log.append(&later, &[], at(2)).await.unwrap();
+    until_read(database, 4).await;
+    // It stores memories no sooner than some seconds later, and is gone by then.
+    first.stop().await;
+
+    let second = Collector::start(database, built_in()).await;
+    let again = sign_in(three_months_later, "192.0.2.1");
+    second
+        .log
+        .append(&[again], &[], at(three_months_later))
+        .await
+        .unwrap();
+    until_read(database, 5).await;
+    assert_eq!(found(&second.log).await.len(), 1);
+    until_kept(5).await;
+    second.stop().await;
+
+    let memories =
+        "SELECT memory FROM detection_memory WHERE rule_id = 'dormant-account' ORDER BY group_values";
+    let remembered: Vec<(String,)> = database.rows(memories).await;
+    let day = at(0).as_seconds() / 86_400;
+    let of = |days: String| (format!(r#"{{"first":{day},"values":{{"":{{{days}}}}}}}"#),);
+    let expected = [format!(r#""{day}":3,"{}":1"#, day + 91), format!(r#""{day}":1"#)].map(of);
+    assert_eq!(remembered, expected);
 }
 
 async fn what_comes_long_after_is_judged_as_if_it_had_not(database: &TestDatabase) {

@@ -79,7 +79,7 @@ impl Removing {
             .change("INSERT INTO completeness (id, position, state) VALUES (1, 1000000, '{}')")
             .await;
         database
-            .change("UPDATE detection_state SET position = 1000000")
+            .change("UPDATE detection_state SET position = 1000000, memories_position = 1000000")
             .await;
         let removing = Self {
             log,

@@ -149,7 +149,7 @@ impl Engine {
                 }
             }
         }
-        // They are in the database, or about to be.
+        // Whoever was told of them has them.
         if self.memories.len() > MEMORIES_MAX {
             self.memories.clear();
         }

@@ -139,6 +139,13 @@ impl Engine {
         self.forget_beyond(EVENTS_MAX, &mut outcome);
     }
 
+    /// Takes events into the memories that were taken into others before, and tells what those have become. What they broke with was told then.
+    pub fn note_again(&mut self, records: &[Record]) -> Vec<(MemoryKey, Memory)> {
+        let mut outcome = Outcome::default();
+        self.note(records, &mut outcome);
+        outcome.memories
+    }
+
     /// Ends rebuilding at `watermark`. Nothing is told again.
     pub fn resume(&mut self, watermark: UtcMicros) {
         self.watermark = watermark.as_micros();

@@ -20,16 +20,16 @@ const KEEP_SQLITE: &str = "INSERT INTO detection_memory (rule_id, group_values, 
     SELECT one.value ->> 0, one.value ->> 1, one.value ->> 2, $2 FROM json_each($1) AS one WHERE TRUE \
     ON CONFLICT (rule_id, group_values) DO UPDATE SET memory = excluded.memory, updated_at = excluded.updated_at";
 
-/// Stores memories by one statement: a step may change thousands, one for each user that it saw.
+/// Stores memories by one statement: thousands may have changed, one for each user that was seen.
 pub(in crate::detection) async fn keep(
     tx: &mut Tx<'_>,
-    memories: &[(MemoryKey, Memory)],
+    memories: &HashMap<MemoryKey, Memory>,
     now: UtcMicros,
 ) -> Result<(), DatabaseError> {
     if memories.is_empty() {
         return Ok(());
     }
-    // In one order everywhere, and each once.
+    // In one order everywhere.
     let rows: BTreeMap<_, _> = memories
         .iter()
         .map(|(key, memory)| (memory_key(key), json_text(memory)))
@@ -63,7 +63,7 @@ pub(in crate::detection) async fn keep(
 }
 
 /// The memories of groups, as far as they have one; empty if what is there cannot be read any more.
-pub(in crate::detection) async fn known(
+pub(super) async fn known(
     database: &Database,
     keys: &[MemoryKey],
 ) -> Result<HashMap<MemoryKey, Memory>, DatabaseError> {

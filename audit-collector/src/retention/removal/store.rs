@@ -139,7 +139,7 @@ pub(in crate::retention) async fn followed_until(
         SELECT recorded_at FROM (SELECT recorded_at FROM batch WHERE first_position IS NULL ORDER BY id LIMIT 1) AS unordered \
         UNION ALL SELECT recorded_at FROM (SELECT recorded_at FROM batch WHERE first_position >= ( \
             SELECT MIN(position) FROM ( \
-                SELECT position FROM rollup_state UNION ALL SELECT position FROM detection_state \
+                SELECT position FROM rollup_state UNION ALL SELECT memories_position FROM detection_state \
                 UNION ALL SELECT COALESCE(MAX(position), 0) FROM completeness) AS followers) \
             ORDER BY first_position LIMIT 1) AS unfollowed) AS oldest";
     let (oldest,): (Option<i64>,) = fetch!(fetch_one, tx, sqlx::query_as(select))?;

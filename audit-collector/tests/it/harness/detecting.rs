@@ -158,10 +158,15 @@ pub(crate) fn failure(second: i64, user: &str, ip: &str) -> Arrival {
 
 /// A sign-in of `alice` from there.
 pub(crate) fn sign_in(second: i64, ip: &str) -> Arrival {
+    sign_in_of("alice", second, ip)
+}
+
+/// A sign-in of `user` from there.
+pub(crate) fn sign_in_of(user: &str, second: i64, ip: &str) -> Arrival {
     let mut facts = Facts::new(Class::Auth, action::AUTHN_LOGIN_SUCCESS, Outcome::Success);
     facts.actor.identity = Identity::Verified;
-    facts.actor.sub = Some("usr_alice".into());
-    facts.actor.username = Some("alice".into());
+    facts.actor.sub = Some(format!("usr_{user}"));
+    facts.actor.username = Some(user.into());
     facts.client = Some(ClientFacts {
         ip: Some(ip.into()),
         ..ClientFacts::default()

@@ -105,7 +105,8 @@ async fn batches(pool: &PgPool, events: u64, until: i64) -> Outcome<()> {
                 'position', size, 'beats', 0, 'beat_at', NULL, 'stated_to', 0, 'stated_in', NULL)::text FROM log_state \
             ON CONFLICT (id) DO UPDATE SET position = excluded.position, \
                 state = (completeness.state::jsonb || jsonb_build_object('position', excluded.position))::text",
-        "UPDATE detection_state SET position = (SELECT size FROM log_state) + 0 * $1, watermark = (SELECT MAX(recorded_at) FROM batch)",
+        "UPDATE detection_state SET position = (SELECT size FROM log_state) + 0 * $1, memories_position = (SELECT size FROM log_state), \
+            watermark = (SELECT MAX(recorded_at) FROM batch)",
     ] {
         sqlx::query(skip)
             .bind(i64::try_from(events)?)

@@ -243,15 +243,19 @@ proptest! {
         told in events(1_500),
         delays in proptest::collection::vec(0..60_i64, 120),
         cut in 0..120_usize,
+        unkept in 0..120_usize,
     ) {
         let records = stored(&told, &delays);
         let (first, second) = records.split_at(cut.min(records.len()));
+        let (_, unkept) = first.split_at(first.len() - unkept.min(first.len()));
         let mut ledger = Ledger::new();
         let mut engine = Engine::new(rules());
         let mut memories = Vec::new();
-        for batch in first.chunks(7) {
-            let outcome = engine.feed(batch, START);
-            memories.extend(outcome.memories.clone());
+        for record in first {
+            let outcome = engine.feed(std::slice::from_ref(record), START);
+            if !unkept.contains(record) {
+                memories.extend(outcome.memories.clone());
+            }
             outcome.enter(&mut ledger);
         }
 
@@ -267,6 +271,7 @@ proptest! {
         for (key, memory) in memories {
             successor.remember(key, memory);
         }
+        successor.note_again(unkept);
         let mut late = None;
         for batch in second.chunks(7) {
             let outcome = successor.feed(batch, START);
