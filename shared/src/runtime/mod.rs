@@ -1,6 +1,7 @@
 //! What all three services need to start and to stop.
 
 mod backoff;
+mod blocking;
 pub mod cli;
 pub mod common;
 pub mod instance;
@@ -10,3 +11,4 @@ pub mod shutdown;
 pub mod telemetry;
 
 pub use backoff::Backoff;
+pub use blocking::blocking;

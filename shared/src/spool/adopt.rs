@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::SpoolError;
@@ -12,6 +11,7 @@ use super::left::Left;
 use super::segment::{Adopted, Lock, Segment};
 use super::store::ReadError;
 use super::tell::Teller;
+use crate::runtime::blocking;
 use crate::transport::{BATCH_MAX, Numbered, Window};
 
 /// Drains what boots of a service have left in a folder.
@@ -47,11 +47,11 @@ impl Adopter {
     async fn look(&mut self) -> Option<Vec<Folder>> {
         let (dir, service) = (self.dir.clone(), self.service);
         let mut left = self.left.take();
-        let looking = spawn_blocking(move || {
+        let (left, listed) = blocking(move || {
             left.look_again(&dir, service);
             (left, folders(&dir, service))
-        });
-        let (left, listed) = looking.await.ok()?;
+        })
+        .await;
         self.left = left;
         listed.ok()
     }
@@ -63,7 +63,7 @@ async fn adopt_and_drain(folder: Folder, window: &mut Window, teller: &Teller) -
     match blocking(move || Segment::adopt(&path)).await? {
         Adopted::Held => Ok(0),
         Adopted::Empty(lock) => {
-            blocking(move || Ok(lock.remove()?)).await?;
+            blocking(move || lock.remove()).await?;
             Ok(0)
         }
         Adopted::Damaged(lock, damage) => {
@@ -78,7 +78,7 @@ async fn adopt_and_drain(folder: Folder, window: &mut Window, teller: &Teller) -
             } = drain(segment, boot, window).await?;
             let lock = blocking(move || segment.close()).await?;
             match damage.into_iter().chain(torn).reduce(Damage::and) {
-                None => blocking(move || Ok(lock.remove()?)).await?,
+                None => blocking(move || lock.remove()).await?,
                 Some(damage) => set_aside(lock, damage, teller).await?,
             }
             Ok(events)
@@ -103,7 +103,7 @@ async fn drain(mut segment: Segment, boot: Uuid, window: &mut Window) -> Result<
         if window.has_room() && !all_sent && is_next.is_none() {
             let after = window.sent();
             let read;
-            (segment, read) = ask(segment, move |segment| segment.store.read_on(after, BATCH_MAX)).await?;
+            (segment, read) = ask(segment, move |segment| segment.store.read_on(after, BATCH_MAX)).await;
             match read {
                 Ok(batch) => {
                     all_sent = batch.is_empty();
@@ -130,7 +130,7 @@ async fn drain(mut segment: Segment, boot: Uuid, window: &mut Window) -> Result<
             None if all_sent => {
                 // Last, since they are numbered after all others, and because room on the disk may be made before.
                 let told;
-                (segment, told) = ask(segment, Segment::tell_intents).await?;
+                (segment, told) = ask(segment, Segment::tell_intents).await;
                 match told {
                     Ok(true) => all_sent = false,
                     Ok(false) => break,
@@ -158,26 +158,17 @@ async fn set_aside(lock: Lock, damage: Damage, teller: &Teller) -> Result<(), Sp
     teller
         .tell(damage.facts(Folder::source(folder).as_ref(), folder))
         .await?;
-    blocking(move || Ok(lock.set_aside()?)).await
+    Ok(blocking(move || lock.set_aside()).await?)
 }
 
 /// Asks a segment off the runtime's threads.
 async fn ask<T: Send + 'static>(
     mut segment: Segment,
     question: impl FnOnce(&mut Segment) -> T + Send + 'static,
-) -> Result<(Segment, T), SpoolError> {
+) -> (Segment, T) {
     blocking(move || {
         let answer = question(&mut segment);
-        Ok((segment, answer))
+        (segment, answer)
     })
     .await
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, SpoolError> + Send + 'static,
-) -> Result<T, SpoolError> {
-    match spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
 }

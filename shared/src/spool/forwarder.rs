@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::adopt::Adopter;
@@ -14,8 +13,8 @@ use super::segment::{Adopted, Segment};
 use super::store::{ReadError, Store};
 use super::tell::Teller;
 use super::{Command, SpoolError};
-use crate::runtime::Backoff;
 use crate::runtime::shutdown::CancellationToken;
+use crate::runtime::{Backoff, blocking};
 use crate::transport::{BATCH_MAX, Numbered, Window};
 
 /// How often folders of boots that are gone are looked for.
@@ -128,19 +127,16 @@ async fn tell_damage(damage: Damage, folder: &Path, teller: &Teller) {
 
 /// Reads off the runtime's threads.
 async fn read(reader: Store, after: u64) -> (Store, Result<Vec<Record>, ReadError>) {
-    let reading = spawn_blocking(move || {
+    blocking(move || {
         let batch = reader.read_after(after, BATCH_MAX);
         (reader, batch)
-    });
-    match reading.await {
-        Ok(read) => read,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
+    })
+    .await
 }
 
 async fn remove(folder: &Path) {
     let folder = folder.to_owned();
-    let removing = spawn_blocking(move || match Segment::adopt(&folder)? {
+    let removed = blocking(move || match Segment::adopt(&folder)? {
         Adopted::Segment(mut segment, _) => {
             // What the writer could not tell any more, the next start forwards.
             if segment.tell_intents().unwrap_or(true) {
@@ -151,7 +147,7 @@ async fn remove(folder: &Path) {
         Adopted::Empty(lock) => Ok(lock.remove()?),
         Adopted::Held | Adopted::Damaged(..) => Ok::<(), SpoolError>(()),
     });
-    if let Ok(Err(error)) = removing.await {
+    if let Err(error) = removed.await {
         tracing::warn!(%error, "an empty spool folder could not be removed");
     }
 }

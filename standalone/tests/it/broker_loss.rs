@@ -42,8 +42,7 @@ fn nothing_is_missing_after_its_queue_was_deleted_and(then: impl FnOnce(&mut Sys
         eventually("events are in the queue", || {
             (system.queued() >= Some(before + 20)).then_some(())
         });
-        let queue = format!("{}.collector", system.prefix());
-        system.servers.broker_ctl(&["delete_queue", &queue]);
+        delete_queue(system);
         then(system);
         system.restart("collector");
         until_stored(system, 10);
@@ -88,8 +87,7 @@ fn the_last_that_a_door_said_before_it_was_killed_is_not_lost_with_its_queue_tho
         (system.queued() > Some(before)).then_some(())
     });
     system.kill("door");
-    let queue = format!("{}.collector", system.prefix());
-    system.servers.broker_ctl(&["delete_queue", &queue]);
+    delete_queue(&system);
     system.restart("collector");
     eventually("the collector has a queue", || system.queued());
     system.restart("door");
@@ -98,4 +96,10 @@ fn the_last_that_a_door_said_before_it_was_killed_is_not_lost_with_its_queue_tho
     eventually("the second request is stored", || {
         (of_session(&system).len() == 2).then_some(())
     });
+}
+
+/// What the broker has confirmed and no collector has taken is gone.
+fn delete_queue(system: &System) {
+    let queue = format!("{}.collector", system.prefix());
+    system.servers.broker_ctl(&["delete_queue", &queue]);
 }

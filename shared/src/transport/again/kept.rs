@@ -4,13 +4,13 @@ use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Lacking;
 use super::disk::Files;
 use super::left::{USEFUL_FOR, last_of_each};
+use crate::runtime::blocking;
 use crate::transport::Message;
 
 /// Bytes of confirmed events that a producer holds in memory: some sixteen thousand events.
@@ -58,8 +58,10 @@ impl Kept {
 
     /// Keeps events of a boot that were confirmed, in place of the oldest.
     pub(in crate::transport) async fn keep(&mut self, boot: Uuid, events: Vec<(u64, Message)>) {
-        let bodies: Vec<Bytes> = events.iter().map(|(_, message)| message.body.clone()).collect();
-        self.on_disk(move |files| files.append(&bodies)).await;
+        if self.files.is_some() {
+            let bodies: Vec<Bytes> = events.iter().map(|(_, message)| message.body.clone()).collect();
+            self.on_disk(move |files| files.append(&bodies)).await;
+        }
         for (seq, message) in events {
             self.hold(boot, seq, message);
         }
@@ -125,17 +127,13 @@ impl Kept {
         question: impl FnOnce(&mut Files) -> T + Send + 'static,
     ) -> Option<T> {
         let mut files = self.files.take()?;
-        let asking = spawn_blocking(move || {
+        let asking = blocking(move || {
             let answer = question(&mut files);
             (files, answer)
         });
-        match asking.await {
-            Ok((files, answer)) => {
-                self.files = Some(files);
-                Some(answer)
-            }
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        }
+        let (files, answer) = asking.await;
+        self.files = Some(files);
+        Some(answer)
     }
 }
 
