@@ -15,8 +15,8 @@ pub static SCHEMA: Schema = Schema {
     service: SERVICE,
     sqlite: &SQLITE,
     postgres: &POSTGRES,
-    // Intake has two transactions open; the others are for those that follow a broken one, and for other work.
-    writers_max: 4,
+    // Intake has four transactions open; the others are for those that follow a broken one, and for other work.
+    writers_max: 6,
     readers_max: 8,
     write_statement_timeout: "30s",
     // What a search may cost at most.
