@@ -5,12 +5,13 @@
 
 use std::path::Path;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use http::StatusCode;
 use shared::clock::UtcMicros;
 use shared::database::Database;
 use shared::event::{Actor, Class, Draft, Facts, Identity, Outcome};
-use shared::runtime::cli::{COMMAND_PATIENCE, StartError, say};
+use shared::runtime::cli::{COMMAND_PATIENCE, StartError, note, printable, say};
 use shared::spool::{self, Spool, SpoolSettings};
 use uuid::Uuid;
 
@@ -72,10 +73,10 @@ pub struct Dropping {
 #[derive(Clone, Debug, Args)]
 struct WhichLetters {
     /// Why they are none, such as `malformed`.
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     reason: Option<String>,
     /// The user of the broker that sent them.
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     publisher: Option<String>,
     /// The first moment (RFC 3339) at which one was received.
     #[arg(long)]
@@ -136,8 +137,12 @@ impl DeadLettersCommand {
                     ..Wanted::first_of(which)
                 };
                 let letters = log.dead_letters(&wanted).await.map_err(StartError::failed)?;
-                for letter in &LetterPage::of(letters, limit).dead_letters {
+                let page = LetterPage::of(letters, limit);
+                for letter in &page.dead_letters {
                     say(&if json { as_json(letter)? } else { letter.line() });
+                }
+                if page.next_cursor.is_some() {
+                    note("there are more: see --limit, or --to for what came before the last of these");
                 }
                 Ok(())
             }
@@ -229,19 +234,7 @@ impl Witness for CommandLine {
 /// In one line that no terminal takes for commands: what a stranger sent is in it.
 fn as_json(letter: &LetterBody) -> Result<String, StartError> {
     let json = serde_json::to_string(letter).map_err(StartError::failed)?;
-    Ok(plain(&json))
-}
-
-/// The same JSON with every control character in its strings escaped; JSON itself demands only those below U+0020.
-fn plain(json: &str) -> String {
-    let escaped = |character: char| {
-        if character.is_control() {
-            format!("\\u{:04x}", u32::from(character))
-        } else {
-            character.to_string()
-        }
-    };
-    json.chars().map(escaped).collect()
+    Ok(printable(&json))
 }
 
 impl Tally {
@@ -259,18 +252,27 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
+    #[derive(Debug, Parser)]
+    struct Called {
+        #[command(subcommand)]
+        command: DeadLettersCommand,
+    }
+
     #[test]
-    fn no_terminal_takes_what_was_sent_for_commands() {
-        let json = serde_json::to_string("\u{1b}[2J\u{9b}31m\u{7f}ä\n").unwrap();
-
-        let plain = plain(&json);
-
-        assert!(!plain.chars().any(char::is_control), "{plain}");
-        assert_eq!(
-            serde_json::from_str::<String>(&plain).unwrap(),
-            "\u{1b}[2J\u{9b}31m\u{7f}ä\n"
-        );
+    fn an_empty_value_does_not_stand_for_all_of_them() {
+        for option in ["--reason", "--publisher", "--from", "--to"] {
+            for command in [&["drop", "--because", "x"][..], &["replay"], &["list"]] {
+                let of = |value: &str| {
+                    let line = ["dead-letters"].iter().chain(command).copied();
+                    Called::try_parse_from(line.chain([option, value])).map(|called| called.command)
+                };
+                assert!(of("").is_err(), "{command:?} {option}");
+            }
+        }
+        assert!(Called::try_parse_from(["dead-letters", "replay", "--reason", "malformed"]).is_ok());
     }
 }

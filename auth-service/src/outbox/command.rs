@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use shared::event::Source;
-use shared::runtime::cli::{StartError, say};
+use shared::runtime::cli::{StartError, printable, say};
 
 use super::INSTANCE;
 use super::store::{self, StoreError, Stored};
@@ -76,18 +76,9 @@ async fn show(app: &App) -> Result<(), StoreError> {
     }
 }
 
-/// JSON has no control characters that a terminal would take for commands but those above U+007F, which are escaped here.
 fn line(event: &Stored) -> String {
-    let json = match &event.body {
-        Some(body) => String::from_utf8_lossy(body).into_owned(),
-        None => event.facts.clone(),
-    };
-    let escaped = |character: char| {
-        if character.is_control() {
-            format!("\\u{:04x}", u32::from(character))
-        } else {
-            character.to_string()
-        }
-    };
-    json.chars().map(escaped).collect()
+    match &event.body {
+        Some(body) => printable(&String::from_utf8_lossy(body)),
+        None => printable(&event.facts),
+    }
 }

@@ -104,7 +104,35 @@ pub fn say(line: &str) {
     }
 }
 
+/// The same JSON with every control character escaped that its strings hold, so that no terminal takes what strangers sent for commands.
+/// JSON itself demands only those below U+0020 (RFC 8259 §7).
+pub fn printable(json: &str) -> String {
+    let escaped = |character: char| {
+        if character.is_control() {
+            format!("\\u{:04x}", u32::from(character))
+        } else {
+            character.to_string()
+        }
+    };
+    json.chars().map(escaped).collect()
+}
+
 /// Says a line on standard error, of a process that may have no logger. If that is closed, there is nobody to tell.
 pub fn note(line: &str) {
     drop(writeln!(io::stderr(), "{line}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_terminal_takes_what_was_sent_for_commands() {
+        let sent = "\u{1b}[2J\u{9b}31m\u{7f}ä\n";
+
+        let printable = printable(&serde_json::to_string(sent).unwrap());
+
+        assert!(!printable.chars().any(char::is_control), "{printable}");
+        assert_eq!(serde_json::from_str::<String>(&printable).unwrap(), sent);
+    }
 }

@@ -6,12 +6,14 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
+use super::damage::{Damage, Flaw};
 use super::folder::{Folder, State, folders};
 use super::record::Record;
 use super::store::{ReadError, Store};
+use super::write_ahead_log::Written;
 use crate::clock::UtcMicros;
 use crate::event::wire;
-use crate::runtime::cli::StartError;
+use crate::runtime::cli::{StartError, printable};
 use crate::runtime::common::SPOOL_DIR;
 use crate::runtime::settings::Reader;
 
@@ -75,13 +77,10 @@ pub fn inspect(
             continue;
         }
         let mut on_event = |record: &Record| match inspection {
-            Inspection::Show => {
-                out.write_all(&record.body)?;
-                out.write_all(b"\n")
-            }
+            Inspection::Show => writeln!(out, "{}", printable(&String::from_utf8_lossy(&record.body))),
             Inspection::List | Inspection::Verify => Ok(()),
         };
-        let found = examine(&folder.path, &mut on_event)?;
+        let found = examine(&folder, &mut on_event)?;
         all_sound &= found.problem.is_none();
         if inspection != Inspection::Show {
             writeln!(out, "{}", line(&folder, &found))?;
@@ -102,9 +101,10 @@ struct Found {
 }
 
 /// Reads all that waits; `on_event` sees each event.
-fn examine(folder: &Path, on_event: &mut impl FnMut(&Record) -> io::Result<()>) -> io::Result<Found> {
+fn examine(folder: &Folder, on_event: &mut impl FnMut(&Record) -> io::Result<()>) -> io::Result<Found> {
     let mut found = Found::default();
-    let store = match Store::open_read_only(folder) {
+    let log = log_of(folder)?;
+    let store = match Store::open_read_only(&folder.path) {
         Ok(store) => store,
         Err(error) => {
             found.problem = Some(error.to_string());
@@ -149,7 +149,29 @@ fn examine(folder: &Path, on_event: &mut impl FnMut(&Record) -> io::Result<()>) 
             before = record.clone();
         }
     }
+    let unread = unread(&store, log, before.seq);
+    found.problem = found.problem.or(unread);
     Ok(found)
+}
+
+/// What the log of a folder holds. One that is being written is another from one look to the next, so that nothing is said of it.
+fn log_of(folder: &Folder) -> io::Result<Written> {
+    if folder.is_held() {
+        return Ok(Written::Frames(0));
+    }
+    Written::of(&folder.path)
+}
+
+/// What of the log SQLite did not read, if anything, after the last event that it did.
+fn unread(store: &Store, log: Written, last_seq: u64) -> Option<String> {
+    match log.is_read_by(store) {
+        Ok(true) => None,
+        Ok(false) => {
+            let (flaw, lost) = (Flaw::Log, None);
+            Some(Damage { flaw, last_seq, lost }.to_string())
+        }
+        Err(error) => Some(error.to_string()),
+    }
 }
 
 impl Found {

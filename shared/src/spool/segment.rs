@@ -10,7 +10,7 @@ use super::damage::{Damage, Flaw};
 use super::folder::{Folder, LOCK, State, sync_folder};
 use super::intent;
 use super::store::{Change, ReadError, Store, WRITE_AHEAD_LOG};
-use super::write_ahead_log::{Written, written};
+use super::write_ahead_log::Written;
 use crate::event::Source;
 
 /// One boot's folder, locked by this process for as long as this value lives.
@@ -70,11 +70,7 @@ impl Segment {
             return Ok(Adopted::Held);
         };
         // SQLite may change the log as soon as it has opened it.
-        let written = match File::open(folder.join(WRITE_AHEAD_LOG)) {
-            Ok(mut log) => written(&mut log)?,
-            Err(error) if error.kind() == ErrorKind::NotFound => Written::Frames(0),
-            Err(error) => return Err(error.into()),
-        };
+        let written = Written::of(folder)?;
         match open(folder, written) {
             Ok(Some(Opened {
                 store,
@@ -235,8 +231,7 @@ fn open(folder: &Path, written: Written) -> Result<Option<Opened>, ReadError> {
             Written::Frames(_) | Written::Garbage => Err(damage(0).into()),
         };
     };
-    let is_read = matches!(written, Written::Frames(frames) if store.frames()? >= frames);
-    let torn = if is_read {
+    let torn = if written.is_read_by(&store)? {
         None
     } else {
         Some(damage(store.last_seq()?))

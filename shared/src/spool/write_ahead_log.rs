@@ -4,7 +4,11 @@
 //! being written when the process died, and silent about groups that were complete. So what the log holds is counted here, by what
 //! cannot be half written, and compared with what SQLite has read. The format: <https://www.sqlite.org/fileformat2.html#walformat>.
 
+use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use super::store::{ReadError, Store, WRITE_AHEAD_LOG};
 
 const HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 24;
@@ -21,11 +25,30 @@ pub(super) enum Written {
     Garbage,
 }
 
+impl Written {
+    /// What the log in `folder` holds. To be asked before SQLite has opened it, which may change it.
+    pub(super) fn of(folder: &Path) -> std::io::Result<Self> {
+        match File::open(folder.join(WRITE_AHEAD_LOG)) {
+            Ok(mut log) => written(&mut log),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::Frames(0)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether SQLite sees all of it.
+    pub(super) fn is_read_by(self, store: &Store) -> Result<bool, ReadError> {
+        Ok(match self {
+            Self::Frames(frames) => store.frames()? >= frames,
+            Self::Garbage => false,
+        })
+    }
+}
+
 /// How many rounds back what is left in a log may be from: each round overwrites the former from the beginning.
 const ROUNDS_MAX: u32 = 1 << 20;
 
 /// Counts the frames of `log`, damaged ones included.
-pub(super) fn written(log: &mut (impl Read + Seek)) -> std::io::Result<Written> {
+fn written(log: &mut (impl Read + Seek)) -> std::io::Result<Written> {
     let bytes = log.seek(SeekFrom::End(0))?;
     log.rewind()?;
     let mut header = [0; HEADER_BYTES];

@@ -87,3 +87,46 @@ async fn damage_is_told_by_number_and_nothing_is_changed() {
     );
     assert_eq!(std::fs::read(folder.join("spool.db")).unwrap(), bytes);
 }
+
+#[tokio::test]
+async fn no_terminal_takes_what_a_stranger_sent_for_commands() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _tasks) = open_in(dir.path(), &Bus::new());
+    let facts = draft().facts.with_detail("marker", "\u{9b}31m\u{85}");
+    spool.append(Draft { facts, ..draft() }).await.unwrap();
+
+    let (_, shown) = seen(dir.path(), Inspection::Show);
+
+    assert!(shown.contains(r"\u009b31m\u0085"), "{shown}");
+    assert!(
+        !shown.lines().any(|line| line.contains(char::is_control)),
+        "{shown}"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_of_a_log_to_its_end_is_told_of_a_folder_that_nobody_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _tasks) = open_in(dir.path(), &Bus::new());
+    for number in 0..6 {
+        let facts = draft().facts.with_detail("marker", format!("<event {number}>"));
+        spool.append(Draft { facts, ..draft() }).await.unwrap();
+    }
+    let image = crash_image(dir.path());
+    assert!(seen(image.path(), Inspection::Verify).0);
+    let log = folders(image.path()).remove(0).join("spool.db-wal");
+    let mut bytes = std::fs::read(&log).unwrap();
+    while let Some(at) = bytes.windows(9).position(|window| window == b"<event 2>") {
+        bytes[at] ^= 1;
+    }
+    std::fs::write(&log, &bytes).unwrap();
+
+    let (is_sound, told) = seen(image.path(), Inspection::Verify);
+
+    assert!(!is_sound, "{told}");
+    assert!(
+        told.contains("after event 3: the end of the write-ahead log cannot be read"),
+        "{told}"
+    );
+    assert_eq!(std::fs::read(&log).unwrap(), bytes);
+}
