@@ -15,8 +15,8 @@ use super::store::{State, beginning, first_position, state};
 use crate::alert::{AlertBody, told_in};
 use crate::event_log::{EventLog, Positioned};
 
-/// Events that are read at a time.
-const PAGE: usize = 8_000;
+/// Events that are read at a time, also of those that are new.
+pub(super) const PAGE: usize = 8_000;
 
 /// The engine and how far it has come.
 #[derive(Debug)]

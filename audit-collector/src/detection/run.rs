@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use super::engine::Again;
 use super::judging::Judging;
 use super::metrics::DetectionMetrics;
-use super::rebuilding::{Rebuilt, know_beginning, rebuild, records};
+use super::rebuilding::{PAGE, Rebuilt, know_beginning, rebuild, records};
 use super::rule::RuleSet;
 use super::store::{Given, State, Step, commit, due, keep_memories, note_told, settle};
 use crate::alert::{draft, told_in, untold};
@@ -200,7 +200,7 @@ impl Follower for Detecting {
 
     const FAILURE: &'static str = "the detection cannot go on";
 
-    const STEP_EVENTS: usize = 8_000;
+    const STEP_EVENTS: usize = PAGE;
 
     const STEP_TIMEOUT: Duration = Duration::from_mins(5);
 

@@ -158,17 +158,15 @@ impl Engine {
     }
 
     fn correct_raised(&mut self, found: &Finding, watermark: UtcMicros, outcome: &mut Outcome) {
-        let rules = self.rules.rules();
-        let Some(place) = rules.iter().position(|rule| rule.id == found.rule.id) else {
+        let mut rules = self.rules.rules().iter().zip(&mut self.groups);
+        let Some((rule, groups)) = rules.find(|(rule, _)| rule.id == found.rule.id) else {
             return;
         };
-        if let (Some(rule), Some(groups)) = (rules.get(place), self.groups.get_mut(place)) {
-            let open_from = open_from(&rule.pattern, watermark.as_micros());
-            let timeline = groups.entry(found.group.clone()).or_default();
-            let (begins, standing) = (found.window_start.as_micros(), Standing::of(found));
-            let changes = timeline.correct(rule, begins, open_from, Some(standing));
-            tell(rule, &found.group, changes, outcome);
-        }
+        let open_from = open_from(&rule.pattern, watermark.as_micros());
+        let timeline = groups.entry(found.group.clone()).or_default();
+        let (begins, standing) = (found.window_start.as_micros(), Standing::of(found));
+        let changes = timeline.correct(rule, begins, open_from, Some(standing));
+        tell(rule, &found.group, changes, outcome);
     }
 }
 
